@@ -11,7 +11,9 @@ from batchd.cli.terminal import Prose, plain_table
 
 CASES = (
     ("a plain sentence of some words", 20, ["a plain sentence of", "some words"]),
-    ("It waits: batchd approve k3j9x2ab", 20, ["It waits:", "batchd approve k3j9x2ab"]),
+    ("It waits: batchd approve k3j9x2ab", 20, ["It waits:", "  batchd approve k3j9x2ab"]),
+    ("It is not known: batchd knows no price. To let it go on: batchd approve k3 --up-to 1", 60, ["It is not known: batchd knows no price. To let it go on:", "  batchd approve k3 --up-to 1"]),
+    ("Today it was 3.89 USD", 20, ["Today it was", "3.89 USD"]),
     ("Run `batchd resolve 7f3k --absent` if it is not there.", 30, ["Run", "`batchd resolve 7f3k --absent`", "if it is not there."]),
     ("/a/path/that/is/longer/than/the/terminal/is", 20, ["/a/path/that/is/longer/than/the/terminal/is"]),
     ("  indented lines stay so", 20, ["  indented lines", "  stay so"]),
@@ -40,5 +42,5 @@ def test_a_table_folds_names_and_keeps_numbers_whole() -> None:
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert "…" not in out.getvalue()
     assert any(line.endswith("0.004522 USD") for line in lines)
-    assert lines[-1].endswith(": batchd approve k3j9x2ab")
+    assert lines[-1] == "  batchd approve k3j9x2ab"
     assert all(len(line) <= 40 for line in lines)

@@ -7,18 +7,24 @@ from collections.abc import Iterator
 from typing import TextIO
 
 MIN_WIDTH = 20
-# A command stands in backticks, or ends its line after a colon.
-_COMMAND = re.compile(r"`[^`\n]+`|(?<=: )batchd [a-z].*$")
+_WHOLE = re.compile(r"`[^`\n]+`|\d [A-Z]{3}\b")
+"""What no line ends in: a command in backticks, an amount with its currency."""
+_OFFERED = re.compile(r"(?<=:) (batchd [a-z](?:(?!: batchd ).)*)$")
+"""A command that ends its line after a colon stands on a line of its own, to be copied."""
 _KEPT = "\xa0"
 """In place of a space that no line may end at: textwrap takes it for a letter."""
 
 
 def folded(text: str, width: int) -> Iterator[str]:
-    """The lines of the text, each at most so wide, unless a word or a command is wider."""
+    """The lines of the text, each at most so wide, unless a word or a command is wider.
+
+    A command that is offered has a line of its own.
+    """
     import textwrap
 
-    for line in text.splitlines() or [""]:
-        kept = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), line)
+    for whole in text.splitlines() or [""]:
+        line, command, *_ = [*_OFFERED.split(whole), ""]
+        kept = _WHOLE.sub(lambda found: found[0].replace(" ", _KEPT), line)
         indent = " " * (len(line) - len(line.lstrip(" ")))
         pieces = textwrap.wrap(
             kept.lstrip(" "),
@@ -29,6 +35,8 @@ def folded(text: str, width: int) -> Iterator[str]:
             break_on_hyphens=False,
         )
         yield from (piece.replace(_KEPT, " ") for piece in pieces or [""])
+        if command:
+            yield f"{indent}  {command}"
 
 
 def for_stream(text: str, stream: TextIO) -> str:

@@ -123,7 +123,7 @@ def _show(survey: Overview | JobDetails, *, as_json: bool, limit: int | None) ->
 
         console = Console()
         room = max(MIN_JOBS, console.height - BESIDE_JOBS) if limit is None else limit
-        console.print(tables(survey, most=room or None))
+        console.print(tables(survey, most=room or None, brief=not survey.chosen))
     else:
         click.echo("\n".join(_lines(survey, limit=limit)))
 
@@ -163,7 +163,7 @@ def _watch_live(take: Callable[[], Overview | JobDetails], *, limit: int | None)
                 if survey.job.final:
                     return
             else:
-                screen.show(tables(survey, most=limit or None))
+                screen.show(tables(survey, most=limit or None, brief=not survey.chosen))
             if not screen.wait(LOOK_EVERY):
                 return
 

@@ -62,7 +62,7 @@ def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
     yield daemon_line(survey)
     totals = totals_line(survey)
     if totals is not None:
-        yield totals
+        yield one_line(totals)
     for each in survey.conditions:
         at = None if each.since is None else local_time(each.since)
         yield f"{troubled(each.subject, at)}: {one_line(each.text)}"

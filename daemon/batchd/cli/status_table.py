@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 
 GAP = 2
 BAR = 10
+HINT = "Why a job waits, and what to do: batchd status JOB"
 FILE_WANTED, MIN_FILE = 22, 9
 _RIGHT = {"rows", "failed", "cost", "when", "expected"}
 _DROPPED_FIRST = ("route", "share", "when", "cost", "failed", "expected")
 
 
 class JobTable:
-    """Jobs in columns as wide as the terminal allows, each with what it waits for on a line below."""
+    """Jobs in columns as wide as the terminal allows, with what each waits for below: of that one line if `brief`."""
 
-    def __init__(self, title: str, heads: Sequence[tuple[str, str]], rows: Sequence[Cells]) -> None:
+    def __init__(self, title: str, heads: Sequence[tuple[str, str]], rows: Sequence[Cells], *, brief: bool) -> None:
+        self._brief = brief
         self._title = title
         self._heads = dict(heads)
         self._rows = rows
@@ -43,8 +45,10 @@ class JobTable:
         for row in self._rows:
             yield self._line(self._texts(row, widths), widths)
             if row.below:
-                below = Prose(row.below, style="red" if row.mood == "red" else "dim")
-                yield Padding(below, (0, 0, 0, indent))
+                style = "red" if row.mood == "red" else "dim"
+                text = " ".join(row.below.split())
+                brief = Text(text, style=style, no_wrap=True, overflow="ellipsis")
+                yield Padding(brief if self._brief else Prose(row.below, style=style), (0, 0, 0, indent))
 
     def _fitted(self, width: int) -> dict[str, int]:
         """How wide each column is. What matters least is left out, then names of files are shortened."""
@@ -97,9 +101,10 @@ def tables(
     titles: tuple[str, str] = ("Under way", "Finished last"),
     daemon: bool = True,
     most: int | None = None,
+    brief: bool = False,
 ) -> RenderableType:
     """Everything, from what needs a person down to what is finished; at most so many jobs under way."""
-    return Group(*_apart(_pieces(survey, titles, daemon=daemon, most=most)))
+    return Group(*_apart(_pieces(survey, titles, daemon=daemon, most=most, brief=brief)))
 
 
 def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
@@ -109,12 +114,14 @@ def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
         yield piece
 
 
-def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool, most: int | None) -> Iterator[RenderableType]:
+def _pieces(
+    survey: Overview, titles: tuple[str, str], *, daemon: bool, most: int | None, brief: bool
+) -> Iterator[RenderableType]:
     if daemon:
-        yield Text(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
+        yield Prose(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
         totals = totals_line(survey)
         if totals is not None:
-            yield Text(totals)
+            yield Prose(totals)
     if survey.conditions:
         notes = Table.grid(padding=(0, 1))
         for each in survey.conditions:
@@ -125,13 +132,15 @@ def _pieces(survey: Overview, titles: tuple[str, str], *, daemon: bool, most: in
     if limits:
         yield Text("\n".join(clean(each) for each in limits), style="dim")
     if survey.unfinished:
-        jobs = JobTable(titles[0], _heads("age"), _cells(survey.unfinished[:most], survey))
-        more = more_line(survey, most)
-        yield jobs if more is None else Group(jobs, Text(more, style="dim"))
+        rows = _cells(survey.unfinished[:most], survey)
+        hints = [HINT] if brief and any(row.below for row in rows) else []
+        hints += [more] if (more := more_line(survey, most)) is not None else []
+        jobs = JobTable(titles[0], _heads("age"), rows, brief=brief)
+        yield Group(jobs, *(Prose(hint, style="dim") for hint in hints))
     if survey.finished:
         older = older_line(survey)
-        table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey))
-        yield Group(table, Text(older, style="dim")) if older is not None else table
+        table = JobTable(titles[1], _heads("finished", bar=False), _cells(survey.finished, survey), brief=brief)
+        yield Group(table, Prose(older, style="dim")) if older is not None else table
     if not survey.unfinished and not survey.finished:
         yield Text(none_line(survey))
 

@@ -54,7 +54,8 @@ class StatusTotals:
     @property
     def sentences(self) -> str:
         """For people."""
-        return " ".join(self._sentences())
+        jobs, *today = self._sentences()
+        return f"{jobs}\n{' '.join(today)}"
 
     def _sentences(self) -> Iterator[str]:
         jobs = [f"{self.in_work:,} in work", f"{self.waiting:,} waiting"]
