@@ -60,6 +60,8 @@ def test_numbers_amounts_and_times_are_written_as_people_there_do():
         "0.00 USD",
     ]
     assert EN.money(None, "USD") == "not known"
+    # What is said to be the most is not less than it.
+    assert [EN.at_most(614, 1_000_000, "USD"), VI.at_most(2_001_000, 1_000_000, "USD")] == ["0.0007 USD", "2,01 USD"]
     assert [EN.time(at), VI.time(at)] == ["29 Nov 2026, 18:05 (UTC)", "01:05 30/11/2026 (+07)"]
     assert [VI.soon(at, at - timedelta(hours=3)), EN.soon(at, at - timedelta(days=1))] == ["01:05", EN.time(at)]
     assert [EN.day(at.date()), VI.day(at.date())] == ["29 Nov", "29/11"]

@@ -67,6 +67,12 @@ class Language:
             return f"< {self.number(0.0001, digits=4)} {currency}"
         return f"{self.number(float(amount), digits=digits)} {currency}"
 
+    def at_most(self, subunits: int, unit: int, currency: str) -> str:
+        """An amount that is not exceeded, rounded up. `unit` is how many subunits there are in one of the currency."""
+        digits = 2 if subunits >= unit else 4
+        rounded = -(-subunits * 10**digits // unit) / 10**digits
+        return f"{self.number(rounded, digits=digits)} {currency}"
+
     def time(self, moment: datetime) -> str:
         """A moment in the place's own time, with the name of its zone."""
         from zoneinfo import ZoneInfo

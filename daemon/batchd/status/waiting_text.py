@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ..domain.subjects import DISK, Subject, SubjectKind
-from ..money.pricing import amount
+from ..money.pricing import unit
 from .expected import UsualTimes, expected_at
 from .formatting import clean
 from .job_words import needs_a_person, relevant, rests_until, state_in_words, waits_for
@@ -39,7 +39,7 @@ def waiting_text(
     if rest is not None:
         lines.append(say("waiting.rest", time=_time(language, rest)))
     if job.estimated_cost is not None and job.currency is not None:
-        most = language.money(float(amount(job.estimated_cost, job.currency)), job.currency)
+        most = language.at_most(job.estimated_cost, unit(job.currency), job.currency)
         lines.append(say("waiting.cost", amount=most))
     trouble = _trouble(job, subjects)
     if trouble is not None:

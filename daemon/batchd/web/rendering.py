@@ -77,9 +77,7 @@ class Words:
         """An amount that is not exceeded, rounded up."""
         from ..money.pricing import unit
 
-        digits = 2 if subunits >= unit(currency) else 4
-        rounded = -(-subunits * 10**digits // unit(currency)) / 10**digits
-        return f"{self.language.number(rounded, digits=digits)} {currency}"
+        return self.language.at_most(subunits, unit(currency), currency)
 
     def time(self, at: float | None) -> str:
         """A moment."""
