@@ -190,6 +190,7 @@ async def test_what_is_paused_has_a_button_to_resume_it(house: House) -> None:
         assert "paused by alice. <code>batchd resume reviews</code>" in text
         form = text[text.index('action="/resume"') :]
         assert 'name="what" value="route reviews"' in form[: form.index("</form>")]
+        assert "<strong>tạm dừng tuyến reviews</strong>" in await (await web.browser()).text("/?lang=vi")
         assert 'action="/resume"' not in await (await web.browser(WebRole.READ)).text("/")
 
 
