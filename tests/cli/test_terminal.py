@@ -151,6 +151,8 @@ def test_many_jobs_leave_the_totals_on_the_screen_and_can_be_scrolled(tmp_path: 
     )
     terminal = Terminal("--config", house.config, "status", "--watch")
     terminal.read(lambda raw: "lines 1-39 of" in raw)
+    terminal.type("\x1b[B" * 3)  # one key that is held down
+    terminal.read(lambda raw: "lines 4-42 of" in raw)
     terminal.type("G")
     last = terminal.read(lambda raw: "49.csv" in raw)
     assert "49.csv" in last

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.live import Live
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+_KEY = re.compile(r"\x1b\[[0-9;]*.|.", re.DOTALL)
 _KEYS = {"\x1b[A": -1, "k": -1, "\x1b[B": 1, "j": 1}
 _PAGES = {"\x1b[5~": -1, "b": -1, "\x1b[6~": 1, " ": 1}
 _ENDS = {"\x1b[H": 0, "g": 0, "\x1b[F": sys.maxsize, "G": sys.maxsize}
@@ -95,16 +98,16 @@ class Scrolling:
             if not typed:
                 self._reads_keys = False  # it has come to its end
                 continue
-            if typed in {"q", "Q"}:
+            # A key that is held down comes many times at once.
+            keys = _KEY.findall(typed)
+            if "q" in keys or "Q" in keys:
                 return False
-            self._move(typed)
+            self._move(keys)
         return True
 
-    def _move(self, typed: str) -> None:
+    def _move(self, keys: Sequence[str]) -> None:
         window = self._window
-        if typed in _ENDS:
-            window.first = _ENDS[typed]
-        else:
-            window.first += _KEYS.get(typed, 0) + _PAGES.get(typed, 0) * window.page
-        window.first = max(0, window.first)
+        for key in keys:
+            moved = window.first + _KEYS.get(key, 0) + _PAGES.get(key, 0) * window.page
+            window.first = max(0, _ENDS.get(key, moved))
         self._live.refresh()
