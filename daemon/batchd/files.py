@@ -85,15 +85,14 @@ def publishing(
     """
     # Named after the target, so that the next try removes what a crash left in a folder that people see.
     draft = target.with_name(f".{target.name}.draft")
-    draft.unlink(missing_ok=True)
-    with named(target), _draft(draft, mode, rights) as file:
-        yield file
-        if durable:
-            _settle(file)
-        file.flush()
-        _link_or_compare(draft, target)
-        # Before the folder is synced, or a power cut could leave the draft beside the target forever.
-        draft.unlink(missing_ok=True)
+    with named(target):
+        with _draft(draft, mode, rights, left=True) as file:
+            yield file
+            if durable:
+                _settle(file)
+            file.flush()
+            _link_or_compare(draft, target)
+        # The draft is gone before the folder is synced, or a power cut could leave it beside the target forever.
         if durable:
             fsync_folder(target.parent)
 
@@ -200,9 +199,17 @@ def _make_with_rights(folder: Path, rights: Rights) -> None:
 
 
 @contextmanager
-def _draft(draft: Path, mode: int, rights: Rights | None = None) -> Iterator[IO[bytes]]:
+def _draft(draft: Path, mode: int, rights: Rights | None = None, *, left: bool = False) -> Iterator[IO[bytes]]:
+    """A new file, which is gone at the end. `left`: a crash may have left one of the same name."""
     first = mode if rights is None else 0o600
-    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, first)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        descriptor = os.open(draft, flags, first)
+    except FileExistsError:
+        if not left:
+            raise
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, flags, first)
     try:
         if rights is not None:
             try:

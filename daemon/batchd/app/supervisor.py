@@ -34,6 +34,8 @@ MAX_LOOK_PAUSE = 1.0
 """Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
 BREATH = 0.01
 """Seconds between looks at least: what finishes meanwhile is seen in one go."""
+LOOKING_TAKES_AT_MOST = 9
+"""The pause between looks at the inbox is so many times as long as a look, at least: a tenth of the time goes to it."""
 MANY = 8
 BREATH_OF_MANY = 0.05
 """The same where at least so many actions are under way: each that ends makes room for one that was found before."""
@@ -138,7 +140,8 @@ class Supervisor:
         while not self._stopping.is_set():
             self._dropped.clear()
             # In a thread, since a share that hangs must not hold up the rest.
-            pause = await asyncio.to_thread(self._before_scan)
+            pause = await asyncio.to_thread(self._before_scan) if self._watcher is not None else self._rescan()
+            began = self.context.clock.steady()
             seen = None
             try:
                 seen = await self.intake.look()
@@ -152,13 +155,15 @@ class Supervisor:
                 self._warm_up.begin()
             if seen is not None and seen.claimed:
                 self._wake.set()
+            # Ten thousand files in the inbox take long to look at, and the same process moves them out.
+            pause = max(pause, (self.context.clock.steady() - began) * LOOKING_TAKES_AT_MOST)
             due = seen.again_in if seen is not None else None
             await self._stopping.or_event(self._dropped, min(pause, due + BREATH) if due is not None else pause)
 
     def _before_scan(self) -> float:
         """Seconds until the next scan. First the watcher makes sure that it watches: the scan sees what it missed."""
-        if self._watcher is not None:
-            self._watcher.check()
+        assert self._watcher is not None, "asked only where there is one"
+        self._watcher.check()
         return self._rescan()
 
     async def _work(self, *, until_idle: bool = False) -> None:

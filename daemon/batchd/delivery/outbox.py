@@ -125,4 +125,5 @@ RESERVED_SUFFIXES = (
 
 def is_taken(folder: Path, stem: str) -> bool:
     """Whether the outbox has a file of this name already."""
-    return any(os.path.lexists(folder / f"{stem}{suffix}") for suffix in RESERVED_SUFFIXES)
+    start = f"{folder}/{stem}"
+    return any(os.path.lexists(f"{start}{suffix}") for suffix in RESERVED_SUFFIXES)

@@ -75,6 +75,8 @@ class Spool:
     def __init__(self, state: Path, shared: Path | None = None) -> None:
         self.state = state
         self.root = shared or state
+        # Texts, which are put together several times as fast as paths.
+        self._jobs = f"{self.root}/jobs"
         self._fingerprint_key: bytes | None = None
 
     @property
@@ -110,15 +112,15 @@ class Spool:
 
     def job(self, job: str) -> Path:
         """Everything of one job."""
-        return self.root / "jobs" / job
+        return Path(f"{self._jobs}/{job}")
 
     def source(self, job: str) -> Path:
         """The dropped file."""
-        return self.job(job) / "source"
+        return Path(f"{self._jobs}/{job}/source")
 
     def name(self, job: str) -> Path:
         """The dropped file's path in the inbox, as bytes. Only for people who have lost the database."""
-        return self.job(job) / "name"
+        return Path(f"{self._jobs}/{job}/name")
 
     def asked_ahead(self, job: str) -> Path:
         """The rows of a try, from when a person orders it until the daemon has begun it."""
@@ -130,7 +132,7 @@ class Spool:
 
     def rows(self, job: str) -> Path:
         """Its rows."""
-        return self.job(job) / "rows.jsonl"
+        return Path(f"{self._jobs}/{job}/rows.jsonl")
 
     def requests(self, part: Part) -> Path:
         """The request lines of the part's current attempt."""
@@ -138,15 +140,15 @@ class Spool:
 
     def keys(self, part: Part) -> Path:
         """What the part's requests ask, as keys, where answers are reused."""
-        return self.job(part.job) / "parts" / f"{part.first}.keys.{part.attempt}"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.keys.{part.attempt}")
 
     def prints(self, part: Part) -> Path:
         """What each of the part's rows asks, in short."""
-        return self.job(part.job) / "parts" / f"{part.first}.prints.{part.attempt}"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.prints.{part.attempt}")
 
     def follows(self, part: Part) -> Path:
         """Which rows of the part follow a row of another one."""
-        return self.job(part.job) / "parts" / f"{part.first}.follows"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.follows")
 
     def follows_pattern(self, job: str) -> str:
         """The same for pieces of a part: a path with `{first}` in it."""
@@ -154,7 +156,7 @@ class Spool:
 
     def leaders(self, job: str) -> Path:
         """What the rows ask that were sent before other parts of the job are planned."""
-        return self.job(job) / "leaders"
+        return Path(f"{self._jobs}/{job}/leaders")
 
     def forget_follows(self, job: str) -> None:
         """Its open rows are all asked anew, and compared anew."""
@@ -164,19 +166,19 @@ class Spool:
 
     def corrections(self, part: Part, attempt: int | None = None) -> Path:
         """What rows of the part are told in its current attempt, or in this one."""
-        return self.job(part.job) / "parts" / f"{part.first}.corrections.{attempt or part.attempt}"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.corrections.{attempt or part.attempt}")
 
     def corrections_pattern(self, part: Part) -> str:
         """Where that of pieces of the part goes: a path with `{first}` in it."""
-        return f"{self.job(part.job)}/parts/{{first}}.corrections.{part.attempt}"
+        return f"{self._jobs}/{part.job}/parts/{{first}}.corrections.{part.attempt}"
 
     def origins(self, job: str) -> Path:
         """Which row of the step before each row of a later step of a chain is."""
-        return self.job(job) / "origins"
+        return Path(f"{self._jobs}/{job}/origins")
 
     def pictures(self, job: str) -> Path:
         """Copies of the pictures that the job's rows name."""
-        return self.job(job) / "pictures"
+        return Path(f"{self._jobs}/{job}/pictures")
 
     def answers(self, part: Part) -> Path:
         """The provider's lines for the part's current attempt."""
@@ -184,7 +186,7 @@ class Spool:
 
     def kept_answers(self, job: str, batch: str) -> Path:
         """What was downloaded of a batch for this job alone, as long as there is the job: its results refer to it."""
-        return self.job(job) / "parts" / f"answers.{batch}.jsonl"
+        return Path(f"{self._jobs}/{job}/parts/answers.{batch}.jsonl")
 
     def all_kept_answers(self, job: str) -> Iterator[Path]:
         """The same of all batches."""
@@ -196,30 +198,30 @@ class Spool:
 
     def results_pattern(self, part: Part, version: int) -> str:
         """Where the results of pieces of the part go: a path with `{first}` in it."""
-        return f"{self.job(part.job)}/parts/{{first}}.results.{version}.jsonl"
+        return f"{self._jobs}/{part.job}/parts/{{first}}.results.{version}.jsonl"
 
     def piece(self, part: Part, sink: int, version: int, *, generation: int) -> str:
         """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind.
 
         It depends on the version of the part's results, and on the generation of the configuration that it is made by.
         """
-        return f"{self.job(part.job)}/parts/{part.first}.piece.{version}.{sink}.{generation}"
+        return f"{self._jobs}/{part.job}/parts/{part.first}.piece.{version}.{sink}.{generation}"
 
     def pilot(self, job: str) -> Path:
         """The answers of the job's pilot as people get them."""
-        return self.job(job) / "pilot.csv"
+        return Path(f"{self._jobs}/{job}/pilot.csv")
 
     def pilot_words(self, job: str) -> Path:
         """Some of them, for the note about the job."""
-        return self.job(job) / "pilot.txt"
+        return Path(f"{self._jobs}/{job}/pilot.txt")
 
     def review(self, job: str) -> Path:
         """The sample of answers for people to check."""
-        return self.job(job) / "review.csv"
+        return Path(f"{self._jobs}/{job}/review.csv")
 
     def summary(self, part: Part, version: int) -> Path:
         """What the part's answers are like, by the version of its results."""
-        return self.job(part.job) / "parts" / f"{part.first}.piece.{version}.summary"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.piece.{version}.summary")
 
     def pieces(self, job: str) -> Iterator[Path]:
         """All pieces of the job's files, and what its parts were summarized to."""
@@ -258,9 +260,15 @@ class Spool:
         """Downloaded lines that belong to no row of ours."""
         return self.batch(key) / "strays.jsonl"
 
-    def make_job(self, job: str) -> None:
-        """Make the folders of a job, durably."""
-        self._make(self.job(job), self.job(job) / "parts")
+    def make_job(self, job: str, *, synced: bool = True) -> None:
+        """Make the folders of a job, durably. If not `synced`, the caller syncs what is in the job's folder."""
+        folder = self.job(job)
+        self._make(folder)
+        parts = folder / "parts"
+        if not parts.is_dir():
+            parts.mkdir(mode=0o700, exist_ok=True)
+            if synced:
+                fsync_folder(folder)
 
     def make_batch(self, key: str) -> None:
         """Make the folder of a batch, durably."""
@@ -309,15 +317,14 @@ class Spool:
         """Raises OSError with a reason unless the spool is there. One on another file system may go at any time."""
         require(self.state, self.root)
 
-    def _make(self, *folders: Path) -> None:
-        """Make them in a spool that is there; below an empty mount point nothing is made."""
+    def _make(self, folder: Path) -> None:
+        """Make it in a spool that is there; below an empty mount point nothing is made."""
         self.require()
         if self.root == self.state:
-            make_folder(folders[0].parent, mode=0o700)
-        for folder in folders:
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, exist_ok=True)
-                fsync_folder(folder.parent)
+            make_folder(folder.parent, mode=0o700)
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            fsync_folder(folder.parent)
 
     def _part(self, part: Part, kind: str) -> Path:
-        return self.job(part.job) / "parts" / f"{part.first}.{kind}.jsonl"
+        return Path(f"{self._jobs}/{part.job}/parts/{part.first}.{kind}.jsonl")

@@ -19,7 +19,8 @@ async def take(context: Context, action: Claim) -> None:
     source = context.spool.source(job.id)
 
     def take_it() -> Claimed | Gone | Changed:
-        context.spool.make_job(job.id)
+        # Whatever way the file comes, the folder that it is in is synced.
+        context.spool.make_job(job.id, synced=False)
         name = context.spool.name(job.id)
         with named(name):
             name.write_bytes(job.inbox_path)

@@ -101,9 +101,12 @@ def _pictures(context: Context, job: Job) -> PictureFolder | None:
     folder = job.route.files
     # The archive that the pictures came in is that of the whole chain.
     came_with = context.spool.pictures(job.first_step)
-    copies = came_with if came_with.exists() else context.spool.pictures(job.id)
-    if folder is None and copies is not came_with:
+    if came_with.exists():
+        copies = came_with
+    elif folder is None:
         return None
+    else:
+        copies = context.spool.pictures(job.id)
     return PictureFolder(folder, job.route.max_file_bytes, str(copies))
 
 
