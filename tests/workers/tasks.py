@@ -15,6 +15,16 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def twice(text: str) -> str:
+    """A result that is longer than what a socket holds."""
+    return text * 2
+
+
+def unsendable_result(_: object) -> object:
+    """What no other process can have."""
+    return lambda: None
+
+
 def own_pid(_: object) -> int:
     """Which process this is."""
     return os.getpid()

@@ -33,6 +33,8 @@ from .tasks import (
     own_pid,
     raise_unsendable,
     refuse,
+    twice,
+    unsendable_result,
     wait_for,
     wait_for_ever,
 )
@@ -122,6 +124,17 @@ async def test_however_many_die_the_pool_goes_on(workers: Workers) -> None:
     assert len(workers.processes) <= 2
 
 
+async def test_large_tasks_and_results_come_through_whole(workers: Workers) -> None:
+    text = "x" * 3_000_000
+    assert await asyncio.gather(*(workers.run(twice, text) for _ in range(3))) == [text * 2] * 3
+
+
+async def test_what_cannot_be_sent_back_is_told(workers: Workers) -> None:
+    with pytest.raises(Exception, match="pickle"):
+        await workers.run(unsendable_result, None)
+    assert await workers.run(double, 1) == 2
+
+
 async def test_what_a_task_raises_comes_back_whole(workers: Workers) -> None:
     with pytest.raises(FileRefused, match="It cannot be read") as caught:
         await workers.run(refuse, "encoding")
@@ -141,11 +154,6 @@ async def test_a_worker_that_dies_while_it_is_idle_is_nobodys_fault() -> None:
         with watched(pid) as handle:
             os.kill(pid, signal.SIGKILL)
             assert await asyncio.to_thread(ended, handle)
-        [worker] = pool.processes
-        # Until its manager has noticed as well, the task would be lost with the process.
-        async with asyncio.timeout(PATIENCE):
-            while not worker._broken:  # type: ignore[attr-defined]  # noqa: SLF001 - it tells nobody else
-                await asyncio.sleep(0.01)
         assert await pool.run(double, 1) == 2
     finally:
         pool.close()

@@ -1,29 +1,24 @@
 """Worker processes of this machine: each runs one task at a time, and is replaced when it dies.
 
-Each worker is an executor of its own. In a shared pool, one process that dies breaks the tasks of all, and nothing
-tells which of them was the cause.
+Each has one task at a time and a socket of its own: one that dies breaks no other's task, and it is known which was the
+cause.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
-import signal
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from ..contracts import Settings
 from ..errors import NodeLost, WorkerLost
 from ..executor import DoneT, Executor, TaskT
 from .fork_server import fork_server
-from .limits import READ_TIMEOUT, Hung, keep_notes, read_end, read_loading, read_notes
-from .run_task import run_task
+from .limits import READ_TIMEOUT, Hung, read_end, read_loading, read_notes
+from .process import Ended, WorkerProcess
 
 _GRACE = 2.0
 MAX_ENDED = 3
@@ -37,13 +32,11 @@ class Workers(Executor[Settings]):
         super().__init__(settings or Settings())
         self.number = number
         self._context = fork_server()
-        self._idle: asyncio.LifoQueue[ProcessPoolExecutor | None] = asyncio.LifoQueue()
+        self._idle: asyncio.LifoQueue[WorkerProcess | None] = asyncio.LifoQueue()
         self._slots = 0
-        self.processes: set[ProcessPoolExecutor] = set()
-        self._notes: dict[ProcessPoolExecutor, Path] = {}
-        self._outdated: set[ProcessPoolExecutor] = set()
+        self.processes: set[WorkerProcess] = set()
+        self._outdated: set[WorkerProcess] = set()
         self._ended_loading: Counter[str] = Counter()
-        self._ending: list[threading.Thread] = []
         self.on_not_loaded: Callable[[str, str], object] | None = None
         """Called with a plugin that blocks or ends worker processes while they load it, and with what it did."""
 
@@ -60,15 +53,10 @@ class Workers(Executor[Settings]):
         self._add_slots()
         worker = await self._idle.get()
         try:
-            worker, future = await self._submit(worker, function, task)
-            try:
-                result = await asyncio.wrap_future(future)
-            finally:
-                # A future holds its exception, whose traceback holds this frame. Without the cycle a dead worker's
-                # semaphores are freed here, and not by a garbage collection that may interrupt the resource tracker.
-                del future
-        except (BrokenProcessPool, Hung) as error:
-            notes = self._notes.get(worker) if worker else None
+            worker = await self._ready(worker)
+            result = await worker.run(function, task)
+        except (Ended, Hung) as error:
+            notes = worker.notes if worker else None
             loading, ended = read_loading(notes), read_end(notes)
             late = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
             hung = error if isinstance(error, Hung) else late
@@ -128,10 +116,6 @@ class Workers(Executor[Settings]):
         """End the processes without waiting for their tasks, which may all be repeated."""
         for worker in list(self.processes):
             self._drop(worker)
-        # Wait for their manager threads: one that ends together with the interpreter prints a traceback.
-        for thread in self._ending:
-            thread.join(_GRACE)
-        self._ending.clear()
 
     def _add_slots(self) -> None:
         self.number = self.number or os.cpu_count() or 1
@@ -139,63 +123,30 @@ class Workers(Executor[Settings]):
             self._slots += 1
             self._idle.put_nowait(None)
 
-    async def _submit(
-        self, worker: ProcessPoolExecutor | None, function: Callable[[TaskT], DoneT], task: TaskT
-    ) -> tuple[ProcessPoolExecutor, Future[DoneT]]:
-        if worker in self._outdated:
-            self._drop(worker)
-            worker = None
+    async def _ready(self, worker: WorkerProcess | None) -> WorkerProcess:
+        """This process, or a new one: it may be outdated, or have ended while it was idle."""
         if worker is not None:
-            try:
-                return worker, worker.submit(run_task, function, task)
-            except BrokenProcessPool:
-                # It died while it was idle, so the next task is not the cause.
-                self._drop(worker)
+            if worker not in self._outdated and not worker.has_ended():
+                return worker
+            self._drop(worker)
         handle, notes = tempfile.mkstemp(prefix="batchd-worker-")
         os.close(handle)
-        worker = ProcessPoolExecutor(1, mp_context=self._context, initializer=_begin, initargs=(os.getcwd(), notes))
+        worker = WorkerProcess(self._context, Path(notes))
         self.processes.add(worker)
-        self._notes[worker] = Path(notes)
-        # In a thread: it waits until the fork server has imported everything.
-        starting = asyncio.ensure_future(asyncio.to_thread(worker.submit, run_task, function, task))
+        starting = asyncio.ensure_future(asyncio.to_thread(worker.start))
         try:
-            return worker, await asyncio.shield(starting)
-        except asyncio.CancelledError:
+            await asyncio.shield(starting)
+        except BaseException:
             # The thread goes on: without this wait it would start the process after all others have ended.
             await asyncio.wait([starting], timeout=_GRACE)
             self._drop(worker)
             raise
+        return worker
 
-    def _drop(self, worker: ProcessPoolExecutor | None) -> None:
-        if worker is None:
+    def _drop(self, worker: WorkerProcess | None) -> None:
+        if worker not in self.processes:
             return
         self.processes.discard(worker)
         self._outdated.discard(worker)
-        if (notes := self._notes.pop(worker, None)) is not None:
-            notes.unlink(missing_ok=True)
-        # 3.14 has kill_workers() for this; until then, names that are not public.
-        thread: threading.Thread | None = getattr(worker, "_executor_manager_thread", None)
-        self._ending = [each for each in self._ending if each.is_alive()] + ([thread] if thread is not None else [])
-        processes = list((worker._processes or {}).values())  # noqa: SLF001
-        worker.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
-
-
-def _begin(folder: str, notes: str) -> None:
-    """In each worker: use the daemon's working folder, leave SIGINT and SIGHUP to the daemon, and end when it ends."""
-    os.chdir(folder)
-    # Open already when the daemon dies: then nothing of it is left behind.
-    keep_notes(notes)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        # Without this, the workers of a daemon that was killed would wait for work without end.
-        parent.join()
-        Path(notes).unlink(missing_ok=True)
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True, name="follow the daemon").start()
+        worker.kill()
+        worker.notes.unlink(missing_ok=True)
