@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from .model import Row as Row
     from .model import RowStatus as RowStatus
     from .model import Usage as Usage
+    from .network_faults import NetworkFault as NetworkFault
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
     from .rates import CallRate as CallRate
@@ -169,6 +170,7 @@ _HOMES = {
         "RowStatus",
         "Usage",
     ),
+    "network_faults": ("NetworkFault",),
     "paged_sink": ("Page", "PagedSink"),
     "secrets.known": ("covered",),
     "sending.whose_fault": ("account_advice",),

@@ -15,9 +15,7 @@ other 4xx: of a create                                              SubmissionRe
 from __future__ import annotations
 
 import re
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -29,6 +27,7 @@ from batchd import (
     BatchdError,
     CannotFind,
     Json,
+    NetworkFault,
     NotSent,
     Problem,
     ProviderError,
@@ -54,8 +53,6 @@ FOREIGN: tuple[type[Exception], ...] = (
     OSError,
 )
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
-_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
-_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _UNUSABLE = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError, aiohttp.InvalidURL)
 _TOO_MANY = frozenset({429, 503, 529})
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
@@ -154,22 +151,22 @@ def of_failure(error: Exception, call: Call, service: Service, *, cut_off: bool 
 
     `cut_off` says that the service cannot have received the whole call.
     """
-    chain = list(_causes(error))
-    text, address = _reason(chain), service.address
-    if any(isinstance(each, _UNUSABLE) for each in chain):
+    fault = NetworkFault(error)
+    text, address = fault.reason, service.address
+    if fault.has(*_UNUSABLE):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
-    if any(isinstance(each, TooLarge) for each in chain):
+    if fault.has(TooLarge):
         if call.kind is Kind.ANSWER:
             return AnswerTooLarge(f"The answer has {text}.")
         return TransientError(
             f"{address} answered with {text} when asked to {call.what}, and batchd reads no more. Check base_url and "
             "any proxy in between."
         )
-    if _nothing_sent(chain):
-        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
+    if fault.nothing_sent:
+        return NotSent(f"{address} cannot be reached: {text}. {fault.advice}")
     if cut_off:
         return NotSent(f"The connection to {address} broke before the whole of the batch was sent: {text}.")
-    if any(isinstance(each, TimeoutError | httpx2.TimeoutException | anthropic.APITimeoutError) for each in chain):
+    if fault.has(TimeoutError, httpx2.TimeoutException, anthropic.APITimeoutError):
         return TransientError(f"{address} did not answer in time when asked to {call.what}.")
     if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIConnectionError):
         return ProviderError(f"The anthropic library could not {call.what} at {address}: {text}.")
@@ -222,41 +219,3 @@ def _redirected(call: Call, service: Service) -> BatchdError:
         f"{where}, and batchd does not follow it: your key and your rows would go there. Set base_url to the service's "
         "real address."
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__
-
-
-def _nothing_sent(chain: list[BaseException]) -> bool:
-    # The SDK's own class is no proof: its transport also calls a connection that is lost at once a ConnectError.
-    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
-    if by_aiohttp:
-        return any(isinstance(each, _NOTHING_SENT) for each in by_aiohttp)
-    return any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain)
-
-
-def _advice(chain: list[BaseException]) -> str:
-    if any(isinstance(each, ssl.SSLCertVerificationError | aiohttp.ClientConnectorCertificateError) for each in chain):
-        return (
-            " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), check "
-            "the clock, or correct base_url."
-        )
-    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
-        return " Its name cannot be resolved: check base_url and this machine's DNS."
-    if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
-        return " The proxy does not let it through: check HTTPS_PROXY."
-    return " Check base_url and the network."
-
-
-def _reason(chain: list[BaseException]) -> str:
-    for each in reversed(chain):
-        text = " ".join(str(each).split())
-        if text:
-            return covered(text)[:500].rstrip(".")
-    return type(chain[0]).__name__

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from batchd import Duration, RejectedError, Secret, Settings
+from batchd import Duration, Secret, Settings
 
 ANTHROPIC = "https://api.anthropic.com"
 
@@ -83,12 +83,4 @@ class Access:
     @classmethod
     def read(cls, settings: AnthropicSettings) -> Access:
         """Read the key. Raises RejectedError if it cannot be read."""
-        secret = settings.api_key
-        text = secret.reveal().strip()
-        if not text or not text.isascii() or not text.isprintable():
-            # Otherwise the HTTP library refuses the header with a message that quotes it.
-            raise RejectedError(
-                f"The value in {secret.where} cannot be a key: it is empty, or contains line breaks or characters that "
-                f"no key has. Copy the key there again; {secret.renewal}."
-            )
-        return cls(text)
+        return cls(settings.api_key.for_header())

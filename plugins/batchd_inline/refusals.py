@@ -14,10 +14,7 @@ other 4xx: of an upload or a create                                 SubmissionRe
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -28,6 +25,7 @@ from batchd import (
     BatchdError,
     CannotFind,
     Json,
+    NetworkFault,
     NotSent,
     Problem,
     ProviderError,
@@ -45,8 +43,6 @@ from .dialects import MAX_MESSAGE
 FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
-_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError)
-_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _UNUSABLE = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 _PASSING = frozenset({408, 409, 425, 429})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
@@ -91,18 +87,16 @@ class Answer:
 
 def of_network(error: Exception, call: Call, service: Service) -> BatchdError:
     """The error for a call without an answer. Raise it outside the `except`: the original may quote the key."""
-    chain = list(_causes(error))
-    text = covered(_reason(chain))
-    if any(isinstance(each, _UNUSABLE) for each in chain):
-        return RejectedError(f"{service.address} cannot be called: {text}. Correct base_url or the proxy settings.")
-    if any(isinstance(each, _NOTHING_SENT) for each in chain) or (
-        not isinstance(chain[0], aiohttp.ClientError)
-        and any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain)
-    ):
-        return NotSent(f"{service.address} cannot be reached: {text}.{_advice(chain)}")
-    if any(isinstance(each, TimeoutError) for each in chain):
+    fault = NetworkFault(error)
+    if fault.has(*_UNUSABLE):
+        return RejectedError(
+            f"{service.address} cannot be called: {fault.reason}. Correct base_url or the proxy settings."
+        )
+    if fault.nothing_sent:
+        return NotSent(f"{service.address} cannot be reached: {fault.reason}. {fault.advice}")
+    if fault.has(TimeoutError):
         return TransientError(f"{service.address} did not answer in time when asked to {call.what}.")
-    return TransientError(f"The connection to {service.address} broke when asked to {call.what}: {text}.")
+    return TransientError(f"The connection to {service.address} broke when asked to {call.what}: {fault.reason}.")
 
 
 def endless(how: str, call: Call, service: Service) -> TransientError:
@@ -231,41 +225,3 @@ def _detail(each: Json) -> str:
 def _sentence(text: str) -> str:
     text = text[:_MAX_TEXT]
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        # Only causes: a context may be another call's error, which proves nothing about this one.
-        current = current.__cause__
-
-
-def _advice(chain: list[BaseException]) -> str:
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
-        return (
-            " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), "
-            "check the clock, or correct base_url."
-        )
-    if any(isinstance(each, ssl.SSLError) for each in chain):
-        return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
-    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
-        return " Its name cannot be resolved: check base_url and this machine's DNS."
-    if any(isinstance(each, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError) for each in chain):
-        return " The proxy does not let it through: check HTTPS_PROXY."
-    return " Check base_url and the network."
-
-
-def _reason(chain: list[BaseException]) -> str:
-    # The deepest error with a text is the clearest: "Connection refused", not "Cannot connect to host".
-    for each in reversed(chain):
-        if isinstance(each, ConnectionError) and each.errno:
-            return os.strerror(each.errno)
-        if isinstance(each, OSError) and isinstance(each.strerror, str) and each.strerror:
-            return each.strerror
-        text = " ".join(str(each).split())
-        if text:
-            return text[:_MAX_TEXT].rstrip(".")
-    return type(chain[0]).__name__

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from batchd import Duration, Json, RejectedError, Secret, Settings
+from batchd import Duration, Json, Secret, Settings
 
 from .dialects import Dialect
 from .mistral import Mistral
@@ -99,18 +99,7 @@ class InlineSettings(Settings):
 
     def sent_headers(self) -> dict[str, str]:
         """The headers of a call, with every secret read anew. Raises RejectedError if one cannot be read."""
-        headers = {"Authorization": f"Bearer {_sendable(self.api_key)}"}
+        headers = {"Authorization": f"Bearer {self.api_key.for_header()}"}
         for name, value in self.headers.items():
-            headers[name] = value if isinstance(value, str) else _sendable(value)
+            headers[name] = value if isinstance(value, str) else value.for_header()
         return headers
-
-
-def _sendable(secret: Secret) -> str:
-    text = secret.reveal().strip()
-    if not text or not text.isascii() or not text.isprintable():
-        # Otherwise the HTTP library refuses the header with a message that quotes it.
-        raise RejectedError(
-            f"The value in {secret.where} cannot be a key: it is empty, or contains line breaks or characters that no "
-            f"key has. Copy the key there again; {secret.renewal}."
-        )
-    return text

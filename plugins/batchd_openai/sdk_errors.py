@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import openai
 
-from batchd import BatchdError
+from batchd import BatchdError, NetworkFault
 
 from . import translation
-from .translation import causes, of_response, silence
+from .translation import of_response, silence
 from .wire import Call, Service
 
 FOREIGN: tuple[type[Exception], ...] = (openai.OpenAIError, *translation.FOREIGN)
@@ -18,7 +18,7 @@ def translate(error: Exception, call: Call, service: Service) -> BatchdError:
     """The error as one of batchd's. Raise it outside the `except`: the original may quote the key."""
     if isinstance(error, openai.APIStatusError):
         return of_response(error.response, call, service)
-    if isinstance(list(causes(error))[-1], openai.APITimeoutError):
+    if isinstance(NetworkFault(error).chain[-1], openai.APITimeoutError):
         return silence(call, service)
     of_the_network = openai.APIConnectionError | openai.APIResponseValidationError
     by_the_sdk = isinstance(error, openai.OpenAIError) and not isinstance(error, of_the_network)

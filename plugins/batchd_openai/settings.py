@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_validator, model_validator
 
-from batchd import Duration, Json, Limits, RejectedError, Secret, Settings
+from batchd import Duration, Json, Limits, Secret, Settings
 
 OPENAI = "https://api.openai.com/v1"
 LIMITS = Limits(max_line_bytes=30_000_000)
@@ -155,7 +155,7 @@ class Access:
     def read(cls, settings: OpenAISettings) -> Access:
         """Read every secret. Raises RejectedError if one cannot be read."""
         # The SDK and some servers want a key in any case; the word is no secret, so nothing is covered because of it.
-        key = _sendable(settings.api_key) if isinstance(settings.api_key, Secret) else NO_KEY
+        key = settings.api_key.for_header() if isinstance(settings.api_key, Secret) else NO_KEY
         secrets = [] if key == NO_KEY else [key]
         headers, query = (
             {name: _revealed(value, secrets) for name, value in table.items()}
@@ -167,16 +167,5 @@ class Access:
 def _revealed(value: str | Secret, secrets: list[str]) -> str:
     if isinstance(value, str):
         return value
-    secrets.append(_sendable(value))
+    secrets.append(value.for_header())
     return secrets[-1]
-
-
-def _sendable(secret: Secret) -> str:
-    text = secret.reveal().strip()
-    if not text or not text.isascii() or not text.isprintable():
-        # Otherwise the HTTP library refuses the header with a message that quotes it.
-        raise RejectedError(
-            f"The value in {secret.where} cannot be a key: it is empty, or contains line breaks or characters that no "
-            f"key has. Copy the key there again; {secret.renewal}."
-        )
-    return text

@@ -16,17 +16,13 @@ the request. So the underlying cause decides.
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
-from collections.abc import Iterator
-
 import aiohttp
 import httpx2
 
 from batchd import (
     BatchdError,
     CannotFind,
+    NetworkFault,
     NotSent,
     Problem,
     ProviderError,
@@ -55,14 +51,7 @@ FOREIGN: tuple[type[Exception], ...] = (
 )
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
-_NOTHING_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-)
-_NOTHING_SENT_BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)
 _NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_BY_A_PROXY = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
 _UNUSABLE = (
     httpx2.UnsupportedProtocol,
     httpx2.InvalidURL,
@@ -85,19 +74,21 @@ def translate(error: Exception, call: Call, service: Service, *, library: str | 
     """
     if isinstance(error, httpx2.HTTPStatusError):
         return of_response(error.response, call, service)
-    chain = list(causes(error))
-    text, address = service.masked(_reason(chain)), service.base_url
-    if any(isinstance(each, _UNUSABLE) for each in chain):
+    fault = NetworkFault(error)
+    text, address = service.masked(fault.reason), service.base_url
+    if fault.has(*_UNUSABLE):
         return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
-    endless = next((each for each in chain if isinstance(each, AnswerTooLarge)), None)
+    endless = next((each for each in fault.chain if isinstance(each, AnswerTooLarge)), None)
     if endless is not None:
         return TransientError(
             f"{address} answered with {endless} when asked to {call.what}, and batchd reads no more. No such answer is "
             "so large: check base_url and any proxy in between, or ask the service."
         )
-    if _nothing_sent(chain):
-        return NotSent(f"{address} cannot be reached: {text}.{_advice(chain)}")
-    if _silent(chain):
+    # Where aiohttp was called, its own exception is the proof.
+    by_httpx = isinstance(fault.chain[-1], _NOTHING_SENT_BY_HTTPX) and not fault.has(aiohttp.ClientError)
+    if fault.nothing_sent or by_httpx:
+        return NotSent(f"{address} cannot be reached: {text}. {fault.advice}")
+    if _silent(fault):
         return silence(call, service)
     if library is not None:
         return ProviderError(f"The {library} library could not {call.what} at {address}: {text}.")
@@ -244,60 +235,7 @@ def _new_base_url(target: str, response: httpx2.Response, service: Service) -> s
     return "Set base_url to the service's real address."
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that caused it."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        # Only causes: a context may be another call's error, which proves nothing about this one.
-        current = current.__cause__
-
-
-def _nothing_sent(chain: list[BaseException]) -> bool:
-    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
-    if by_aiohttp:
-        return any(isinstance(each, _NOTHING_SENT) for each in by_aiohttp)
-    if any(isinstance(each, _NOTHING_SENT_BY_SYSTEM) for each in chain):
-        return True
-    deepest = chain[-1]
-    return isinstance(deepest, _NOTHING_SENT_BY_HTTPX)
-
-
-def _silent(chain: list[BaseException]) -> bool:
+def _silent(fault: NetworkFault) -> bool:
     # The cause decides here too: a connection that is lost at once is also called a connect timeout.
-    by_aiohttp = [each for each in chain if isinstance(each, aiohttp.ClientError)]
-    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or chain)
-
-
-def _advice(chain: list[BaseException]) -> str:
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
-        return (
-            " Its certificate is not trusted here: install the CA certificates (or point SSL_CERT_FILE at them), "
-            "check the clock, or correct base_url."
-        )
-    if any(isinstance(each, ssl.SSLError) for each in chain):
-        return " It does not speak TLS as it should: check whether base_url should begin with http://, and the proxy."
-    if any(isinstance(each, socket.gaierror | aiohttp.ClientConnectorDNSError) for each in chain):
-        return " Its name cannot be resolved: check base_url and this machine's DNS."
-    if any(isinstance(each, _BY_A_PROXY) for each in chain):
-        return " The proxy does not let it through: check HTTPS_PROXY."
-    return " Check base_url and the network."
-
-
-def _reason(chain: list[BaseException]) -> str:
-    # The deepest error with a text is the clearest: "Connection refused", not "Connection error."
-    for each in reversed(chain):
-        if isinstance(each, ConnectionError) and each.errno:
-            return os.strerror(each.errno)
-        if isinstance(each, OSError) and isinstance(each.strerror, str) and each.strerror:
-            return each.strerror
-        text = " ".join(str(each).split())
-        if isinstance(each, aiohttp.ClientHttpProxyError):
-            return f"the proxy answered with status {each.status} ({each.message})"
-        # aiohttp's own number, which is no status of the service.
-        text = text.removeprefix("400, message: ")
-        if text:
-            return text[:500].rstrip(".")
-    return type(chain[0]).__name__
+    by_aiohttp = [each for each in fault.chain if isinstance(each, aiohttp.ClientError)]
+    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or fault.chain)

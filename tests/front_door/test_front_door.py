@@ -39,6 +39,7 @@ PUBLIC = [
     "LiveAnswer",
     "LiveCall",
     "LiveProvider",
+    "NetworkFault",
     "Node",
     "NodeLost",
     "NotKnownYet",

@@ -42,6 +42,7 @@ from batchd import (
     LiveAnswer,
     LiveCall,
     LiveProvider,
+    NetworkFault,
     Node,
     NodeLost,
     NotKnownYet,
@@ -290,6 +291,7 @@ class MailProvider(BatchProvider[MailSettings]):
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         assert_type(RequestId.read(batch.key), RequestId | None)
         assert_type(read_output_line(b"{}"), Result | None)
+        assert_type(NetworkFault(OSError("It is down.")).nothing_sent, bool)
         assert_type(account_advice("insufficient_quota", "No.", 429), str | None)
         assert_type(read_usage({"prompt_tokens": 1}), Usage | None)
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))

@@ -69,6 +69,16 @@ class Secret:
         remember(value)
         return value
 
+    def for_header(self) -> str:
+        """The same as a header may carry it. Raises RejectedError if none can: HTTP libraries would quote it then."""
+        text = self.reveal().strip()
+        if not text or not text.isascii() or not text.isprintable():
+            raise RejectedError(
+                f"The value in {self.where} cannot be a key: it is empty, or contains line breaks or characters that "
+                f"no key has. Copy the key there again; {self.renewal}."
+            )
+        return text
+
     def _value(self) -> str:
         kind, _, name = self._reference.partition(":")
         if self.literal:
