@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,6 @@ from batchd.web.visitor import host_is_ours
 
 from ..cli.cli_kit import House, here
 from .web_kit import served
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def place(path: str) -> str:
