@@ -18,7 +18,7 @@ import pytest
 from batchd.app.estimating.estimate import Estimating
 from batchd.app.estimating.record import record as estimate_record
 from batchd.app.load import load
-from batchd.cli import estimate_lines
+from batchd.cli.showing import estimate_lines
 from batchd.money import tokens
 from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import UNIT, Price

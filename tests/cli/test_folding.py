@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from batchd.cli.folding import folded, for_stream
-from batchd.cli.terminal import Prose, plain_table
+from batchd.cli.showing.folding import folded, for_stream
+from batchd.cli.showing.terminal import Prose, plain_table
 
 CASES = (
     ("a plain sentence of some words", 20, ["a plain sentence of", "some words"]),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli.checks import local_results
+from batchd.cli.checking.results import local_results
 from batchd.config.load import load
 from batchd.plugin.catalogue import Catalogue
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli.check_result import CheckResult
-from batchd.cli.service_checks import service_results
+from batchd.cli.checking.result import CheckResult
+from batchd.cli.checking.services import service_results
 from batchd.config.load import load
 from batchd.plugin.catalogue import Catalogue
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli.checks import local_results
-from batchd.cli.route_checks import models_of
+from batchd.cli.checking.results import local_results
+from batchd.cli.checking.routes import models_of
 from batchd.config.load import load
 from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue

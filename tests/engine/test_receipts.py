@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchd.cli.status_job import job_lines
+from batchd.cli.showing.status_job import job_lines
 from batchd.contracts import DeliveryJob, Receipt, ResultRows, Settings, Sink
 from batchd.people.language import Language
 from batchd.secrets.known import remember

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from batchd.cli.checks import Level, group_result
+from batchd.cli.checking.results import Level, group_result
 from batchd.files import Rights, make_folder, publishing
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.testing.household import REVIEWS, Household
@@ -99,7 +99,7 @@ def test_a_group_that_we_are_not_in_shows_nothing(folder: Path) -> None:
     code = f"""
 import os, grp
 from pathlib import Path
-from batchd.cli.checks import group_result
+from batchd.cli.checking.results import group_result
 from batchd.delivery.archive import move
 from batchd.files import Rights, publishing
 os.setgroups([grp.getgrnam("{TEAM_B}").gr_gid]); os.setgid({NOBODY}); os.setuid({NOBODY})

@@ -11,7 +11,7 @@ import pytest
 
 from batchd.answers.joining import join
 from batchd.calls import LiveAnswer
-from batchd.cli.route_checks import lane_results
+from batchd.cli.checking.routes import lane_results
 from batchd.config.load import load
 from batchd.live.journal import line_of
 from batchd.model import Usage

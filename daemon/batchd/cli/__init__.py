@@ -1,4 +1,4 @@
-"""The command line: one module a command, imported when it is asked for.
+"""The command line: one module a command, imported when it is asked for. What they share is in `showing`, `checking`.
 
 `batchd status` must start at once, so modules here import nothing heavier than click at their top. A command imports
 the rest when it runs.

@@ -11,7 +11,7 @@ from ..status.formatting import clean
 from .call import Call, echo_json, json_option, pass_call
 
 if TYPE_CHECKING:
-    from .checks import CheckResult
+    from .checking.results import CheckResult
 
 _SIGNS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "wrong": ("✗", "red")}
 CONFIG, NOT_AVAILABLE = 4, 5
@@ -36,7 +36,7 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
       batchd check
       batchd check --offline
     """
-    from .checks import local_results, read_config, remote_results
+    from .checking.results import local_results, read_config, remote_results
 
     results: list[CheckResult] = []
 

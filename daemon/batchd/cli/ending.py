@@ -16,7 +16,7 @@ import click
 from ..errors import BatchdError
 from ..status.formatting import clean
 from .call import Call
-from .folding import for_stream
+from .showing.folding import for_stream
 
 FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
 

@@ -114,10 +114,10 @@ def _show(made: Estimate, *, as_json: bool) -> None:
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        from .estimate_table import page
+        from .showing.estimate_table import page
 
         Console().print(page(made))
     else:
-        from .estimate_lines import lines
+        from .showing.estimate_lines import lines
 
         click.echo("\n".join(lines(made)))

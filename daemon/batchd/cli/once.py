@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .call import Call, echo_json, json_option, log_level_option, pass_call
-from .folding import for_stream
 from .run import log_format_option, workers_option
+from .showing.folding import for_stream
 
 if TYPE_CHECKING:
     from ..status.overview import JobDetails
@@ -104,7 +104,7 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
         call.log("info", log_format)
         yield
         return
-    from .progress import progress
+    from .showing.progress import progress
 
     with progress(where):
         call.log("warning")
@@ -114,7 +114,7 @@ def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
 def lines_of(jobs: Sequence[JobDetails], left: Mapping[str, str], *, interrupted: bool) -> Iterator[str]:
     """What a person reads at the end: the outcome of each file, where its results are, and what stays in the inbox."""
     from ..status.formatting import clean
-    from .cells import spent
+    from .showing.cells import spent
 
     if not jobs and not interrupted and not left:
         yield "There was nothing to do: the inbox is empty, and no job was under way."

@@ -10,8 +10,8 @@ import click
 
 from ..status.formatting import clean
 from .call import Call, echo_json, json_option, pass_call
-from .folding import for_stream
 from .naming import complete_any, complete_unfinished
+from .showing.folding import for_stream
 
 if TYPE_CHECKING:
     from ..orders.values import Order

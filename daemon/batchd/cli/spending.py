@@ -12,7 +12,7 @@ import click
 
 from ..status.formatting import clean, count, money, short_count
 from .call import Call, Option, as_moment, echo_json, json_option, pass_call
-from .folding import for_stream
+from .showing.folding import for_stream
 
 if TYPE_CHECKING:
     from ..money.budget import Limit
@@ -104,7 +104,7 @@ def _table(by: str, sums: Sequence[Spent]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from .terminal import Prose, plain_table
+    from .showing.terminal import Prose, plain_table
 
     wasted = any(each.wasted_cost for each in sums)
     table = plain_table(by, "answers", "in", "out", "cost", *(["wasted"] if wasted else []), "live")

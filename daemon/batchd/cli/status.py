@@ -119,7 +119,7 @@ def _show(survey: Overview | JobDetails, *, as_json: bool, limit: int | None) ->
     elif isinstance(survey, Overview) and sys.stdout.isatty():
         from rich.console import Console
 
-        from .status_table import tables
+        from .showing.status_table import tables
 
         console = Console()
         room = max(MIN_JOBS, console.height - BESIDE_JOBS) if limit is None else limit
@@ -152,8 +152,8 @@ def _watch_live(take: Callable[[], Overview | JobDetails], *, limit: int | None)
     from rich.text import Text
 
     from ..status.overview import JobDetails
-    from .scrolling import Scrolling
-    from .status_table import tables
+    from .showing.scrolling import Scrolling
+    from .showing.status_table import tables
 
     with Scrolling() as screen:
         while True:
@@ -170,8 +170,8 @@ def _watch_live(take: Callable[[], Overview | JobDetails], *, limit: int | None)
 
 def _lines(survey: Overview | JobDetails, *, limit: int | None) -> list[str]:
     from ..status.overview import Overview
-    from .status_job import job_lines
-    from .status_lines import plain_lines
+    from .showing.status_job import job_lines
+    from .showing.status_lines import plain_lines
 
     if isinstance(survey, Overview):
         return list(plain_lines(survey, most=limit or None))

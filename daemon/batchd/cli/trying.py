@@ -89,14 +89,14 @@ def try_(
         names = join([column.name for column in plan.columns])
         click.echo(clean(f"Asking {names} about {count(len(plan.rows), 'row')} of {plan.file.name} …"), err=True)
     tried = asyncio.run(trying.run(plan, say=lambda text: click.echo(clean(f"batchd: {text}"), err=True)))
-    from .try_lines import exit_status, lines, record
+    from .showing.try_lines import exit_status, lines, record
 
     if as_json:
         echo_json(record(plan, tried))
     elif sys.stdout.isatty():
         from rich.console import Console
 
-        from .try_table import page
+        from .showing.try_table import page
 
         Console().print(page(plan, tried))
     else:

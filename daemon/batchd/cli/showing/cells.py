@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..domain.states import FAILED_AT_THE_END
-from ..status.formatting import clean, count, local_time, money, one_line, short_count, since, span
-from ..status.job_words import needs_a_person, rests_until, state_in_words
+from ...domain.states import FAILED_AT_THE_END
+from ...status.formatting import clean, count, local_time, money, one_line, short_count, since, span
+from ...status.job_words import needs_a_person, rests_until, state_in_words
 
 if TYPE_CHECKING:
-    from ..status.overview import Overview
-    from ..status.records import JobSummary
+    from ...status.overview import Overview
+    from ...status.records import JobSummary
 
 MILLION = 1_000_000
 

@@ -12,30 +12,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..calls import FindsBatches
-from ..config.load import Config
-from ..config.tables import ObserverTable
-from ..contracts import BatchProvider, LiveProvider, Sink
-from ..errors import BatchdError, ConfigError, PluginError, RejectedError
-from ..file_sink import FileSink
-from ..files import group_id
-from ..money.price_list import PriceList
-from ..plugin.catalogue import Catalogue
-from ..plugin.kept_off import not_loaded
-from ..plugin.validation import check as validated
-from ..secrets.known import covered
-from ..secrets.references import Secret, secrets_in
-from ..status.daemon import running
-from ..status.formatting import count, join
-from ..status.overview import sinks_needed, under_way
-from ..status.refusals import refusals
-from ..status.room import blocked
-from ..system.mounts import is_network, refuse_network
-from ..workers.limits import limited
-from .check_result import CheckResult as CheckResult
-from .check_result import Level as Level
-from .node_checks import node_results
-from .route_checks import (
+from ...calls import FindsBatches
+from ...config.load import Config
+from ...config.tables import ObserverTable
+from ...contracts import BatchProvider, LiveProvider, Sink
+from ...errors import BatchdError, ConfigError, PluginError, RejectedError
+from ...file_sink import FileSink
+from ...files import group_id
+from ...money.price_list import PriceList
+from ...plugin.catalogue import Catalogue
+from ...plugin.kept_off import not_loaded
+from ...plugin.validation import check as validated
+from ...secrets.known import covered
+from ...secrets.references import Secret, secrets_in
+from ...status.daemon import running
+from ...status.formatting import count, join
+from ...status.overview import sinks_needed, under_way
+from ...status.refusals import refusals
+from ...status.room import blocked
+from ...system.mounts import is_network, refuse_network
+from ...workers.limits import limited
+from .nodes import node_results
+from .result import CheckResult as CheckResult
+from .result import Level as Level
+from .routes import (
     budget_results,
     deadline_results,
     fallback_results,
@@ -44,8 +44,8 @@ from .route_checks import (
     param_results,
     price_results,
 )
-from .service_checks import service_results
-from .state_checks import spool_results, state_results
+from .services import service_results
+from .state import spool_results, state_results
 
 CALL_MAY_TAKE = 60.0
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
@@ -54,8 +54,8 @@ SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
     """The configuration and what was found in it; None if it cannot be used."""
-    from ..app.load import load
-    from ..config.checking.rehearsing import found as found_off
+    from ...app.load import load
+    from ...config.checking.rehearsing import found as found_off
 
     try:
         config, catalogue = load(path, not_loaded(found_off(path)))

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..domain.subjects import DISK, subjects_of
-from ..status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
+from ...domain.subjects import DISK, subjects_of
+from ...status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from .cells import cells
 from .folding import folded
 from .status_lines import daemon_line
 
 if TYPE_CHECKING:
-    from ..status.overview import JobDetails
-    from ..status.records import BatchSummary
+    from ...status.overview import JobDetails
+    from ...status.records import BatchSummary
 
 _LABEL = 11
 

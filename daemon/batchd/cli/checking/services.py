@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ..config.load import Config
-from ..config.provider_table import ProviderTable
-from ..config.service_table import ServiceTable
-from ..config.services import all_services
-from ..contracts import Limits
-from ..domain.words import nearest
-from ..errors import PluginError
-from ..plugin.catalogue import Catalogue
-from ..settings import seconds
-from .check_result import CheckResult, Level
-from .route_checks import asked_of
+from ...config.load import Config
+from ...config.provider_table import ProviderTable
+from ...config.service_table import ServiceTable
+from ...config.services import all_services
+from ...contracts import Limits
+from ...domain.words import nearest
+from ...errors import PluginError
+from ...plugin.catalogue import Catalogue
+from ...settings import seconds
+from .result import CheckResult, Level
+from .routes import asked_of
 
 MAX_SERVICE_BYTES = 200_000_000
 _LIMITS = ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens")

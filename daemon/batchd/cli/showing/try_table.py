@@ -9,12 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..status.formatting import clean
+from ...status.formatting import clean
 from .terminal import Prose
 from .try_lines import cells_of, closing, in_words
 
 if TYPE_CHECKING:
-    from ..app.estimating.trying import Tried, TryPlan
+    from ...app.estimating.trying import Tried, TryPlan
 
 CELL = 200
 """Characters of a cell or an answer: more of it is in --json."""

@@ -11,14 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..status.formatting import clean, since, troubled
+from ...status.formatting import clean, since, troubled
 from .cells import Cells, cells
 from .status_lines import daemon_line, limit_lines, more_line, none_line, older_line, totals_line
 from .terminal import Prose
 
 if TYPE_CHECKING:
-    from ..status.overview import Overview
-    from ..status.records import JobSummary
+    from ...status.overview import Overview
+    from ...status.records import JobSummary
 
 GAP = 2
 BAR = 10

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from ..config.load import Config
-from ..domain.routing import Route
-from ..money.price_list import PriceList
-from ..money.pricing import amount
-from ..requests.model_params import LIMIT_KEYS, is_known, limit_key
-from ..requests.param_rules import SMALL_CONTEXT, is_unlimited, limit_note, param_notes
-from ..status.formatting import join
-from .check_result import CheckResult, Level
+from ...config.load import Config
+from ...domain.routing import Route
+from ...money.price_list import PriceList
+from ...money.pricing import amount
+from ...requests.model_params import LIMIT_KEYS, is_known, limit_key
+from ...requests.param_rules import SMALL_CONTEXT, is_unlimited, limit_note, param_notes
+from ...status.formatting import join
+from .result import CheckResult, Level
 
 
 def asked_of(config: Config, provider: str) -> Iterator[tuple[Route, str]]:

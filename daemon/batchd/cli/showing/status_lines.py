@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..status.formatting import count, local_time, one_line, troubled
+from ...status.formatting import count, local_time, one_line, troubled
 from .cells import plain_line
 
 if TYPE_CHECKING:
-    from ..status.overview import Overview
+    from ...status.overview import Overview
 
 
 def daemon_line(survey: Overview) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..answers.agreement import Agreement, agreement
-from ..model import Json, Usage
-from ..money.lanes import Lane
-from ..money.pricing import unit
-from ..status.formatting import count, money, one_line
+from ...answers.agreement import Agreement, agreement
+from ...model import Json, Usage
+from ...money.lanes import Lane
+from ...money.pricing import unit
+from ...status.formatting import count, money, one_line
 
 if TYPE_CHECKING:
-    from ..app.estimating.trying import Column, RowAnswer, Tried, TryPlan
+    from ...app.estimating.trying import Column, RowAnswer, Tried, TryPlan
 
 CELLS_SHOWN = 3
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..status.formatting import clean
+from ...status.formatting import clean
 from .estimate_lines import closing, name_of, opening, percent, shown, shows_most
 from .terminal import Prose, plain_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..app.estimating.estimate import Estimate
+    from ...app.estimating.estimate import Estimate
 
 
 def page(made: Estimate) -> RenderableType:

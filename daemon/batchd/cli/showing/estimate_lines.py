@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..money.budget import Limit
-from ..money.estimating import GUESS, Basis, Quote, Span
-from ..money.pricing import amount, at_most
-from ..status.formatting import clean, count, money, money_at_most
+from ...money.budget import Limit
+from ...money.estimating import GUESS, Basis, Quote, Span
+from ...money.pricing import amount, at_most
+from ...status.formatting import clean, count, money, money_at_most
 
 if TYPE_CHECKING:
-    from ..app.estimating.estimate import ChainCost, Estimate
+    from ...app.estimating.estimate import ChainCost, Estimate
 
 _FAILURES_SHOWN = 3
 

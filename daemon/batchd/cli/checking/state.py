@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import BatchdError
-from ..status.formatting import count, join
-from ..status.soundness import check_spool, damage, unknown_folders
-from ..system.mounts import file_system, is_network
-from .check_result import CheckResult, Level
+from ...errors import BatchdError
+from ...status.formatting import count, join
+from ...status.soundness import check_spool, damage, unknown_folders
+from ...system.mounts import file_system, is_network
+from .result import CheckResult, Level
 
 
 def spool_results(state: Path, spool: Path) -> Iterator[CheckResult]:

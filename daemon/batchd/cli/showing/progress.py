@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import BatchdError
-from ..status.overview import Overview
+from ...errors import BatchdError
+from ...status.overview import Overview
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from ..status.places import Places
+    from ...status.places import Places
 
 LOOK_EVERY = 0.5
 

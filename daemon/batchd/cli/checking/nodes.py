@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from ..config.load import Config
-from ..errors import BatchdError
-from ..plugin.catalogue import Catalogue
-from ..status.formatting import count
-from .check_result import CheckResult, Level
+from ...config.load import Config
+from ...errors import BatchdError
+from ...plugin.catalogue import Catalogue
+from ...status.formatting import count
+from .result import CheckResult, Level
 
 
 async def node_results(config: Config, catalogue: Catalogue) -> AsyncIterator[CheckResult]:
     """Which of them can be used. Nothing where workers run on this machine."""
     if config.workers.executor == "local":
         return
-    from ..app.executors import nodes_of
+    from ...app.executors import nodes_of
 
     subject = f"workers {config.workers.executor}"
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from ..status.formatting import clean
+from ...status.formatting import clean
 from .folding import folded
 
 if TYPE_CHECKING:
