@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from ..durability.rig import shared_nursery
+from ..durability.rig import put_echo_house, run_once_in
 
 pytestmark = pytest.mark.slow
 
-ECHO = Path(__file__).parents[2] / "examples" / "plugins" / "echo.py"
 TELLTALE = """
 import os
 import signal
@@ -48,21 +45,7 @@ def die_once(event):
 def register_observers(register):
     register("telltale", Telltale)
 """
-CONFIG = """
-plugin_dir = "plugins.d"
-
-[intake]
-settle = "20ms"
-
-[providers.echo]
-poll = "50ms"
-linger = "0s"
-
-[routes.reviews]
-provider = "echo"
-model = "any"
-prompt = {{ plugin = "template", user = "{{{{ review }}}}" }}
-
+MORE = """
 [observers.telltale]
 events = ["JobAccepted", "done"]
 dies = "{dies}"
@@ -72,22 +55,9 @@ dies = "{dies}"
 @pytest.mark.parametrize(("dies", "times"), [("before", 1), ("after", 2)])
 def test_killed_over_each_event_it_hears_them_all(tmp_path: Path, dies: str, times: int) -> None:
     """Between the commit and the observer's first statement, and between its last one and the cursor."""
-    (tmp_path / "plugins.d").mkdir()
-    shutil.copy(ECHO, tmp_path / "plugins.d")
-    (tmp_path / "plugins.d" / "telltale.py").write_text(TELLTALE)
-    (tmp_path / "config.toml").write_text(CONFIG.format(dies=dies))
-    for folder in ("inbox/reviews", "outbox", "archive", "rejected"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n")
-
-    def once() -> int:
-        command = ["once", "--workers", "1"]
-        done = shared_nursery().run(command, folder=tmp_path, environment=os.environ, timeout=120)
-        assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-        return done.returncode
-
+    put_echo_house(tmp_path, TELLTALE, MORE.format(dies=dies), "1,good\n")
     kills = 0
-    while once() == -signal.SIGKILL:
+    while run_once_in(tmp_path) == -signal.SIGKILL:
         kills += 1
         assert kills <= 2
     assert kills == 2

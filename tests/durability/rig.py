@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,8 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -56,6 +58,23 @@ user = "Review: {{{{ review }}}}"
 """
 
 FOLDERS = ("inbox", "outbox", "archive", "rejected", "state")
+
+ECHO = Path(__file__).parents[2] / "examples" / "plugins" / "echo.py"
+ECHO_CONFIG = """
+plugin_dir = "plugins.d"
+
+[intake]
+settle = "20ms"
+
+[providers.echo]
+poll = "50ms"
+linger = "0s"
+
+[routes.reviews]
+provider = "echo"
+model = "any"
+prompt = { plugin = "template", user = "{{ review }}" }
+"""
 
 
 class Nursery:
@@ -255,6 +274,34 @@ class NurseryPlace(Place):
 
         found: re.Match[str] = until(address, "the sandbox says where it listens")
         return found[0]
+
+
+@contextmanager
+def served_place(folder: Path) -> Iterator[NurseryPlace]:
+    """A place with a sandbox running, whose processes are forked from one that has imported everything."""
+    place = NurseryPlace(folder, shared_nursery())
+    try:
+        place.serve()
+        yield place
+    finally:
+        place.close()
+
+
+def put_echo_house(folder: Path, plugin: str, more: str, rows: str) -> None:
+    """A folder with a plugin beside the provider `echo`, what `more` adds to the route, and a file in the inbox."""
+    for name in ("plugins.d", "inbox/reviews", "outbox", "archive", "rejected"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(ECHO, folder / "plugins.d")
+    (folder / "plugins.d" / "deadly.py").write_text(plugin)
+    (folder / "config.toml").write_text(ECHO_CONFIG + more)
+    (folder / "inbox" / "reviews" / "may.csv").write_text(f"id,review\n{rows}")
+
+
+def run_once_in(folder: Path) -> int:
+    """`batchd once` there; its exit status, which may be that it was killed."""
+    done = shared_nursery().run(["once", "--workers", "1"], folder=folder, environment=os.environ, timeout=120)
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode
 
 
 class Rig(NurseryPlace):

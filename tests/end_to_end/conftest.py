@@ -224,11 +224,7 @@ def installed(tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A place with a sandbox running, whose processes are forked from one that has imported everything."""
-    from ..durability.rig import NurseryPlace, shared_nursery
+    from ..durability.rig import served_place
 
-    place = NurseryPlace(tmp_path, shared_nursery())
-    try:
-        place.serve()
+    with served_place(tmp_path) as place:
         yield place
-    finally:
-        place.close()

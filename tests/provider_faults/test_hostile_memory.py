@@ -15,7 +15,7 @@ import pytest
 
 from batchd.store.reading.snapshot import snapshot
 
-from ..durability.rig import NurseryPlace, shared_nursery
+from ..durability.rig import served_place
 from ..end_to_end.conftest import Place, reviews, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("hostile services")]
@@ -40,12 +40,8 @@ EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A place with a sandbox running."""
-    place = NurseryPlace(tmp_path, shared_nursery())
-    try:
-        place.serve()
+    with served_place(tmp_path) as place:
         yield place
-    finally:
-        place.close()
 
 
 def family(process: int) -> list[int]:

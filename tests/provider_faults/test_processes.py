@@ -16,7 +16,7 @@ from batchd.errors import WorkerLost
 from batchd.store.reading.snapshot import snapshot
 from batchd.workers.local import Workers
 
-from ..durability.rig import NurseryPlace, shared_nursery
+from ..durability.rig import served_place
 from ..end_to_end.conftest import Place, reviews, until
 from .tasks import ask_for_too_much
 
@@ -72,12 +72,8 @@ plugin = "deadly"
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A place with a sandbox running."""
-    place = NurseryPlace(tmp_path, shared_nursery())
-    try:
-        place.serve()
+    with served_place(tmp_path) as place:
         yield place
-    finally:
-        place.close()
 
 
 def status(place: Place) -> dict[str, Any]:

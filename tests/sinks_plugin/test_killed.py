@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -11,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ..durability.rig import shared_nursery
+from ..durability.rig import put_echo_house, run_once_in
 from .receiver import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("results")]
 
-ECHO = Path(__file__).parents[2] / "examples" / "plugins" / "echo.py"
 DYING = """
 import os
 import signal
@@ -67,20 +64,7 @@ def register_sinks(register):
     register("dying_file", DyingFile)
     register("dying_post", DyingPost)
 """
-CONFIG = """
-plugin_dir = "plugins.d"
-
-[intake]
-settle = "20ms"
-
-[providers.echo]
-poll = "50ms"
-linger = "0s"
-
-[routes.reviews]
-provider = "echo"
-model = "any"
-prompt = {{ plugin = "template", user = "{{{{ review }}}}" }}
+MORE = """\
 sinks = ["same", "dying_file", "dying_post"]
 
 [sinks.dying_file]
@@ -94,23 +78,14 @@ page_rows = 4
 
 
 def test_killed_in_the_middle_of_deliveries_every_row_arrives_once(tmp_path: Path) -> None:
-    (tmp_path / "plugins.d").mkdir()
-    shutil.copy(ECHO, tmp_path / "plugins.d")
-    (tmp_path / "plugins.d" / "dying.py").write_text(DYING)
     receiver = Receiver()
-    (tmp_path / "config.toml").write_text(CONFIG.format(url=receiver.url))
-    for folder in ("inbox/reviews", "outbox", "archive", "rejected"):
-        (tmp_path / folder).mkdir(parents=True)
     rows = "".join(f"{number},review {number}\n" for number in range(10))
-    (tmp_path / "inbox" / "reviews" / "may.csv").write_text(f"id,review\n{rows}")
+    put_echo_house(tmp_path, DYING, MORE.format(url=receiver.url), rows)
     kills, seen = 0, set()
-    while True:
-        done = shared_nursery().run(["once", "--workers", "1"], folder=tmp_path, environment=os.environ, timeout=120)
-        assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-        seen.add(in_the_table(tmp_path))
-        if done.returncode == 0:
-            break
+    while run_once_in(tmp_path) == -signal.SIGKILL:
         kills += 1
+        seen.add(in_the_table(tmp_path))
+    seen.add(in_the_table(tmp_path))
     receiver.close()
     assert kills == 3, "while rows are read, after they are written, and between two pages"
     assert seen <= {0, 10}, "all rows of a job, or none"
