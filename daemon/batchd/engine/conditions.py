@@ -8,7 +8,8 @@ import logging
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import BatchdError, PluginError
 from ..plugin.absent import PluginOff
-from ..plugin.blame import place_of, raised
+from ..plugin.blame import place_of
+from ..plugin.sources import raised
 from ..secrets.known import covered
 from ..store.errors import StoreUnavailable
 from ..store.tables.event_log import EventLog

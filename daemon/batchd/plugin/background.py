@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from ..contracts import BatchProvider, LiveProvider, Observer, Sink
@@ -54,7 +54,7 @@ class Background:
         failures = 0
         while True:
             began = time.monotonic()
-            error = await _called(owner, plugin)
+            error = await what_it_raises(lambda: _called(owner, plugin))
             if error is None:
                 return
             failures = 1 if time.monotonic() - began > WELL_AFTER else failures + 1
@@ -79,11 +79,15 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         await asyncio.wait(tasks, timeout=ENDS_WITHIN)
 
 
-async def _called(owner: str, plugin: Any) -> BaseException | None:
-    """Do it. What it raised, if it did."""
+async def _called(owner: str, plugin: Any) -> None:
+    with threads_of(owner):
+        await plugin.background()
+
+
+async def what_it_raises(call: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """Call a plugin, a stranger's code. What it raised, if it did; only the end of this task passes through."""
     try:
-        with threads_of(owner):
-            await plugin.background()
+        await call()
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

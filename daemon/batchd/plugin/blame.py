@@ -16,8 +16,7 @@ from types import FrameType
 from typing import TypeAlias
 
 from ..errors import PluginError
-from ..secrets.masking import mask
-from .sources import GROUP, LOCAL, OWN, Origin
+from .sources import GROUP, LOCAL, OWN, Origin, raised
 
 Home: TypeAlias = tuple[Path, str]
 """The file or folder of a plugin, and its name. Of a folder without a name, each file is a plugin."""
@@ -120,12 +119,6 @@ def never_exiting() -> Iterator[None]:
         yield
     except SystemExit as error:
         raise PluginError(f"The plugin raised {raised(error)}.") from error
-
-
-def raised(error: BaseException) -> str:
-    """`KeyError: 'a'`, without secrets."""
-    message = " ".join(str(error).split())
-    return mask(f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
 def homes_of(origins: Iterable[Origin]) -> Sequence[Home]:

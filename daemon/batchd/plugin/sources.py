@@ -72,16 +72,19 @@ def by_name(origins: Iterable[Origin]) -> tuple[list[Origin], list[tuple[list[Or
     return single, clashes
 
 
-def what_was_raised(error: BaseException) -> str:
-    """`KeyError: 'a' (shop.py, line 12)`, with the line of the plugin that raised it."""
+def raised(error: BaseException) -> str:
+    """`KeyError: 'a'`, without secrets."""
     message = " ".join(str(error).split())
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return mask(f"{type(error).__name__}: {message}" if message else type(error).__name__)
+
+
+def what_was_raised(error: BaseException) -> str:
+    """The same with the line of the plugin that raised it: `KeyError: 'a' (shop.py, line 12)`."""
     # A SyntaxError has the line itself; its frames are those of the import machinery.
     frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith("<") and "importlib" not in frame.filename]
-    if len(own) > 1:
-        text += f" ({Path(own[-1].filename).name}, line {own[-1].lineno})"
-    return mask(text)
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if len(own) > 1 else ""
+    return f"{raised(error)}{where}"
 
 
 def _installed() -> Iterator[Origin]:

@@ -14,7 +14,7 @@ from ..contracts import Observer
 from ..domain.subjects import Subject
 from ..errors import TransientError
 from ..events import ConditionCleared, ConditionRaised, Event
-from ..plugin.background import Background
+from ..plugin.background import Background, what_it_raises
 from ..plugin.sources import what_was_raised
 from ..secrets.known import covered
 from ..sending import backoff
@@ -251,21 +251,16 @@ class Listener:
         return cancelled or (self._interrupted.is_set() and not self._stops_at_the_end)
 
     async def _called(self, call: Callable[[], Awaitable[None]]) -> BaseException | None:
-        """Call the plugin, a stranger's code. What it raised, if it did."""
-        try:
+        """What a call raised that may not take long, if it did."""
+
+        async def limited() -> None:
             async with asyncio.timeout(CALL_MAY_TAKE):
                 with threads_of(f"observer {self.name}"):
                     await call()
-        except TimeoutError as error:
-            return error if str(error) else TimeoutError(f"it did not return within {CALL_MAY_TAKE:.0f} s")
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return error
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever it raises concerns this observer alone
-            return error
-        return None
+
+        error = await what_it_raises(limited)
+        silent = isinstance(error, TimeoutError) and not str(error)
+        return TimeoutError(f"it did not return within {CALL_MAY_TAKE:.0f} s") if silent else error
 
     async def _pause(self, failures: int, error: BaseException) -> bool:
         """Wait, the longer the more it has failed. False if it is to end meanwhile."""

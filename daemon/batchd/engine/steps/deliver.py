@@ -16,7 +16,8 @@ from ...domain.subjects import Subject
 from ...errors import BatchdError, TransientError
 from ...file_sink import FileSink
 from ...plugin.absent import PluginOff
-from ...plugin.blame import never_exiting, raised
+from ...plugin.blame import never_exiting
+from ...plugin.sources import raised
 from ...receipts import Receipt
 from ...secrets.known import covered
 from ...store.errors import StoreUnavailable

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from ...contracts import Reader, Source
 from ...errors import BatchdError, FileRefused
 from ...model import BadRow, Failure
-from ...plugin.blame import home_of_class, place_of, raised
+from ...plugin.blame import home_of_class, place_of
+from ...plugin.sources import raised
 from ...plugin_base import overrides_last
 
 _OF_THE_MACHINE = (BatchdError, OSError, MemoryError, ImportError)
