@@ -349,6 +349,9 @@ class Observer(Plugin[SettingsT]):
     slow observer delays only itself.
     """
 
+    group_for: float = 0.0
+    """Seconds to wait after an event for others, so that they come together; 0 to get each by itself, at once."""
+
     @abstractmethod
     async def notice(self, event: Event) -> None:
         """Handle one event. Once this has returned, the event does not come again.
@@ -357,11 +360,6 @@ class Observer(Plugin[SettingsT]):
         ask for a pause (`retry_after`). After 20 tries, which take about an hour, batchd skips the event. It cancels a
         call that takes more than five minutes and counts it as a try.
         """
-
-    @property
-    def group_for(self) -> float:
-        """Seconds to wait after an event for others, so that they come together; 0 to get each by itself, at once."""
-        return 0.0
 
     async def notice_all(self, events: Sequence[Event]) -> None:
         """Handle events that came together, 100 at most, in order. If it raises, all of them come again."""

@@ -33,10 +33,9 @@ class Notify(Observer[NotifySettings]):
     Settings = NotifySettings
     _service: apprise.Apprise | None = None
 
-    @property
-    def group_for(self) -> float:
-        """See Observer."""
-        return self.settings.group
+    def __init__(self, settings: NotifySettings) -> None:
+        super().__init__(settings)
+        self.group_for = settings.group
 
     async def aopen(self) -> None:
         """See Observer. Raises RejectedError if an address is none that apprise knows."""

@@ -531,10 +531,6 @@ class Bell(Observer[Settings]):
         assert_type(event.id, int | None)
         assert_type(event.at, float | None)
 
-    @property
-    def group_for(self) -> float:
-        return 30.0
-
     async def notice_all(self, events: Sequence[Event]) -> None:
         await self.notice(events[0])
 
