@@ -275,6 +275,9 @@ def test_a_backup_replaces_nothing_by_itself(make_household: MakeHousehold, tmp_
         (other, True, "is no backup"),
         (household.folder / "state" / "b", False, "within each other"),
         (household.folder, True, "within each other"),
+        (household.folders.inbox / "b", False, "the inbox folder .* within each other"),
+        (household.folders.outbox / "b", False, "the outbox folder .* within each other"),
+        (other / "mine.txt" / "b", False, "Not a directory. Nothing is left of it"),
     ]:
         with pytest.raises(CannotBackUp, match=words):
             back_up(config, place, force=force)
@@ -328,6 +331,32 @@ def test_a_restore_needs_an_empty_place(make_household: MakeHousehold, tmp_path:
     assert not (tmp_path / "used" / "config.toml").exists()
     with pytest.raises(CannotRestore, match="is no backup"):
         restore(tmp_path / "used", tmp_path / "elsewhere" / "config.toml")
+
+
+def test_a_backup_that_is_not_whole_or_newer_changes_nothing(make_household: MakeHousehold, tmp_path: Path) -> None:
+    target, place = tmp_path / "b", tmp_path / "there"
+    empty_backup(make_household, target)
+    manifest = json.loads((target / "backup.json").read_bytes())
+    database = target / "state" / DATABASE
+    whole = database.read_bytes()
+    database.write_bytes(whole[:-1])
+    with pytest.raises(CannotRestore, match=r"not whole: state/batchd\.db.* Nothing was restored"):
+        restored_to(place, target)
+    database.unlink()
+    with pytest.raises(CannotRestore, match=r"not whole: state/batchd\.db"):
+        restored_to(place, target)
+    database.write_bytes(whole)
+    (target / "backup.json").write_text(json.dumps({**manifest, "schema": manifest["schema"] + 1, "batchd": "9.0"}))
+    with pytest.raises(CannotRestore, match=r"batchd 9\.0, which is newer"):
+        restored_to(place, target)
+    (target / "backup.json").write_text(json.dumps(manifest)[:-5])
+    with pytest.raises(CannotRestore, match=r"its backup\.json is damaged"):
+        restored_to(place, target)
+    assert not (place / "state").exists()
+    (tmp_path / "file").write_text("")
+    (target / "backup.json").write_text(json.dumps(manifest))
+    with pytest.raises(CannotRestore, match=r"Not a directory. No daemon starts"):
+        restore(target, tmp_path / "file" / "config.toml")
 
 
 def test_a_backup_that_was_changed_is_refused_and_a_restore_that_was_cut_off_begins_anew(

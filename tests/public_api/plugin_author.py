@@ -520,6 +520,8 @@ DeliveryJob("a", "b", "c", "d", "e", "f", {}, open("g", "wb"))  # type: ignore[a
 class Bell(Observer[Settings]):
     """Receives events."""
 
+    group_for = 30.0
+
     async def background(self) -> None:
         await CallRate(5, per=60.0).turn()
         (self.state_folder / "seen").touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -32,6 +33,7 @@ STATE: Final = "state"
 FORM: Final = 1
 """Of the manifest."""
 _CHUNK = 1 << 20
+_RIGHTS = "Run the command as the user that batchd runs as, and name a folder where that user may write."
 
 
 class CannotBackUp(BatchdError):
@@ -58,17 +60,18 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
     document = toml_text.read(config)
     state = state_folder(config)
     target = Path(os.path.abspath(target.expanduser()))
-    before = _require_free(target, state, force=force)
     folders, providers = document.data.get("folders", {}), document.data.get("providers", {})
     inbox, spool = (
         resolved(str(folders.get(name) or otherwise), config)
         for name, otherwise in (("inbox", DEFAULT_FOLDERS["inbox"]), ("spool", str(state)))
     )
+    of_people = {name: resolved(str(folders.get(name) or each), config) for name, each in DEFAULT_FOLDERS.items()}
+    _require_outside(target, {**of_people, "state": state, "spool": spool})
+    before = _require_free(target, force=force)
     if not (state / DATABASE).is_file():
         raise CannotBackUp(f"There is no database in {state} yet, so there is nothing to back up.")
-    make_folder(target.parent, mode=0o700)
     draft = target.with_name(f".{target.name}.part")
-    with one_at_a_time(spool) as links, _draft(draft):
+    with _faults_in_words(target, state, spool), one_at_a_time(spool) as links, _draft(draft):
         at = time.time()
         (draft / STATE).mkdir(mode=0o700)
         new_key = Clock().new_id()
@@ -121,10 +124,36 @@ def made(manifest: Mapping[str, Any]) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(manifest.get("made_at", 0.0))))
 
 
-def _require_free(target: Path, state: Path, *, force: bool) -> str | None:
+def _require_outside(target: Path, folders: Mapping[str, Path]) -> None:
+    """CannotBackUp if the target is in a folder of the daemon, which would take it for something else, or has one."""
+    for name, folder in folders.items():
+        if target == folder or folder in target.parents or target in folder.parents:
+            raise CannotBackUp(f"{target} and the {name} folder {folder} are within each other. Name another folder.")
+
+
+@contextmanager
+def _faults_in_words(target: Path, state: Path, spool: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else target
+        ours = any(folder == where or folder in where.parents for folder in (state, spool))
+        place = f"{where}: " if ours else ""
+        advice = {
+            errno.ENOSPC: "Make room on its disk, or name a folder on another one.",
+            errno.EDQUOT: "Make room, or name a folder on another disk.",
+            errno.EROFS: "Its file system is mounted read-only: name a folder on another one.",
+            errno.EACCES: _RIGHTS,
+            errno.EPERM: _RIGHTS,
+        }.get(error.errno or 0, "Look at that first, then try again.")
+        raise CannotBackUp(
+            f"The backup could not be written to {target}: {place}{error.strerror or error}. Nothing is left of "
+            f"it, and what was there before is as it was. {advice}"
+        ) from error
+
+
+def _require_free(target: Path, *, force: bool) -> str | None:
     """When the backup was made that is to be replaced, None if there is none. CannotBackUp if it must not be."""
-    if target == state or state in target.parents or target in state.parents:
-        raise CannotBackUp(f"{target} and the state folder {state} are within each other. Name another folder.")
     if not os.path.lexists(target) or _is_empty_folder(target):
         return None
     manifest = None if target.is_symlink() else read_manifest(target)
@@ -172,6 +201,7 @@ def clear_leftovers(spool: Path) -> None:
 
 @contextmanager
 def _draft(draft: Path) -> Iterator[None]:
+    make_folder(draft.parent, mode=0o700)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     mask = os.umask(0o077)

@@ -7,7 +7,8 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from ...errors import BatchdError, StateUnusable
 from ...files import fsync_folder, make_folder, sync_file_system
 from ...plugin_base import PLUGIN_STATE
 from ...status.daemon import running
+from ...store import schema
 from ...store.backups.putting_back import prepare
 from ...store.layout import DATABASE, LOCK, RESTORING
 from ...store.shared_spool import MARK
 from ...store.spool import Spool
-from .backup import CONFIG, FORM, STATE, made, read_manifest
+from .backup import CONFIG, FORM, MANIFEST, STATE, made, read_manifest
 
 _OF_NO_JOB = frozenset({LOCK, MARK, RESTORING})
 _CHUNK = 1 << 20
@@ -51,13 +53,20 @@ def restore(folder: Path, config: Path) -> PutBack:
     """Put the backup in `folder` back. CannotRestore if its files are not whole, or the state folder is not empty."""
     manifest = read_manifest(folder)
     if manifest is None:
-        raise CannotRestore(f"{folder} is no backup: it has no backup.json. Name a folder that batchd backup has made.")
+        lacks = "its backup.json is damaged" if (folder / MANIFEST).exists() else "it has no backup.json"
+        raise CannotRestore(f"{folder} is no backup: {lacks}. Name a folder that batchd backup has made.")
     if manifest.get("form") != FORM:
         raise CannotRestore(
             f"{folder} was made by batchd {manifest.get('batchd')}, in a form that this version does not know. Install "
             "that version, then restore it again."
         )
+    if manifest.get("schema", 0) > schema.version():
+        raise CannotRestore(
+            f"{folder} was made by batchd {manifest.get('batchd')}, which is newer than this one, and its database "
+            "cannot be read here. Install that version, then restore it again. Nothing was restored."
+        )
     files: Mapping[str, Any] = manifest["files"]
+    _require_whole(folder, files)
     ours = config if config.exists() else folder / CONFIG
     state, outbox = (resolved(_named(ours, name), config) for name in ("state", "outbox"))
     if (daemon := running(state)) is not None:
@@ -67,8 +76,7 @@ def restore(folder: Path, config: Path) -> PutBack:
         )
     spool = resolved(_named(ours, "spool") or str(state), config)
     _require_empty(state, spool)
-    make_folder(state, mode=0o700)
-    with Spool(state, spool).locked():
+    with _faults_in_words(folder, state), _locked(state, spool):
         _clear(state, spool)
         (state / RESTORING).write_text(f"{folder}\n")
         fsync_folder(state)
@@ -98,6 +106,25 @@ def restore(folder: Path, config: Path) -> PutBack:
         fsync_folder(state)
     hidden = tuple(manifest.get("hidden", ())) if written else ()
     return PutBack(config, state, made(manifest), manifest["jobs"], manifest["batches"], written, hidden)
+
+
+@contextmanager
+def _faults_in_words(folder: Path, state: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        raise CannotRestore(
+            f"{folder} could not be put back into {state}: {where}{error.strerror or error}. No daemon starts on "
+            "what is half there. Once that is put right, run the same command again; it begins anew."
+        ) from error
+
+
+@contextmanager
+def _locked(state: Path, spool: Path) -> Iterator[None]:
+    make_folder(state, mode=0o700)
+    with Spool(state, spool).locked():
+        yield
 
 
 def refuse_half_restored(state: Path) -> None:
@@ -140,6 +167,24 @@ def _clear(state: Path, spool: Path) -> None:
             shutil.rmtree(each)
         elif each.name not in _OF_NO_JOB:
             each.unlink(missing_ok=True)
+
+
+def _require_whole(folder: Path, files: Mapping[str, Any]) -> None:
+    """Each file is there and as long as it was: what was copied in part is found before anything is changed."""
+    wrong = [name for name, (size, _) in sorted(files.items()) if _size(folder / name) != size]
+    if wrong:
+        others = f" and {len(wrong) - 1:,} others" if len(wrong) > 1 else ""
+        raise CannotRestore(
+            f"{folder} is not whole: {wrong[0]}{others} of {len(files):,} files are missing or cut off. Copy the "
+            "backup again, or take another. Nothing was restored."
+        )
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _copy(folder: Path, name: str, state: Path, database: Path, expected: tuple[int, str]) -> None:

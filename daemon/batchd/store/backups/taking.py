@@ -8,6 +8,7 @@ before that, so the lock lasts as long as a look through the folders: about a se
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import StateUnusable
+from ...system.disk import is_full
 from ..damage import found_in, in_words
 from ..layout import DATABASE, FINGERPRINT_KEY, WEB_TOKENS
 from ..reading.opening import connected
@@ -176,8 +178,18 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         source.backup(copy)
         # One file, that needs none beside it.
         copy.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        if is_full(target.parent) or _is_of_writing(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from None
+        raise
     finally:
         copy.close()
+
+
+def _is_of_writing(error: sqlite3.Error) -> bool:
+    """Whether it is the copy that failed: nothing else is written to."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    return name in {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE"}
 
 
 def _copy_cache(source: Path, target: Path) -> None:
