@@ -140,7 +140,8 @@ def _reader(kind: str, shown: str) -> ReaderOf | None:
         return _texts if shown else None
     if kind in _NUMBERS:
         return None if _DIGITS.fullmatch(shown) else _numbers
-    return {"date": list, "boolean": _truths}.get(kind)
+    others: dict[str, ReaderOf] = {"date": list, "boolean": _truths}
+    return others.get(kind)
 
 
 def _texts(column: Sequence[str]) -> Sequence[Json]:
