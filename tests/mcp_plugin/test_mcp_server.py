@@ -8,18 +8,18 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import mcp
 import pytest
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from batchd.client import AsyncClient
-from batchd_mcp.server import server_of
 from batchd_mcp.untrusted import WARNING, marked
 
 from ..cli.cli_kit import here
 from ..client.client_kit import Running, running
+
+if TYPE_CHECKING:
+    import mcp  # the largest of all imports of tests: only where it is used
 
 _MARKED = re.compile(r"<untrusted-data (\w+)>\n(.*)\n</untrusted-data \1>", re.DOTALL)
 
@@ -40,6 +40,10 @@ def root(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def assisted(there: Running, root: Path) -> AsyncIterator[mcp.Client]:
     """An assistant that has the tools. No fixture: it must end in the task that it began in."""
+    import mcp
+
+    from batchd_mcp.server import server_of
+
     async with mcp.Client(server_of(AsyncClient(there.address, token=there.token), root)) as client:
         yield client
 
@@ -133,6 +137,9 @@ async def test_what_cannot_be_done_is_said_in_words(there: Running, root: Path) 
 
 @pytest.mark.slow
 async def test_over_standard_input_and_output(there: Running, root: Path) -> None:
+    import mcp
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+
     command = ["-m", "batchd", "--config", str(there.folder / "config.toml"), "mcp", "--root", str(root)]
     server = StdioServerParameters(
         command=sys.executable, args=[*command, "--url", there.address], env={"BATCHD_TOKEN": there.token}
