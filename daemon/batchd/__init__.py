@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from .requests.rules import request_failure as request_failure
     from .secrets.known import covered as covered
     from .sending.whose_fault import account_advice as account_advice
+    from .sending.whose_fault import refuses_row as refuses_row
     from .settings import Duration as Duration
     from .settings import FromFile as FromFile
     from .settings import Secret as Secret
@@ -173,7 +174,7 @@ _HOMES = {
     "network_faults": ("NetworkFault",),
     "paged_sink": ("Page", "PagedSink"),
     "secrets.known": ("covered",),
-    "sending.whose_fault": ("account_advice",),
+    "sending.whose_fault": ("account_advice", "refuses_row"),
     "shipped_services": ("service_tables",),
     "settings": ("Duration", "FromFile", "Secret"),
     "signed_posts": ("SignedPost", "SignedPostSettings", "signature"),

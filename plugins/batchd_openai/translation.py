@@ -31,6 +31,7 @@ from batchd import (
     SubmissionRefused,
     TransientError,
     account_advice,
+    refuses_row,
     retry_after,
 )
 
@@ -113,6 +114,9 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if status < 500 and ("token_limit_exceeded" in body.whole or "enqueued token" in body.whole):
         problem = Problem("token_limit_exceeded", body.text)
         return SubmissionRefused(refusal, problems=(problem,)) if call.kind is Kind.CREATE else TransientError(refusal)
+    of_row = any(refuses_row(each.code, each.message) for each in body.problems)
+    if of_row and call.kind is Kind.ANSWER and 400 <= status < 500 and status not in {401, 402, 407, 429}:
+        return ProviderError(refusal)  # some say so by 403, which is else about the key
     advice = _account_advice(status, body)
     if status in {401, 407} or body.codes & _BAD_KEY or (status == 403 and advice is None):
         return RejectedError(

@@ -92,6 +92,7 @@ PUBLIC = [
     "read_json_together",
     "read_output_line",
     "read_usage",
+    "refuses_row",
     "request_failure",
     "retry_after",
     "run_task",

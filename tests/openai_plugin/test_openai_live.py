@@ -83,6 +83,14 @@ async def test_a_refusal_of_the_request_is_an_answer(service: FakeService, conne
     assert b"context_length_exceeded" in answer.body
 
 
+async def test_a_question_that_is_flagged_is_refused_alone_and_not_the_key(
+    service: FakeService, connect: Connect
+) -> None:
+    said = {"code": 403, "message": "This model requires moderation, and your input was flagged by the safety system"}
+    service.on("POST", CHAT, (403, {"error": said}))
+    assert (await connect().answer(call())).status == 403
+
+
 async def test_what_is_used_up_and_for_how_long(service: FakeService, connect: Connect) -> None:
     error = {"error": {"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}}
     service.on("POST", CHAT, (429, error, {"Retry-After": "7"}))

@@ -94,6 +94,7 @@ from batchd import (
     read_json_together,
     read_output_line,
     read_usage,
+    refuses_row,
     request_failure,
     retry_after,
     run_task,
@@ -293,6 +294,7 @@ class MailProvider(BatchProvider[MailSettings]):
         assert_type(read_output_line(b"{}"), Result | None)
         assert_type(NetworkFault(OSError("It is down.")).nothing_sent, bool)
         assert_type(account_advice("insufficient_quota", "No.", 429), str | None)
+        assert_type(refuses_row("context_length_exceeded", "No."), bool)
         assert_type(read_usage({"prompt_tokens": 1}), Usage | None)
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))

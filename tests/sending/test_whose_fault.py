@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -263,4 +264,14 @@ def test_refusals_that_outsiders_met() -> None:
         for each in refusals
         if fault_of(ServiceRefusal(*each)) is not fault
     ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_refusals_in_many_words_and_languages() -> None:
+    wrong = []
+    for line in Path(__file__).with_name("service_refusals.tsv").read_text("utf-8").splitlines()[1:]:
+        fault, status, code, message = line.split("\t")
+        found = fault_of(ServiceRefusal(code, message, int(status) if status else None))
+        if found is not Blame[fault]:
+            wrong.append(f"{found.name}, not {line}")
     assert not wrong, "\n".join(wrong)

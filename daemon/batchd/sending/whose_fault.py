@@ -56,7 +56,7 @@ _ACCOUNT_CODES = {
             "account_overdue", "account_in_arrears", "exceeded_current_quota_error", "payment_required",
             "credit_balance_too_low", "spending_limit_reached", "spend_limit_exceeded", "budget_exceeded",
             "allocationquota.freetieronly", "commoditynotpurchased", "prepaidbilloverdue", "postpaidbilloverdue",
-            "quota_exceeded", "1113", "http_402",
+            "quota_exceeded", "insufficient_funds", "billing_disabled", "1113", "http_402",
         }
     ),
     STORAGE: frozenset({"quotaexceeded", "storage_quota_exceeded", "file_quota_exceeded", "storage_full"}),
@@ -66,7 +66,10 @@ _ACCOUNT_CODES = {
             "access_terminated_error", "accessdenied.unpurchased", "accessdenied", "permission_denied",
             "permission_error", "invalid_api_key", "api_key_invalid", "unsupported_country_region_territory",
             "invalidaccountstatus", "modelnotopen", "organization_restricted", "setlimitexceeded", "http_401",
-            "http_403",
+            "http_403", "authentication_error", "authenticationerror", "invalid_authentication", "unauthenticated",
+            "unauthorized", "forbidden", "access_denied", "accessdeniedexception", "project_archived",
+            "not_authorized_invalid_project", "subscriptiondisabled", "service_disabled", "consumer_suspended",
+            "1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1220",
         }
     ),
 }  # fmt: skip
@@ -74,9 +77,13 @@ _LOCKED_WORDS = (
     r"(must|has to|needs? to) be verified|not (been )?verified|verify (your )?organi[sz]ation",
     r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(terminated|deactivated|suspended|disabled)",
     r"(access|account|organi[sz]ation|project|key)[^.]{0,40}\b(blocked|banned|locked|frozen|revoked|inactive|restricted)",
-    r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot active",
-    r"identity verification|real[- ]name",
-    r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用|锁定)|未开通",
+    r"(account|organi[sz]ation|project|workspace|team)[^.]{0,20}\b(archived|closed|deleted|paused|on hold)",
+    r"(account|organi[sz]ation) (is |are )?(under|in) review",
+    r"subscription[^.]{0,20}\b(disabled|expired|ended|paused|cancell?ed|not active)",
+    r"(account|organi[sz]ation|project|key)[^.]{0,40}\bnot (active|activated|approved)",
+    r"(identity|phone|e-?mail|account|age) verification|verify your|real[- ]name|\bKYC\b",
+    r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用|锁定|非活动)|未开通|未激活",
+    r"tài khoản[^.]{0,40}(kho[áa]|khóa|vô hiệu|đình chỉ|tạm ngưng)|chưa (được )?(xác minh|kích hoạt)",
 )
 """The account is locked, or not open yet: a state that goes for all its rows."""
 _ACCOUNT_WORDS = {
@@ -103,15 +110,39 @@ _ACCOUNT_WORDS = {
         r"(only )?available (only )?(to|for|on) (paid|paying|pro|premium|enterprise)",
         r"upgrade (to|your) [^.]{0,20}(plan|tier|account)",
         r"(reached|exceeded) (the|your) (set )?(inference|consumption|spend|spending|budget) limit",
-        r"欠费|余额不足|余额已|账户余额|充值|额度(不足|已用|已耗)|配额不足|账单|免费额度|使用上限",
+        r"\bquotas?\b[^.]{0,20}\b(used up|exhausted|depleted)|\b(daily|weekly|monthly) (usage )?quota exceeded",
+        r"\b(daily|weekly|monthly) (usage |free |request )?limit\b[^.]{0,30}\b(exceeded|reached|used up|free)",
+        r"\b(negative|zero|outstanding|no remaining) (balance|credits?)|\bno (remaining|more) (credits?|balance|quota)",
+        r"\bcredit limit\b|\badd (\d+|more) credits\b|exceeded (its|the|your)\b[^.]{0,20}\bspend",
+        r"\btrial\b[^.]{0,40}\b(expired|ended|over|used up|exhausted)|card (is )?required",
+        r"\b(no|set up|add|enable|configure|missing) (a |an |your )?(billing|payment method|credit card)",
+        r"\b(plan|(?<!service )tier|subscription)\b[^.]{0,30}\b(doesn't|not) (support|include|allow|cover|eligible)\b",
+        r"\b(requires?|needs?|only for) (an? |the )?((usage|build|paid|pro|higher|active) )+(tier|plan|subscription)",
+        r"\bsubscription (is )?(required|needed)|\b(limit|quota) (for|of|on) your (plan|tier|subscription)",
+        r"欠费|欠款|余额|充值|缴费|(额度|配额|资源包)(不足|已用|已耗|用尽|耗尽)|账单|免费额度|使用上限|付费用户|等级不支持",
+        r"số dư|hết (hạn mức|tiền|tín dụng)|hạn mức[^.]{0,20}\bhết|nạp (thêm )?tiền|không đủ (tiền|tín dụng)",
+        r"残高|クレジット[がの]?(不足|残)|利用上限|잔액|크레딧|\bsaldo\b|\bsolde\b|\bguthaben\b|баланс",
+        r"cr[eé]dit\w* (insufi|insuffi|agotad|esgotad|[ée]puis)|недостаточно (средств|кредит)",
     ),
     ACCESS: (
         *_LOCKED_WORDS,
         r"country, region, or territory not supported|\blocation (is )?not (supported|allowed)",
         r"not available in your (country|region)",
-        r"(account|key|organi[sz]ation|project|user)[^.]{0,40}(no|not have|lacks) (permission|access)",
-        r"(not authori[sz]ed|not permitted|no permission|not entitled) to (use|access|create)",
-        r"没有权限|无权限",
+        r"\bregion (is )?not supported|member of an organi[sz]ation|^(model )?access denied",
+        r"^(forbidden|unauthori[sz]ed)\b|(not authori[sz]ed|not permitted|not entitled) to (use|access|create)",
+        (
+            r"(account|key|organi[sz]ation|project|user|subscription|you)\b[^.]{0,40}"
+            r"(no|not have|n't have|lacks) (permission|access)"
+        ),
+        r"\bnot (enabled|activated|allowed|eligible) (for|to|on|in) (your|this) (account|organi|project|team|key|work)",
+        r"\b(account|organi[sz]ation|project|workspace|team)\b[^.]{0,20}\bnot (allowed|eligible|permitted|entitled)",
+        r"\b(incorrect|invalid|wrong|missing|no|expired) ((x-)?api[- ]?key|auth(entication)?\b|credentials?)",
+        r"\b(api[- ]?key|(access|api|auth\w*) token|credentials?)\b[^.]{0,30}\b(not valid|invalid|expired)",
+        r"\bauthentication (fails|failed|is required|required|credentials)",
+        r"\b(terms|policy|agreement|license)\b[^.]{0,30}\baccepted|\b(accept|agree to) the\b[^.]{0,20}\b(terms|policy)",
+        r"没有权限|无权限|未授权|鉴权失败|身份验证失败|地区[^。]{0,6}不支持|无效的(令牌|密钥|API)",
+        r"(令牌|密钥|API ?Key)[^。]{0,10}(无效|失效|过期|不可用|错误)",
+        r"không có quyền|khóa API[^.]{0,20}(không hợp lệ|hết hạn)",
     ),
 }
 _ACCOUNT_PATTERNS = {
@@ -133,13 +164,16 @@ _ROUTE_CODES = frozenset(
 )  # fmt: skip
 _ROUTE_WORDS = re.compile(
     r"\bmodel\b[^.]*\b((does )?not exist|not found|not supported|unknown|no such)|"
-    r"\bmodel\b[^.]*\b(is|was|been) (decommissioned|deprecated|retired)|"
+    r"\bmodel\b[^.]*\b(is|was|been|reached) (decommissioned|deprecated|retired|shut ?down|sunset|(its )?end of life)|"
+    r"\b(unknown|invalid) model\b|\bmodel is not an? \w+ model|\bonly supported in v1/|"
+    r"\b(model|endpoint)\b[^.]{0,40}\bnot support(ed)?\b( the)?( v1/| batch| chat| embeddings?| responses|$|\.)|"
     r"\bmodel\b (`[^`]*` |\S+ )?is not available\b|\bnot a valid model|\bno endpoints found|"
     r"\bno (allowed )?(providers?|channels?|deployments?) (is |are )?(available|found)|\bdeployment\b[^.]*\bnot exist|"
     r"(unsupported|invalid) completion_window|"
     r"\b(only|must|requires?|enable|set)\b[^.]{0,40}\bstream(ing)?\b|\bstream(ing)?\b[^.]{0,30}\b(only|required)\b|"
     r"\bnon-?stream(ing|ed)?\b[^.]{0,40}\bnot (supported|allowed)\b|"
-    r"does not exist or you do not have access|no such model|模型不存在|无可用渠道",
+    r"does not exist or you do not have access|no such model|模型[^。]{0,30}(不存在|不支持批|已下线)|"
+    r"无可用渠道|mô hình[^.]{0,30}không (tồn tại|được hỗ trợ)",
     re.IGNORECASE,
 )
 _CREATE_PARAMS = frozenset({"endpoint", "completion_window", "metadata", "output_expires_after"})
@@ -159,7 +193,9 @@ _ROW_WORDS = re.compile(
     r"length of (the )?input|"
     r"\binputs?`? (tokens?|length)\b[^.]{0,80}(should be|must be|<=|exceeds)|"
     r"content (policy|filter|management)|inappropriate|safety (system|filter|policy)|content exists risk|"
-    r"(flagged|blocked)[^.]{0,40}\b(policy|policies|safety|moderation)|\bsensitive\b|敏感|违规|reduce the length",
+    r"(flagged|blocked)[^.]{0,40}\b(policy|policies|safety|moderation)|\bsensitive\b|敏感|违规|"
+    r"\breduce (the length|your prompt)|violates\b[^.]*\bpolic|prohibited.content|exceeds the context|string too long|"
+    r"(download(ing)?|process|decode|invalid|unsupported) (the |input |this )*image|输入长度|vi phạm|nhạy cảm",
     re.IGNORECASE,
 )
 
@@ -170,16 +206,33 @@ _PASSING_CODES = frozenset(
         "serviceunavailable", "overloaded", "overloaded_error", "engine_overloaded_error", "rate_limit_exceeded",
         "rate_limit_error", "ratelimitexceeded", "too_many_requests", "throttling", "throttling.ratequota",
         "server_overloaded", "timeout", "request_timeout", "insufficient_system_resource", "unavailable",
+        "model_overloaded", "capacity_exceeded", "1302", "1303", "1305",
         "api_error", "serveroverloaded", "deadline_exceeded", "gateway_timeout", "bad_gateway", "batch_expired",
     }
 )  # fmt: skip
-PASSING_STATUSES = frozenset({408, 409, 425, 429, 498})
+_PASSING_WORDS = re.compile(
+    r"\b(server|service|system|engine|model|backend|upstream)\b[^.]{0,40}\b(busy|overload\w*|unavailable|high demand)|"
+    r"\btry again (later|in|shortly)\b|\bcan retry\b|\binternal (server )?error|\btoo many requests|"
+    r"繁忙|负载已?饱和|稍后[再重]?试|内部错误|并发|请求过多|đang bận|thử lại sau",
+    re.IGNORECASE,
+)
+PASSING_STATUSES = frozenset({408, 409, 425, 429, 498, 499})
+
+
+_RATE = re.compile(
+    r"\b(per|/) ?(second|sec|minute|min|hour)s?\b|\b[rt]p[ms]\b|\b(max|organization|request)\w* concurrency|"
+    r"\bconcurrency limit|\b(try again|retry) (in|after) [\d.]+ ?(ms|s|sec|m|min)",
+    re.IGNORECASE,
+)
+"""A limit for a short time, whatever the sentence goes on to sell."""
 
 
 def advice_on_account(refusal: ServiceRefusal) -> str | None:
     """What the owner of the account must do about this refusal; None if it is not about the account."""
     code = refusal.code.lower()
     if _ROUTE_WORDS.search(refusal.message):
+        return None
+    if _RATE.search(refusal.message) and code not in _ACCOUNT_CODES[MONEY]:
         return None
     # Words first: they tell apart what one code ("quotaExceeded", "permission_error") is used for.
     for advice, pattern in _ACCOUNT_PATTERNS.items():
@@ -205,6 +258,11 @@ def account_advice(code: str, message: str, status: int | None = None) -> str | 
     return advice_on_account(ServiceRefusal(code, message, status))
 
 
+def refuses_row(code: str, message: str) -> bool:
+    """Whether a refusal is about this one request: its length, or what it says. For plugins."""
+    return fault_of(ServiceRefusal(code, message)) is Blame.ROW
+
+
 def fault_of(refusal: ServiceRefusal) -> Blame:
     """Whose fault it is, as far as one refusal tells."""
     code = refusal.code.lower()
@@ -215,7 +273,7 @@ def fault_of(refusal: ServiceRefusal) -> Blame:
     down = refusal.status is not None and refusal.status >= 500  # what it says of the model may pass as well
     if not down and (code in _ROUTE_CODES or _ROUTE_WORDS.search(refusal.message)):
         return Blame.ROUTE
-    if code in _PASSING_CODES:
+    if code in _PASSING_CODES or _PASSING_WORDS.search(refusal.message) or _RATE.search(refusal.message):
         return Blame.PASSING
     if refusal.status is not None and (refusal.status in PASSING_STATUSES or not 400 <= refusal.status < 500):
         return Blame.PASSING
