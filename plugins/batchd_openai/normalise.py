@@ -15,20 +15,22 @@ from batchd import BatchPhase, BatchStatus, Json, Problem, Usage, read_usage
 
 _ENVELOPES = ("job", "batch", "data", "result")
 _PHASES = {phase.value: phase for phase in BatchPhase} | {
-    "validation": BatchPhase.VALIDATING,
-    "pending": BatchPhase.VALIDATING,
-    "queued": BatchPhase.VALIDATING,
-    "created": BatchPhase.VALIDATING,
-    "submitted": BatchPhase.VALIDATING,
-    "progress": BatchPhase.IN_PROGRESS,
-    "inprogress": BatchPhase.IN_PROGRESS,
-    "processing": BatchPhase.IN_PROGRESS,
-    "running": BatchPhase.IN_PROGRESS,
-    "canceling": BatchPhase.CANCELLING,
-    "canceled": BatchPhase.CANCELLED,
-    "complete": BatchPhase.COMPLETED,
-    "succeeded": BatchPhase.COMPLETED,
+    word: phase
+    for phase, words in {
+        BatchPhase.VALIDATING: "validation pending queued created submitted accepted waiting scheduled starting "
+        "preparing notstarted not_started",
+        BatchPhase.IN_PROGRESS: "progress inprogress processing running active executing started",
+        BatchPhase.FINALIZING: "finalising completing",
+        BatchPhase.COMPLETED: "complete succeeded success successful done finished ended partially_completed "
+        "partially_succeeded completed_with_errors",
+        BatchPhase.FAILED: "failure error errored rejected",
+        BatchPhase.CANCELLING: "canceling stopping aborting",
+        BatchPhase.CANCELLED: "canceled stopped aborted",
+        BatchPhase.EXPIRED: "timeout timed_out timeout_exceeded",
+    }.items()
+    for word in words.split()
 }
+"""The words of services for a state, without `JOB_STATE_` before them, in lower case and with underscores."""
 _MAX_MESSAGE = 2_000
 _MAX_BATCH_TOKENS = 1 << 50
 
@@ -55,8 +57,8 @@ def identifier(value: Json) -> str | None:
 
 def phase_of(state: Json) -> BatchPhase | None:
     """The phase that a service's state stands for; None if the state is unknown."""
-    word = str(state).strip().lower().replace("-", "_").replace(" ", "_").removeprefix("job_state_")
-    return _PHASES.get(word)
+    word = str(state).strip().lower().replace("-", "_").replace(" ", "_")
+    return _PHASES.get(word.removeprefix("job_state_").removeprefix("batch_state_"))
 
 
 def status_of(batch: Mapping[str, Json]) -> BatchStatus:

@@ -43,6 +43,13 @@ async def test_openais_own_format(service: FakeService, provider: OpenAIProvider
         ("in-progress", BatchPhase.IN_PROGRESS),
         ("queued", BatchPhase.VALIDATING),
         ("JOB_STATE_SUCCEEDED", BatchPhase.COMPLETED),
+        ("BATCH_STATE_RUNNING", BatchPhase.IN_PROGRESS),
+        ("notStarted", BatchPhase.VALIDATING),
+        ("SUCCESS", BatchPhase.COMPLETED),
+        ("done", BatchPhase.COMPLETED),
+        ("completed with errors", BatchPhase.COMPLETED),
+        ("errored", BatchPhase.FAILED),
+        ("TIMEOUT_EXCEEDED", BatchPhase.EXPIRED),
     ],
 )
 def test_spellings_of_a_state(word: str, phase: BatchPhase) -> None:

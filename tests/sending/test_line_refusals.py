@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from batchd.domain.routing import PluginSpec, Route
-from batchd.sending.line_refusals import MAX_REST, SYSTEM_ROLE, LineRefusals, LineVerdict, rest_after, what_to_change
+from batchd.sending.line_refusals import (
+    MAX_REST,
+    SYSTEM_ROLE,
+    LineRefusals,
+    LineVerdict,
+    RouteRefused,
+    rest_after,
+    what_to_change,
+)
 from batchd.sending.whose_fault import MONEY, ServiceRefusal
 
 KEYS = ("max_tokens", "temperature", "response_format", "messages", "model")
@@ -92,10 +100,14 @@ def test_all_rows_refused_for_one_key_are_a_fault_of_the_route(refused: ServiceR
 
 
 @pytest.mark.field("route refusals")
-def test_rows_that_are_all_refused_without_a_key_that_is_named_fail_by_themselves() -> None:
+def test_a_few_rows_that_are_all_refused_without_a_key_fail_by_themselves_and_many_are_a_fault_of_none() -> None:
     refused = line(400, "invalid_request", "No.")
     assert judged(refused, refused).route is None
     assert judged(refused, refused).held == frozenset()
+    assert judged(*[refused] * 20).route == RouteRefused("No.", None)
+    assert judged(*[refused] * 20, answer()).route is None
+    assert judged(*[refused] * 20, line(400, "invalid_request", "Never.")).route is None
+    assert judged(*[refused] * 20, proven=True).route is None
 
 
 @pytest.mark.field("account refusals")

@@ -174,6 +174,7 @@ BATCHES = st.builds(
     cut_at=SOMETIME,
     create_answers=COUNT,
     rows_key=st.none() | TEXT,
+    unlisted=COUNT,
 )
 OWNER = Job(
     id="job",

@@ -398,7 +398,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "knows"}  # fmt: skip
+             "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "last_sent", "knows"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at

@@ -244,6 +244,7 @@ class Batch:
     requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
     `answers_until` when the provider deletes its answers. At `cut_at` it was decided to end it early, for a deadline.
     `create_answers` counts definite answers to its create call other than success. `rows_key` is a digest of its rows.
+    `unlisted` counts its creates of unknown outcome that the provider's list did not show.
     """
 
     key: str
@@ -282,6 +283,7 @@ class Batch:
     cut_at: float | None = None
     create_answers: int = 0
     rows_key: str | None = None
+    unlisted: int = 0
 
     @property
     def create_key(self) -> str:

@@ -13,6 +13,8 @@ from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice
 FIRST_REST = 15.0
 """Seconds before rows are asked again that met a fault of the service."""
 MAX_REST = 3_600.0
+NO_CHANCE = 20
+"""So many rows that are all refused in the same words, and none answered: no row is at fault."""
 
 SYSTEM_ROLE = "role"
 """The name, in a RouteRefused, of the role that the prompt gives its instructions."""
@@ -113,8 +115,10 @@ class LineRefusals:
             return RouteRefused(first.message, key) if len(keys) == 1 else None
         if len({each.signature for each in refusals}) != 1:
             return None
-        # Rows that are all refused, and no key is named: each fails by itself, and none has cost anything.
-        return RouteRefused(first.message, "model") if fault_of(first) is Blame.ROUTE else None
+        if fault_of(first) is Blame.ROUTE:
+            return RouteRefused(first.message, "model")
+        # A few rows that are all refused, and no key is named, fail by themselves: none has cost anything.
+        return RouteRefused(first.message) if len(refusals) >= NO_CHANCE else None
 
 
 def _key_of(refusal: ServiceRefusal, body_keys: Collection[str]) -> str | None:

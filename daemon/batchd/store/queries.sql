@@ -237,6 +237,10 @@ GROUP BY provider, model, endpoint, batch_parts.job
 -- name: has_sent
 SELECT key FROM batches WHERE provider = :provider AND remote IS NOT NULL LIMIT 1
 
+-- name: last_sent
+SELECT key FROM batches WHERE provider = :provider AND remote IS NOT NULL AND lane = 'batch'
+ORDER BY submitted_at DESC LIMIT 1
+
 -- name: with_remote
 SELECT key FROM batches WHERE provider = :provider AND remote = :remote LIMIT 1
 

@@ -8,12 +8,14 @@ from ...domain.records import HeldFor
 from ...errors import CannotFind, NotKnownYet, ProviderError, RejectedError, TransientError
 from ...money.lanes import Lane
 from ..accounts import hold_for_account
-from ..context import Context
+from ..context import ConfiguredProvider, Context
 from ..provider_calls import LISTING_MAY_TAKE, limited, open_provider, submission
 from ..retry_later import RetryLater
 
 LOOKS = 2
 """How many looks without finding it show that a batch of unknown outcome was not created."""
+MAX_UNLISTED = 6
+"""So many creates of unknown outcome that a list does not show say as much about the list."""
 TIME_WILL_TELL = 300.0
 """Seconds between looks where only the end of other batches can tell."""
 
@@ -58,7 +60,27 @@ async def find(context: Context, action: Find) -> None:
     elif await hold_for_account(context, batch, provider):
         return
     elif batch.lane is Lane.LIVE or batch.looks + 1 >= LOOKS:
+        if batch.lane is Lane.BATCH and batch.unlisted + 1 >= MAX_UNLISTED and not await _lists(context, provider):
+            await context.store.batches.held(
+                batch,
+                HeldFor.OUTCOME,
+                f"{provider.name} gave no clear answer to {batch.unlisted + 1} calls that create it, and its list of "
+                "batches shows none of them, nor any other of ours. They may have been made all the same, so batchd "
+                "makes no more. Look at the provider whether a batch made from the file "
+                f"{batch.upload or 'batchd-' + batch.key} exists. If it does: `batchd resolve {batch.key} --found ID`. "
+                f"If not: `batchd resolve {batch.key} --absent`.",
+            )
+            return
         await context.store.batches.not_found(batch)
     else:
         await context.store.batches.looked(batch, batch.looks + 1)
         raise RetryLater(min(30.0, provider.create_timeout / 2))
+
+
+async def _lists(context: Context, provider: ConfiguredProvider) -> bool:
+    """Whether the provider's list shows a batch that is known to be there: then what it does not show is not there."""
+    known = await context.store.batches.last_sent(provider.name)
+    if known is None:
+        return False
+    async with limited(provider, "list its batches", more=LISTING_MAY_TAKE):
+        return known.remote in await provider.plugin_for(Lane.BATCH).find(submission(context, known, provider))

@@ -185,7 +185,8 @@ class Batches:
     async def not_found(self, batch: Batch) -> None:
         """It was looked for often enough: it was never created."""
         event = BatchNotFound(batch=batch.key)
-        await self._step(batch, BatchState.SUBMITTING, event, state=BatchState.UPLOADED, intent=None, looks=0)
+        columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "unlisted": batch.unlisted + 1}
+        await self._step(batch, BatchState.SUBMITTING, event, **columns)
 
     async def found(self, batch: Batch, remote: str, extra_remotes: Sequence[str], at: float) -> None:
         """It was created after all; `extra_remotes` are duplicates, whose answers are used too."""
@@ -216,6 +217,11 @@ class Batches:
         """Whether a batch was ever created at the provider."""
         return bool(await self._database.read(lambda tx: tx.fetch("has_sent", provider=provider)))
 
+    async def last_sent(self, provider: str) -> Batch | None:
+        """The batch that was created at the provider last."""
+        found = await self._database.read(lambda tx: tx.fetch("last_sent", provider=provider))
+        return await self.get(found[0]["key"]) if found else None
+
     async def held_as_copy(self, provider: str) -> bool:
         """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
         return bool(await self._database.read(lambda tx: tx.fetch("held_as_copy", provider=provider)))
@@ -230,7 +236,7 @@ class Batches:
     async def resolved_absent(self, batch: Batch) -> None:
         """A person said that the provider does not have it."""
         event = BatchNotFound(batch=batch.key)
-        columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "held_for": None}
+        columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "held_for": None, "unlisted": 0}
         await self._step(batch, batch.state, event, **columns)
 
     async def resolved_without(self, batch: Batch, details: Mapping[str, Json]) -> None:
