@@ -6,6 +6,7 @@ The SDK's typed call takes 13 times as much of a core at 64 calls in flight.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 import ssl
 import time
@@ -80,6 +81,7 @@ class LiveClient:
             failure: BatchdError = translate(error, _ASK, self.service)
         else:
             kind = told.get("content-type", "").lower()
+            body = body.removeprefix(codecs.BOM_UTF8)
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 return LiveAnswer(status, body, told)
             failure = self._failure(Reply(status, told, body), url)
@@ -182,7 +184,7 @@ class LiveClient:
         status, told, body = reply
         response = self._response(reply, url)
         if 200 <= status < 300:
-            if "event-stream" in told.get("content-type", ""):
+            if "event-stream" in told.get("content-type", "") or body.lstrip().startswith((b"data:", b"event:")):
                 return RejectedError(
                     f"{self._settings.base_url} streams its answers though it was not asked to, and batchd reads whole "
                     "answers only. Look in its settings for a way to turn that off."

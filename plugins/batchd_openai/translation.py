@@ -118,7 +118,12 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
     if of_row and call.kind is Kind.ANSWER and 400 <= status < 500 and status not in {401, 402, 407, 429}:
         return ProviderError(refusal)  # some say so by 403, which is else about the key
     advice = _account_advice(status, body)
-    if status in {401, 407} or body.codes & _BAD_KEY or (status == 403 and advice is None):
+    if status == 407:
+        return RejectedError(
+            f"A proxy before {address} refuses to pass calls on without a login (status 407: {body.text}) Write its "
+            "user and password into HTTPS_PROXY, or HTTP_PROXY for an http address, then start batchd again."
+        )
+    if status == 401 or body.codes & _BAD_KEY or (status == 403 and advice is None):
         return RejectedError(
             f"{address} refused the key from {service.key_where} when asked to {call.what} "
             f"(status {status}: {body.text}) Put a key there that is valid and may {_use(call)}; "

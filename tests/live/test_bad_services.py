@@ -47,6 +47,8 @@ BAD = [
     Bad("empty", r"answered with something that is not JSON .* check base_url"),
     Bad("text", r"answered with something that is not JSON .* check base_url"),
     Bad("stream", r"streams its answers though it was not asked to.* Look in its settings"),
+    Bad("stream by another name", r"streams its answers though it was not asked to.* Look in its settings"),
+    Bad("login of a proxy", r"A proxy before http.* without a login \(status 407.* into HTTPS_PROXY"),
     Bad("cut", r"broke when asked to answer a request: Not enough data.* look at the server and at any proxy"),
     Bad("cut without a sign", r"ends in the middle of its JSON.* proxy in between that may cut"),
     Bad("no model", r"The model `small` does not exist.*Check base_url, and the model and endpoint of the route"),
@@ -79,6 +81,10 @@ class Server:
                 return web.Response(text="OK, done.")
             case "stream":
                 return web.Response(text="data: {}\n\n", content_type="text/event-stream")
+            case "stream by another name":
+                return web.Response(text='data: {"choices": []}\n\n', content_type="application/json")
+            case "login of a proxy":
+                return web.Response(status=407)
             case "cut":
                 headers = {"Content-Type": "application/json", "Content-Length": "5000"}
                 response = web.StreamResponse(headers=headers)

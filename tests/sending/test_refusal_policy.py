@@ -141,3 +141,13 @@ def test_any_list_of_problems_has_a_verdict_in_words(problems: list[Problem]) ->
         assert all(number > 0 for number in found.lines)
     if isinstance(found, WaitForQuota):
         assert found.limit is None or found.limit > 0
+
+
+def test_what_is_too_large_though_it_is_little_is_no_fault_of_size() -> None:
+    refused = [Problem("http_413", "Request Entity Too Large.")]
+    little = decide_refusal(refused, requests=9, size=2_000)
+    assert isinstance(little, AccountRefused)
+    assert "Look at base_url" in little.advice
+    assert isinstance(decide_refusal(refused, requests=9, size=2_000_000), SmallerBatches)
+    named = [Problem("file_too_large", "The file is larger than the maximum of 1000 bytes.")]
+    assert isinstance(decide_refusal(named, requests=9, size=2_000), SmallerBatches)

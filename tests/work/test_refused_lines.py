@@ -32,6 +32,12 @@ def line(**record: Any) -> bytes:
         (line(response={"status_code": 500, "body": "oh"}), ServiceRefusal("http_500", "oh", 500)),
         (line(response={"status_code": 402, "body": {"msg": "No credit."}}), ServiceRefusal("http_402", "No credit.", 402)),
         (line(response=None, error={"code": "batch_expired", "message": "late"}), ServiceRefusal("batch_expired", "late")),
+        # The status of a success is a lie, and what is said counts.
+        (line(response={"status_code": 200, "body": {"code": 1113, "msg": "欠费"}}), ServiceRefusal("1113", "欠费")),
+        (
+            line(response={"status_code": 200, "body": {"error": "The model x does not exist"}}),
+            ServiceRefusal("http_200", "The model x does not exist", 400),
+        ),
         # What is no refusal: answers, successes without one, and what cannot be read.
         (line(response={"status_code": 200, "body": {"choices": [{"message": {"content": "hi"}}]}}), None),
         (line(response={"status_code": 201, "body": {"choices": []}}), None),

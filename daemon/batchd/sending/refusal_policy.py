@@ -81,13 +81,21 @@ UNEXPLAINED = (
 )
 
 
+LITTLE = 64_000
+"""Bytes of a batch that no service has as its limit."""
+TOO_LITTLE = (
+    f"No limit is as small as {LITTLE // 1000} KB, so no row is at fault. Look at base_url, at any proxy in between, "
+    "and at the account there."
+)
+
+
 def decide_refusal(
-    problems: Iterable[Problem], *, requests: int | None = None, elsewhere: bool = False
+    problems: Iterable[Problem], *, requests: int | None = None, size: int | None = None, elsewhere: bool = False
 ) -> RefusalDecision:
     """Decide by the codes and, since codes are not documented anywhere, by the words; then by the evidence.
 
-    `requests` is how many the batch has. `elsewhere` says that other rows were refused in the same way, and none was
-    accepted since.
+    `requests` and `size` are how many and how many bytes the batch has. `elsewhere` says that other rows were refused
+    in the same way, and none was accepted since.
     """
     problems = list(problems)
     refusals = [ServiceRefusal(problem.code, problem.message, param=problem.param) for problem in problems]
@@ -108,6 +116,8 @@ def decide_refusal(
         if fault is Blame.ROUTE:
             return WrongSetting(refusal.message)
     for refusal, limit in limits:
+        if limit.kind is LimitKind.BYTES and limit.most is None and size is not None and size <= LITTLE:
+            return AccountRefused(refusal.message, TOO_LITTLE)
         return SmallerBatches(refusal.message, limit.kind, limit.most)
     lines = {
         problem.line: Failure(problem.code or "refused", problem.message)

@@ -39,7 +39,7 @@ _STAGES = {BatchState.PACKED: Stage.UPLOAD, BatchState.SUBMITTING: Stage.CREATE}
 async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Problem], otherwise: str) -> None:
     """Put the batch's parts back in the queue, without the rows that made it fail."""
     stage = _STAGES.get(batch.state, Stage.VALIDATION)
-    said = decide_refusal(problems, requests=batch.requests)
+    said = decide_refusal(problems, requests=batch.requests, size=batch.size)
     if isinstance(said, Bisect):
         parts = await context.store.batches.parts(batch.key)
         rows = frozenset((part.job, part.first, part.rows) for part in parts)

@@ -25,7 +25,7 @@ from ...money.spending import Bill, Tally
 from ...plugin_base import overrides_last
 from ...sending.line_refusals import NOTHING, LineRefusals, LineVerdict
 from ...sending.useless_answers import Useless
-from ...sending.whose_fault import ServiceRefusal
+from ...sending.whose_fault import Blame, ServiceRefusal, fault_of
 from ...workers import worker_plugins
 from ...workers.limits import ROW_TIMEOUT, Progress, limited
 from ..kept_answers import KeptAnswers
@@ -142,12 +142,15 @@ _ANSWERED = (b'"status_code":200', b'"status_code": 200')
 def refusal_of(line: bytes) -> ServiceRefusal | None:
     """What a line refuses; None if it is an answer, or cannot be read."""
     # Most lines are answers, which are read when they are joined.
-    if any(each in line for each in _ANSWERED):
+    if b'"choices"' in line and any(each in line for each in _ANSWERED):
         return None
     reading = read_line(line)
     if not reading.refused or reading.failure is None:
         return None
-    return ServiceRefusal(reading.failure.code, reading.failure.message, reading.status, reading.param)
+    code, message, status, param = reading.failure.code, reading.failure.message, reading.status, reading.param
+    if status is None and fault_of(ServiceRefusal(code, message)) is Blame.ROUTE and b'"status_code"' in line:
+        status = 400  # it came with a success
+    return ServiceRefusal(code, message, status, param)
 
 
 def collect(task: CollectTask) -> CollectDone:
