@@ -86,10 +86,8 @@ class Tools:
         with _in_words():
             found = await self._client.job(job)
             status = await found.status()
-            async with aclosing(aiter(found.results())) as rows:
+            async with aclosing(aiter(found.results(offset))) as rows:
                 async for row in rows:
-                    if row.row < offset:
-                        continue
                     if len(lines) == limit or size > MAX_TEXT:
                         break
                     lines.append(_row(row))

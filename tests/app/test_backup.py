@@ -340,10 +340,10 @@ def test_a_backup_that_is_not_whole_or_newer_changes_nothing(make_household: Mak
     database = target / "state" / DATABASE
     whole = database.read_bytes()
     database.write_bytes(whole[:-1])
-    with pytest.raises(CannotRestore, match=r"not whole: state/batchd\.db.* Nothing was restored"):
+    with pytest.raises(CannotRestore, match=r"not whole: 1 of .* such as state/batchd\.db.* Nothing was restored"):
         restored_to(place, target)
     database.unlink()
-    with pytest.raises(CannotRestore, match=r"not whole: state/batchd\.db"):
+    with pytest.raises(CannotRestore, match=r"not whole: .* such as state/batchd\.db"):
         restored_to(place, target)
     database.write_bytes(whole)
     (target / "backup.json").write_text(json.dumps({**manifest, "schema": manifest["schema"] + 1, "batchd": "9.0"}))

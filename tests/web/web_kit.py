@@ -56,10 +56,10 @@ class FakeDaemon:
     async def estimate(self, file: Path, route: str) -> dict[str, Any]:
         return {"file": file.name, "route": route, "bytes": file.stat().st_size}
 
-    async def results(self, job: str) -> ResultRows:
+    async def results(self, job: str, since: int) -> ResultRows:
         # What the rows need is on the disk: the daemon may be gone.
         async with self.house.living() as living:
-            return await results_of(living.context, job)
+            return await results_of(living.context, job, since)
 
     @property
     def dropped(self) -> Callable[[], None]:

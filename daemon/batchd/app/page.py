@@ -77,9 +77,9 @@ class RunningDaemon:
 
         return await asyncio.to_thread(make)
 
-    async def results(self, job: str) -> ResultRows:
+    async def results(self, job: str, since: int) -> ResultRows:
         """As Backend."""
-        return await results_of(self._daemon.context, job)
+        return await results_of(self._daemon.context, job, since)
 
     @property
     def dropped(self) -> Callable[[], None]:

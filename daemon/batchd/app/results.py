@@ -10,8 +10,8 @@ from ..engine.steps.render import shape_of
 from ..web.backend import NoResults
 
 
-async def results_of(context: Context, job_id: str) -> ResultRows:
-    """All rows. NoResults, in words, if there are none."""
+async def results_of(context: Context, job_id: str, since: int = 0) -> ResultRows:
+    """All rows from row `since` on. NoResults, in words, if there are none."""
     job = await context.store.jobs.get(job_id)
     name = f"{job.source} (job {job.id})"
     if not job.state.final:
@@ -28,4 +28,4 @@ async def results_of(context: Context, job_id: str) -> ResultRows:
     if job.rows is None:
         raise NoResults(f"{name} was cancelled before it was read, so it has no rows.")
     parts = await context.store.jobs.parts(job.id)
-    return SpoolRows(context.spool, job, parts, shape_of(job).answer_columns)
+    return SpoolRows(context.spool, job, parts, shape_of(job).answer_columns, since=since)

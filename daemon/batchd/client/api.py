@@ -59,11 +59,11 @@ class Api:
         """Send a file's bytes. OSError if it cannot be read."""
         return await self._call(method, path, {}, file=file)
 
-    async def lines(self, *path: str) -> AsyncIterator[list[bytes]]:
+    async def lines(self, *path: str, **query: str) -> AsyncIterator[list[bytes]]:
         """The lines that the daemon gives there, some at a time."""
         rest = b""
         try:
-            async with self._request("GET", path, {}, timeout=LONG) as answer:
+            async with self._request("GET", path, query, timeout=LONG) as answer:
                 if answer.status != 200:
                     raise await self._refusal(answer, path)
                 async for piece in answer.content.iter_chunked(PIECE):

@@ -95,9 +95,9 @@ class AsyncSubmittedJob:
         """As SubmittedJob.wait_for_id."""
         return await self._core.loop.wait(self._core.taken(self._key, timeout))
 
-    def results(self) -> AsyncAnsweredRows:
+    def results(self, offset: int = 0) -> AsyncAnsweredRows:
         """As SubmittedJob.results."""
-        return AsyncAnsweredRows(self._core, self._key)
+        return AsyncAnsweredRows(self._core, self._key, offset)
 
     async def approve(self, up_to: str | None = None) -> str:
         """As SubmittedJob.approve."""
@@ -118,12 +118,13 @@ class AsyncSubmittedJob:
 class AsyncAnsweredRows(AsyncIterable[AnsweredRow]):
     """As AnsweredRows."""
 
-    def __init__(self, core: Core, key: JobKey) -> None:
+    def __init__(self, core: Core, key: JobKey, offset: int) -> None:
         self._core = core
         self._key = key
+        self._offset = offset
 
     async def __aiter__(self) -> AsyncGenerator[AnsweredRow, None]:
-        wait, pieces = self._core.loop.wait, self._core.results(self._key)
+        wait, pieces = self._core.loop.wait, self._core.results(self._key, self._offset)
         try:
             while (piece := await wait(next_of(pieces))) is not None:
                 for row in piece:

@@ -160,14 +160,29 @@ class Core:
             pause = min(MAX_PAUSE, pause * 1.3)
         return status.id
 
-    async def results(self, key: JobKey) -> AsyncGenerator[Sequence[AnsweredRow], None]:
-        """All rows in order, some at a time."""
+    async def results(
+        self, key: JobKey, offset: int = 0, away: float = AWAY
+    ) -> AsyncGenerator[Sequence[AnsweredRow], None]:
+        """All rows but the first `offset`, in order, some at a time. A daemon that is started again may be away."""
         if key.id is None:
             await self.status(key)
         if key.id is None:
             raise NoSuchJob(f"{key.place} waits in the inbox still. Call wait() first.", 409)
-        async for lines in (await self.opened()).lines("jobs", key.id, "results"):
-            yield [AnsweredRow.of(msgspec.json.decode(line)) for line in lines]
+        heard, pause = time.monotonic(), FIRST_LOOK
+        while True:
+            try:
+                async for lines in (await self.opened()).lines("jobs", key.id, "results", offset=str(offset)):
+                    rows = [AnsweredRow.of(msgspec.json.decode(line)) for line in lines]
+                    offset += len(rows)
+                    yield rows
+                    heard, pause = time.monotonic(), FIRST_LOOK
+            except NotReachable:
+                if self._own is not None or time.monotonic() - heard > away:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(MAX_PAUSE, pause * 1.3)
 
     async def order(self, key: JobKey, kind: str, values: Mapping[str, str]) -> str:
         """Give an order about the job; what the daemon says to it."""

@@ -111,9 +111,9 @@ class SubmittedJob:
         """Its id, once the daemon has taken its file from the inbox; WaitedTooLong if it has not."""
         return self._core.loop.run(self._core.taken(self._key, timeout))
 
-    def results(self) -> AnsweredRows:
-        """Its rows with their answers, once it is finished."""
-        return AnsweredRows(self._core, self._key)
+    def results(self, offset: int = 0) -> AnsweredRows:
+        """Its rows with their answers, once it is finished, but for the first `offset`."""
+        return AnsweredRows(self._core, self._key, offset)
 
     def approve(self, up_to: str | None = None) -> str:
         """Let it go on if it is held: it may cost so much in all, or what it can cost at most."""
@@ -132,14 +132,18 @@ class SubmittedJob:
 
 
 class AnsweredRows(Iterable[AnsweredRow]):
-    """The rows of a job in the order of the file. They come over the network each time that you go through them."""
+    """The rows of a job in the order of the file. They come over the network each time that you go through them.
 
-    def __init__(self, core: Core, key: JobKey) -> None:
+    They come some at a time, and go on where they were if the daemon is away for less than a minute meanwhile.
+    """
+
+    def __init__(self, core: Core, key: JobKey, offset: int) -> None:
         self._core = core
         self._key = key
+        self._offset = offset
 
     def __iter__(self) -> Iterator[AnsweredRow]:
-        run, pieces = self._core.loop.run, self._core.results(self._key)
+        run, pieces = self._core.loop.run, self._core.results(self._key, self._offset)
         try:
             while (piece := run(next_of(pieces))) is not None:
                 yield from piece

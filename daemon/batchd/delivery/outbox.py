@@ -24,15 +24,21 @@ READ_AHEAD = 500
 
 
 class SpoolRows(ResultRows):
-    """The rows and results of a job, joined part by part during the iteration; holds one row in memory at a time."""
+    """The rows and results of a job, joined part by part during the iteration; holds one row in memory at a time.
 
-    def __init__(self, spool: Spool, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
+    The rows before `since` are left out: whole parts of them are not read.
+    """
+
+    def __init__(
+        self, spool: Spool, job: Job, parts: Sequence[Part], answer_columns: Sequence[str], *, since: int = 0
+    ) -> None:
         self.columns = list(job.columns)
         self.answer_columns = list(answer_columns)
         self.dialect = job.dialect
         self._spool = spool
         self._job = job
         self._parts = parts
+        self._since = since
         self.passed = 0
         """How often a row was passed on, in all iterations."""
 
@@ -46,8 +52,10 @@ class SpoolRows(ResultRows):
         for part in self._parts:
             if part.first != number:
                 break
-            yield from joined(self._spool.run(self._job, part), names=names)
             number += part.rows
+            if number > self._since:
+                left_out = max(0, self._since - part.first)
+                yield from islice(joined(self._spool.run(self._job, part), names=names), left_out, None)
         if number != self._job.rows:
             raise RowsDoNotAddUp(
                 f"Job {self._job.id} has {self._job.rows} rows, but {number} would be delivered; nothing is delivered."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -53,3 +54,13 @@ def _valid(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_valid(each) for each in value]
     return value
+
+
+def number_in(query: Mapping[str, str], name: str, otherwise: int, *, most: int) -> int:
+    """The whole number of a query. Refused, in words, if it is none."""
+    text = query.get(name, "")
+    if not text:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise Refused(400, f"“{name}” must be a whole number up to {most:,}.")
+    return int(text)

@@ -16,7 +16,7 @@ from ..status.story import record as event_record
 from ..status.story import story
 from ..status.telling import JobStory
 from ..store.tables.orders import Door
-from .answers import Refused, as_json
+from .answers import Refused, as_json, number_in
 from .commands import batch_order, job_order, leave, pause_order, resume_order
 from .desk import visitor_of
 from .guard import MAX_FORM, SETTING
@@ -41,7 +41,7 @@ async def about(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 async def jobs(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`GET /api/v1/jobs`."""
-    size = _number(request.query, "size", wanted_of({}).size, most=MAX_PAGE_SIZE)
+    size = number_in(request.query, "size", wanted_of({}).size, most=MAX_PAGE_SIZE)
     group = request.query.get("group")
     wanted = wanted_of(request.query, size=size)
     if group and wanted.group is None:
@@ -58,7 +58,7 @@ async def job(desk: Desk, request: web.Request) -> web.StreamResponse:
 async def events(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`GET /api/v1/jobs/{job}/events`."""
     word, state = request.match_info["job"], request[SETTING].places.state
-    first = _number(request.query, "offset", 0, most=10**9)
+    first = number_in(request.query, "offset", 0, most=10**9)
 
     def look() -> dict[str, Any]:
         told = story(state, word)
@@ -83,7 +83,7 @@ async def spending(desk: Desk, request: web.Request) -> web.StreamResponse:
     by, places = request.query.get("by") or "day", request[SETTING].places
     if by not in spent.GROUPS:
         raise Refused(400, f"“by” must be one of {', '.join(spent.GROUPS)}.")
-    days = _number(request.query, "days", 0, most=3_660)
+    days = number_in(request.query, "days", 0, most=3_660)
     now = time.time()
 
     def look() -> dict[str, Any]:
@@ -172,12 +172,3 @@ async def _values(request: web.Request) -> Mapping[str, object]:
     if not isinstance(values, dict):
         raise Refused(400, "The body must be an object.")
     return values
-
-
-def _number(query: Mapping[str, str], name: str, otherwise: int, *, most: int) -> int:
-    text = query.get(name, "")
-    if not text:
-        return otherwise
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
-        raise Refused(400, f"“{name}” must be a whole number up to {most:,}.")
-    return int(text)

@@ -45,8 +45,8 @@ class Backend(Protocol):
     async def estimate(self, file: Path, route: str) -> dict[str, Any]:
         """What a file would cost by this route, as `batchd estimate --json` says. A BatchdError, in words, if none."""
 
-    async def results(self, job: str) -> ResultRows:
-        """The rows of a job that is finished, with their outcomes. NoResults, in words, if there are none."""
+    async def results(self, job: str, since: int) -> ResultRows:
+        """The rows of a finished job from row `since` on, with their outcomes. NoResults, in words, if none."""
 
     @property
     def dropped(self) -> Callable[[], None]:

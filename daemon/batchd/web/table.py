@@ -68,6 +68,7 @@ API = (
         handler=programs.results,
         streams=True,
         says="Every row of a finished job with its outcome, a JSON object a line, in the order of the file",
+        query={"offset": "how many rows to leave out"},
         answer="application/x-ndjson",
     ),
     Endpoint(

@@ -173,10 +173,9 @@ def _require_whole(folder: Path, files: Mapping[str, Any]) -> None:
     """Each file is there and as long as it was: what was copied in part is found before anything is changed."""
     wrong = [name for name, (size, _) in sorted(files.items()) if _size(folder / name) != size]
     if wrong:
-        others = f" and {len(wrong) - 1:,} others" if len(wrong) > 1 else ""
         raise CannotRestore(
-            f"{folder} is not whole: {wrong[0]}{others} of {len(files):,} files are missing or cut off. Copy the "
-            "backup again, or take another. Nothing was restored."
+            f"{folder} is not whole: {len(wrong):,} of its {len(files):,} files are missing or cut off, such as "
+            f"{wrong[0]}. Copy the backup again, or take another. Nothing was restored."
         )
 
 
