@@ -150,7 +150,7 @@ def test_what_is_wrong_is_said_in_words(there: Running, client: Client, tmp_path
         client.submit(tmp_path / "nosuch.csv", route="reviews")
     with pytest.raises(RequestRefused, match="never takes a file called"):
         client.submit(there.folder / "config.toml", route="reviews", name="x.part")
-    with Client(there.address, token="wrong") as wrong, pytest.raises(NotAllowed, match="batchd web token"):
+    with Client(there.address, token="wrong") as wrong, pytest.raises(NotAllowed, match="does not know this token"):
         wrong.routes()
     with Client(there.address, token=there.read_token) as reader:
         assert reader.routes()

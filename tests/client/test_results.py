@@ -64,7 +64,11 @@ async def breaking(times: int, asked: list[int], folder: Path) -> AsyncIterator[
             request.transport.abort()
         return response
 
+    async def routes(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Unknown request URL."}}, status=404)
+
     application = web.Application()
+    application.router.add_get("/api/v1/routes", routes)
     application.router.add_get("/api/v1/jobs/{job}", job)
     application.router.add_get("/api/v1/jobs/{job}/results", results)
     runner = web.AppRunner(application)
@@ -94,6 +98,12 @@ async def test_a_daemon_that_stays_away_is_said(tmp_path: Path) -> None:
             await core.loop.wait(_all(core.results(JobKey("may.csv", id="j"), 6, away=0.0)))
         await core.loop.wait(core.close())
         core.loop.close()
+
+
+async def test_what_is_not_batchd_is_said(tmp_path: Path) -> None:
+    async with breaking(0, [], tmp_path) as address, AsyncClient(address, token="t") as client:
+        with pytest.raises(NotReachable, match="is not batchd"):
+            await client.routes()
 
 
 async def _all(pieces: AsyncIterator[Any]) -> list[Any]:

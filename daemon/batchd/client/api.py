@@ -132,8 +132,12 @@ class Api:
                 answer.status,
             )
         if answer.status in (401, 403):
+            if answer.status == 401 and self._token:
+                message = f"The daemon at {self.address} does not know this token; it may be of another daemon."
             advice = " Make one with `batchd web token` and give it as `token`." if answer.status == 401 else ""
             return NotAllowed(f"{message}{advice}")
+        if answer.status == 404 and len(path) == 1:
+            return NotReachable(f"What answers at {self.address} is not batchd. Is it the address of [web] listen?")
         if answer.status == 404 and path[0] in ("routes", "jobs", "uploads"):
             return (NoSuchRoute if path[0] == "routes" else NoSuchJob)(message, 404)
         return RequestRefused(message, answer.status)
