@@ -145,6 +145,79 @@ def test_a_text_that_is_read_quickly_is_the_text(raw: bytes) -> None:
         assert not any(astuple(reading.billed)[3:])
 
 
+SAID = {
+    "type": "message",
+    "status": "completed",
+    "role": "assistant",
+    "content": [{"type": "output_text", "annotations": [], "text": "yes"}],
+}
+TOKENS = {
+    "input_tokens": 12,
+    "input_tokens_details": {"cached_tokens": 4},
+    "output_tokens": 5,
+    "output_tokens_details": {"reasoning_tokens": 3},
+    "total_tokens": 17,
+}
+
+
+def responses_line(*output: Any, usage: Any = TOKENS, **more: Any) -> bytes:
+    """A line of /v1/responses as OpenAI writes it, but for what is given."""
+    body = {
+        "id": "r",
+        "object": "response",
+        "status": "completed",
+        "error": None,
+        "output": output or [SAID],
+        "usage": usage,
+        **more,
+    }
+    response = {"status_code": 200, "request_id": "r", "body": body}
+    return json.dumps({"id": "b", "custom_id": "job-3", "response": response, "error": None}).encode()
+
+
+def said(*content: Any, **more: Any) -> dict[str, Any]:
+    return {**SAID, "content": list(content), **more}
+
+
+PIECE = SAID["content"][0]  # type: ignore[index]
+QUICK = {
+    "usual": responses_line(),
+    "behind thinking": responses_line({"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, SAID),
+    "two pieces": responses_line(said(PIECE, {**PIECE, "text": "<think>x</think> no"})),
+    "two messages": responses_line(SAID, said({**PIECE, "text": "Đẹp 👍🏽\u2028."})),
+    "with what was asked": responses_line(
+        temperature=0, tools=[], text={"format": {"type": "text"}}, metadata={"a": "b"}
+    ),
+    "without details": responses_line(usage={"input_tokens": 12, "output_tokens": 5}),
+}
+NOT_QUICK = {
+    "refused": responses_line(said({"type": "refusal", "refusal": "No."}, PIECE)),
+    "a call": responses_line(SAID, {"type": "function_call", "name": "f", "arguments": "{}"}),
+    "cut off": responses_line(status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+    "failed": responses_line(error={"code": "server_error", "message": "x"}),
+    "a message in work": responses_line(said(PIECE, status="in_progress")),
+    "nothing": responses_line(said({**PIECE, "text": ""})),
+    "a choice as well": responses_line(choices=[{"message": {"content": "no"}, "finish_reason": "stop"}]),
+    "a word for the end": responses_line(finish_reason="length"),
+    "tokens that do not add up": responses_line(usage={**TOKENS, "total_tokens": 99}),
+    "more cached than given": responses_line(usage={**TOKENS, "input_tokens_details": {"cached_tokens": 13}}),
+    "other tokens": responses_line(usage={**TOKENS, "cache_creation_input_tokens": 7}),
+    "no tokens": responses_line(usage=None),
+}
+
+
+def test_an_answer_of_responses_is_read_quickly_where_nothing_is_odd() -> None:
+    faults = [name for name, raw in NOT_QUICK.items() if usual_text(raw) is not None]
+    for name, raw in QUICK.items():
+        reading = read_line(raw)
+        assert isinstance(reading.outcome, Response)
+        assert reading.billed is not None
+        slow = (reading.outcome.text, astuple(reading.billed)[:3])
+        if reading.failure or usual_text(raw) != slow:
+            faults.append(f"{name}: {usual_text(raw)}, and not {slow}")
+    assert not faults, "\n".join(faults)
+
+
 def test_of_every_kind_of_line_the_usual_text_is_the_text() -> None:
     faults = []
     for name, (raw, _) in SHAPES.items():

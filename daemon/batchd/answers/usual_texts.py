@@ -16,6 +16,7 @@ import msgspec
 from ..bodies.usage import MAX_TOKENS
 from ..contracts import PromptBuilder
 from ..model import Json
+from .usual_responses import MARK, text_of_responses
 
 Tokens: TypeAlias = tuple[int, int, int]
 """Input tokens, those of them that were cached, and output tokens."""
@@ -88,6 +89,8 @@ def usual_text(line: bytes) -> tuple[str, Tokens] | None:
     try:
         if not line.isascii():
             line.decode()  # the decoder does not check what it skips
+        if MARK in line:
+            return text_of_responses(line)
         body = _decode(line).response.body
     except (ValueError, RecursionError):  # msgspec's and Unicode's errors are subclasses of ValueError
         return None
