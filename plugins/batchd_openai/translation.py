@@ -65,7 +65,13 @@ _PASSING = frozenset({408, 409, 425, 429, 498})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated"})
 # Azure, right after an upload: "Only files with status 'Processed' are accepted."
-_NOT_PROCESSED = ("status 'processed'", "status processed", "not yet processed", "still being processed")
+_NOT_PROCESSED = (
+    "status 'processed'",
+    "status processed",
+    "not yet processed",
+    "not been processed",
+    "being processed",
+)
 
 
 def translate(error: Exception, call: Call, service: Service, *, library: str | None = None) -> BatchdError:

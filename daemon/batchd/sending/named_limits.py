@@ -29,6 +29,12 @@ _TOKEN_WORDS = re.compile(
     r"\bqueue limit\b[^.;]*\btokens?|排队[^。]{0,10}token",
     re.IGNORECASE,
 )
+_AT_ONCE = re.compile(
+    r"\b(in[- ]progress|concurrent|active|running|pending|too many) batch(es| jobs?| limit)?\b|"
+    r"\bbatch(es| jobs?) (in progress|running|at once|at a time|in the queue)|批(处理|量)?任务数",
+    re.IGNORECASE,
+)
+"""A limit of batches under way passes as one of tokens does: when those that are there have ended."""
 _REQUEST_CODES = frozenset({"too_many_tasks", "too_many_lines", "too_many_rows", "request_limit_exceeded"})
 _BYTE_CODES = frozenset({"file_too_large", "http_413", "payload_too_large", "request_too_large", "content_too_large"})
 _RATES = re.compile(r"per (minute|second|hour|day)|\brate limit|\b[rt]p[dms]\b", re.IGNORECASE)
@@ -67,6 +73,8 @@ def named_limit(code: str, message: str) -> NamedLimit | None:
         return NamedLimit(LimitKind.TOKENS, None if match is None else _number(match))
     if _RATES.search(message):
         return None
+    if code == "too_many_batches" or _AT_ONCE.search(message):
+        return NamedLimit(LimitKind.TOKENS)
     if code in _REQUEST_CODES:
         return NamedLimit(LimitKind.REQUESTS, _named(message))
     if code in _BYTE_CODES or _LARGE.search(message):

@@ -129,6 +129,7 @@ _ACCOUNT_WORDS = {
         r"country, region, or territory not supported|\blocation (is )?not (supported|allowed)",
         r"not available in your (country|region)",
         r"\bregion (is )?not supported|member of an organi[sz]ation|^(model )?access denied",
+        r"\bno such (account|organi[sz]ation|project)\b",
         r"^(forbidden|unauthori[sz]ed)\b|(not authori[sz]ed|not permitted|not entitled) to (use|access|create)",
         (
             r"(account|key|organi[sz]ation|project|user|subscription|you)\b[^.]{0,40}"
