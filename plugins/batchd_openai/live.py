@@ -35,6 +35,7 @@ _TOO_MANY = frozenset({429, 498, 503, 529})
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
 """Statuses of what stands before the service: it may have got the call all the same, and work on it."""
 _VERSION = re.compile(r"^/v\d+(?=/)")
+_REFUSAL = re.compile(rb'\s*\{\s*"(error|code|msg|message|success)"\s*:(?!\s*null)')
 _ASK = Call("answer a request", Kind.ANSWER)
 
 
@@ -83,6 +84,11 @@ class LiveClient:
             kind = told.get("content-type", "").lower()
             body = body.removeprefix(codecs.BOM_UTF8)
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
+                if _REFUSAL.match(body):
+                    # A few services refuse with a success; what is of the account would else be asked for each row.
+                    refused = of_response(self._response(Reply(status, told, body), url), _ASK, self.service)
+                    if isinstance(refused, RejectedError):
+                        raise refused
                 return LiveAnswer(status, body, told)
             failure = self._failure(Reply(status, told, body), url)
             if type(failure) is not RowRefused:

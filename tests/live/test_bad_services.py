@@ -48,6 +48,7 @@ BAD = [
     Bad("text", r"answered with something that is not JSON .* check base_url"),
     Bad("stream", r"streams its answers though it was not asked to.* Look in its settings"),
     Bad("stream by another name", r"streams its answers though it was not asked to.* Look in its settings"),
+    Bad("no money, as a success", r"cannot pay \(status 200: 余额不足.*Add credit there"),
     Bad("login of a proxy", r"A proxy before http.* without a login \(status 407.* into HTTPS_PROXY"),
     Bad("cut", r"broke when asked to answer a request: Not enough data.* look at the server and at any proxy"),
     Bad("cut without a sign", r"ends in the middle of its JSON.* proxy in between that may cut"),
@@ -83,6 +84,8 @@ class Server:
                 return web.Response(text="data: {}\n\n", content_type="text/event-stream")
             case "stream by another name":
                 return web.Response(text='data: {"choices": []}\n\n', content_type="application/json")
+            case "no money, as a success":
+                return web.json_response({"code": 1113, "msg": "余额不足"})
             case "login of a proxy":
                 return web.Response(status=407)
             case "cut":

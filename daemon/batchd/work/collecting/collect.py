@@ -136,13 +136,14 @@ def _noted(rows: Iterable[int], progress: Progress) -> Iterator[int]:
         yield row
 
 
-_ANSWERED = (b'"status_code":200', b'"status_code": 200')
+_STATUS_OK = (b'"status_code":200', b'"status_code": 200')
+_ANSWERS = (b'"choices"', b'"embedding"', b'"output_text"')
 
 
 def refusal_of(line: bytes) -> ServiceRefusal | None:
     """What a line refuses; None if it is an answer, or cannot be read."""
     # Most lines are answers, which are read when they are joined.
-    if b'"choices"' in line and any(each in line for each in _ANSWERED):
+    if any(each in line for each in _STATUS_OK) and any(each in line for each in _ANSWERS):
         return None
     reading = read_line(line)
     if not reading.refused or reading.failure is None:
