@@ -19,6 +19,8 @@ _RARE = re.compile(f"[{re.escape(''.join(RARE))}]")
 FORMULA_SIGNS = frozenset("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 
+_DECIMAL = re.compile(r"[+-]?\d[\d.]*,\d+[-%]?")
+"""A number as it is written where the decimal sign is a comma, and `;` separates cells."""
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 """What programs that put quotes around texts alone write without."""
 
@@ -56,6 +58,8 @@ class Table:
         self._dialect = dialect
         self._sure = sure
         self.delimiter = dialect.delimiter
+        # Beside the other columns of results no reader takes a decimal comma for a delimiter.
+        self._decimals = dialect.delimiter == ";" and not sure
         special = f"{dialect.delimiter}{dialect.quote}{dialect.escape or ''}"
         self._search = re.compile(f"{_MUST_BE_QUOTED.pattern[:-1]}{re.escape(special)}]").search
         self._quoted_too = {"all": _any, "text": _is_text}.get(dialect.quoting)
@@ -178,7 +182,9 @@ class Table:
     def _cell(self, text: str) -> str:
         # A reader that looks for quotes, escapes and spaces of other kinds must not find them.
         other = text[:1] == "'" or text[-1:] == "\\" or (text[:1] == " " and self._dialect.skip_spaces)
-        return self._quoted(text) if other or self._search(text) is not None else text
+        if not other and (self._search(text) is None or (self._decimals and _DECIMAL.fullmatch(text))):
+            return text
+        return self._quoted(text)
 
     def _quoted(self, text: str) -> str:
         quote, escape = self._dialect.quote, self._dialect.escape

@@ -62,6 +62,18 @@ def test_tables_come_back_as_they_came(tmp_path: Path) -> None:
         "old Macintosh": ("a.csv", plain.replace("\r\n", "\r").encode(), out.replace("\r\n", "\r").encode(), {}),
         "tsv": ("a.tsv", plain.replace(";", "\t").encode(), out.replace(";", "\t").encode(), {}),
         "declared": ("a.csv", f"sep=;\r\n{plain}".encode(), f"sep=;\r\n{out}".encode(), {}),
+        "decimal commas": (
+            "a.csv",
+            b"id;price\r\n1;1.234,50\r\n2;-0,5%\r\n",
+            b'id;price;answer;status;error\r\n1;1.234,50;gut;ok;\r\n2;-0,5%;"\'=1+1";ok;\r\n',
+            {},
+        ),
+        "no decimal commas": (
+            "a.csv",
+            b'id,price\n1,"1,5"\n2,"a,b"\n',
+            b'id,price,answer,status,error\n1,"1,5",gut,ok,\n2,"a,b","\'=1+1",ok,\n',
+            {},
+        ),
         "all quoted": (
             "a.csv",
             everything.encode(),
