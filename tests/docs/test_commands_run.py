@@ -100,7 +100,8 @@ def script(page: str, port: int) -> str:
 )
 def test_the_first_pages_run_as_they_stand(tmp_path: Path, page: str, file: str, column: str) -> None:
     (tmp_path / "logs").mkdir()
-    text = script((DOCS / page).read_text("utf-8"), free_port())
+    written = (DOCS / page).read_text("utf-8")
+    text = script(written, free_port())
     with batchd_in(tmp_path) as batchd:
         environment = {"PATH": f"{batchd}:{os.environ['PATH']}", "SHIM": str(tmp_path / "socket"), "LANG": "C.UTF-8"}
         done = subprocess.run(
@@ -117,6 +118,8 @@ def test_the_first_pages_run_as_they_stand(tmp_path: Path, page: str, file: str,
     rows = (tmp_path / "shop" / "outbox" / f"{file}.results.csv").read_text("utf-8").splitlines()
     assert rows[0].endswith(f"{column},status,error")
     assert [row.endswith(",ok,") for row in rows[1:]] == [True] * 3, rows
+    told = [line.strip() for line in written.splitlines() if line.startswith("    ") and line.endswith(",ok,")]
+    assert told == rows[1:]
 
 
 ELSEWHERE = {

@@ -193,3 +193,21 @@ def test_examples_and_corrections_are_no_questions() -> None:
     ]
     assert respond(said) == respond([Message("user", "awful and broken")])
     assert respond(said[:3]) == respond([Message("user", "awful and broken")])
+
+
+@pytest.mark.parametrize(
+    ("system", "answers"),
+    [
+        ("Answer with one word: positive, negative or mixed.", ["positive", "negative", "mixed"]),
+        ("Trả lời bằng một từ: tốt, xấu hoặc lẫn lộn.", ["tốt", "xấu", "lẫn lộn"]),
+        ("Say it in one word: yes or no", ["yes", "no", "no"]),
+    ],
+)
+def test_a_prompt_for_one_word_of_several_gets_one(system: str, answers: list[str]) -> None:
+    texts = [
+        ("Arrived in two days, works well.", "The handle broke at once.", "Good value, slow delivery."),
+        ("Giao hàng nhanh, dùng tốt.", "Tay cầm bị vỡ ngay ngày đầu.", "Giá tốt, giao chậm."),
+    ]
+    for three in texts:
+        assert [respond([Message("system", system), Message("user", text)]) for text in three] == answers
+    assert respond([Message("system", "One word."), Message("user", "Good")]) == "You wrote: Good"

@@ -2,6 +2,7 @@
 
 - a prompt for labels, such as `SENTIMENT|PUNCTUALITY|QUALITY`: a word for each label, in that order;
 - a request with a JSON schema: an object that fits it;
+- a prompt for one word of several, such as `Answer with one word: good, bad or mixed.`: one of them;
 - otherwise: a sentence that repeats the first words of the question.
 """
 
@@ -20,6 +21,8 @@ from .schemas import fill
 
 _WORD = re.compile(r"\w+")
 _LABEL_LIST = re.compile(r"[\w-]+(?: *\| *[\w-]+(?: [A-Z][A-Z_-]+)*)+")
+_ONE_WORD = re.compile(r"\b(?:one word|một từ)\b[^:\n]*: *([^:\n]{3,200}?)[.!]? *$", re.IGNORECASE | re.MULTILINE)
+_OR = re.compile(r" *, *(?:or +|hoặc +)?| +(?:or|hoặc|hay) +")
 _FIRST_WORDS = 12
 _CORRECTION = "Your answer cannot be used"
 """How batchd begins what it tells a model about an answer: it is no question."""
@@ -66,6 +69,9 @@ def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, js
     if labels:
         scores = score(question)
         return "|".join([label_for(name, scores) for name in labels])
+    words = requested_words(instruction)
+    if words:
+        return _one_of(words, score(question))
     return _sentence(question)
 
 
@@ -77,6 +83,23 @@ def requested_labels(instruction: str) -> tuple[str, ...]:
         if all(name.isupper() for name in names) or any(_label(name) in LABELS for name in names):
             return names
     return ()
+
+
+@lru_cache(maxsize=256)
+def requested_words(instruction: str) -> tuple[str, ...]:
+    """The words of which a prompt asks for one: what praises, what blames, and what lies between. Empty if it is none.
+
+    >>> requested_words("Answer with one word: positive, negative or mixed.")
+    ('positive', 'negative', 'mixed')
+    """
+    match = _ONE_WORD.search(instruction)
+    words = tuple(_OR.split(match[1].strip())) if match is not None else ()
+    return words if 2 <= len(words) <= 8 and all(0 < len(word) <= 30 for word in words) else ()
+
+
+def _one_of(words: tuple[str, ...], scores: list[int]) -> str:
+    praised, blamed = any(each > 0 for each in scores), any(each < 0 for each in scores)
+    return words[0] if praised and not blamed else words[1] if blamed and not praised else words[-1]
 
 
 def score(text: str) -> list[int]:
