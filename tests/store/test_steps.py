@@ -24,7 +24,7 @@ from batchd.store.tables.deliveries import Delivered, Deliveries
 from batchd.store.tables.jobs import Jobs
 from batchd.store.tables.money import Collected, Money
 from batchd.store.tables.switching import Switch
-from batchd.store.tables.waiting import ReadLimit
+from batchd.store.tables.waiting import ReadLimit, WaitingPart
 
 from .conftest import NOW, Opened, batch, job, part
 
@@ -422,6 +422,9 @@ async def test_what_waits_is_read_as_far_as_there_is_room(store: Opened) -> None
     assert await waiting(store, tokens=PLANNED.input_tokens * 2) == [0, 20, 30]
     _, rest = await store.waiting.of_jobs(["job"], ReadLimit(10, 10, 1e9, 1e9), now=50.0)
     assert rest == 60.0
+    known = {"job": [WaitingPart("job", 70, 10, 1_000, 100, 50, 0, None)]}
+    parts, _ = await store.waiting.of_jobs(["job"], ReadLimit(10, 10, 1e9, 1e9), now=50.0, known=known)
+    assert parts == known["job"], "what is known is not read again"
 
 
 # --- what the steps leave ----------------------------------------------------------------------------------------

@@ -208,10 +208,16 @@ class Database:
         `look` may be called twice. A read that is over in a moment is made here and now, others in the database's
         thread.
         """
-        with in_our_words():
-            with contextlib.suppress(NotQuick):
-                return self._quick.read(lambda connection, check: look(Transaction(connection, self._now(), check)))
-            return await self.read_beside_writes(look)
+        # Without `in_our_words`: a small file makes two dozen of them.
+        try:
+            return self._quick.read(lambda connection, check: look(Transaction(connection, self._now(), check)))
+        except NotQuick:
+            pass  # not in here: what goes wrong there would have this one as its context
+        except sqlite3.Error as error:
+            if not is_of_the_file(error):
+                raise
+            raise StoreUnavailable.from_sqlite(error) from error
+        return await self.read_beside_writes(look)
 
     async def read_beside_writes(self, look: Change[T]) -> T:
         """The same by the connection that writes, which alone sees its temporary tables."""

@@ -65,6 +65,8 @@ class InWork:
         self.batches: dict[str, Batch] = {}
         self.changed_batches: set[str] = set()
         """Those that have changed; a look takes them out."""
+        self.changed_jobs: set[str] = set()
+        """Those that have changed, or whose parts have; what packs parts takes them out."""
         self._jobs: dict[str, ChangedJob] = {}
         self._lines: dict[JobState, JobLine] = {state: JobLine() for state in JobState}
         self._waiting: dict[WaitingKey, JobLine] = {}
@@ -77,6 +79,7 @@ class InWork:
         for key in changed.batch_keys:
             self.batches.pop(key, None)
         self.batches |= {batch.key: batch for batch in changed.batches}
+        self.changed_jobs.update(changed.job_ids)
         for job in changed.job_ids:
             self._views.pop(job, None)
         many = len(changed.job_ids) > self.many

@@ -6,8 +6,8 @@ What waits is read only as far as the next batches of each queue can take it.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ...domain.lifecycle import Pack, Split
@@ -15,7 +15,7 @@ from ...domain.records import QueuedPart
 from ...money.lanes import Lane
 from ...sending.line_refusals import MAX_REST
 from ...sending.packing import LIVE_AT_ONCE, MAX_LIVE_JOBS, pack, pack_live, piece_requests
-from ...store.tables.waiting import ReadLimit
+from ...store.tables.waiting import ReadLimit, WaitingPart
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import ProviderNotConfigured, provider_for
 from ..room import Due
@@ -53,6 +53,8 @@ class PackingLook:
         self._context = context
         self._in_work = in_work
         self._since: dict[tuple[str, int], float] = {}
+        self._known: dict[str, list[WaitingPart]] = {}
+        """What waits of jobs with one such part, as it was read last: a thousand small files are looked at often."""
         self.again: list[float] = []
         self.missing: dict[str, str] = {}
         self.lanes_wanted: set[str] = set()
@@ -60,6 +62,8 @@ class PackingLook:
     async def look(self, turns: Turns) -> list[Due]:
         """The batches to make now, and the parts to cut."""
         self.again, self.missing, self.lanes_wanted = [], {}, set()
+        while self._in_work.changed_jobs:
+            self._known.pop(self._in_work.changed_jobs.pop(), None)
         waiting = self._in_work.waiting(self._context.only)
         if not waiting:
             self._since = {}
@@ -153,7 +157,11 @@ class PackingLook:
     ) -> list[QueuedPart]:
         steady, priority = self._context.clock.steady(), self._context.configured.priority(key.asking.route)
         claimed = self._may_go(key, line, room)
-        parts, rest_until = await self._context.store.waiting.of_jobs(claimed, room, now=self._context.clock.now())
+        parts, rest_until = await self._context.store.waiting.of_jobs(
+            claimed, room, now=self._context.clock.now(), known=self._known
+        )
+        if rest_until is None:
+            self._remember(parts, room)
         if rest_until is not None:
             self.again.append(steady + min(rest_until - self._context.clock.now(), MAX_REST))
         queued = []
@@ -174,6 +182,11 @@ class PackingLook:
                 )
             )
         return queued
+
+    def _remember(self, parts: Sequence[WaitingPart], room: ReadLimit) -> None:
+        """Remember jobs of one part that waits. Of the last one, not all may have been read."""
+        of_jobs = Counter(part.job for part in parts)
+        self._known |= {part.job: [part] for part in parts[:-1] if of_jobs[part.job] == 1 < room.of_job}
 
     def _may_go(self, key: WaitingKey, line: JobLine, room: ReadLimit) -> dict[str, float]:
         """The jobs that do not wait for the hours of their route, and since when they are there."""

@@ -12,12 +12,14 @@ PARTS_AT_A_TIME = 32
 
 
 def view_of(tx: Transaction, job: Job) -> JobView:
-    """The job with the counts of its parts, those with work to do, and the sinks that have published it."""
+    """The job with the counts of its parts and those with work to do, or with the sinks that have published it."""
     if job.state not in {JobState.PLANNING, JobState.HELD, JobState.RUNNING, JobState.DELIVERING}:
         return JobView(job)
+    if job.state is JobState.DELIVERING:
+        # No part has work any more.
+        return JobView(job, delivered=frozenset(row["sink"] for row in tx.fetch("delivered_sinks", job=job.id)))
     rows = tx.fetch("part_counts", job=job.id)
     counts = {PartState(row["state"]): row["number"] for row in rows if not row["later"]}
     later = sum(row["number"] for row in rows if row["later"])
     workable = [part_of(row) for row in tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
-    delivered = frozenset(row["sink"] for row in tx.fetch("delivered_sinks", job=job.id))
-    return JobView(job, counts, workable, delivered, later)
+    return JobView(job, counts, workable, later=later)

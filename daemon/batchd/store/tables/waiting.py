@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..database import Database, Transaction
@@ -65,9 +65,14 @@ class Waiting:
         return [_sending_job(row) for row in rows]
 
     async def of_jobs(
-        self, jobs: Iterable[str], limit: ReadLimit, *, now: float
+        self,
+        jobs: Iterable[str],
+        limit: ReadLimit,
+        *,
+        now: float,
+        known: Mapping[str, Sequence[WaitingPart]] | None = None,
     ) -> tuple[list[WaitingPart], float | None]:
-        """The planned parts of these jobs, in their order, up to the limit.
+        """The planned parts of these jobs, in their order, up to the limit. Of some they are `known`.
 
         Those that rest at the moment are left out; the second is when the first of them may be asked.
         """
@@ -78,8 +83,8 @@ class Waiting:
             requests = tokens = 0
             for job in jobs:
                 of_job = 0
-                for row in tx.each("waiting_parts", job=job):
-                    part = WaitingPart(*row)
+                parts = (known or {}).get(job) or (WaitingPart(*row) for row in tx.each("waiting_parts", job=job))
+                for part in parts:
                     if part.rest_until is not None and part.rest_until > now:
                         rest = part.rest_until if rest is None else min(rest, part.rest_until)
                         continue
