@@ -103,6 +103,9 @@ class PluginConformance:
     rows_to_compare: ClassVar[tuple[int, int]] = (2_000, 20_000)
     """Numbers of rows that memory is compared by."""
 
+    _within: ClassVar[float] = PATIENCE
+    """Seconds for a test."""
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         for name, test in list(vars(cls).items()):
@@ -142,12 +145,12 @@ class PluginConformance:
         finally:
             await plugin.aclose()
 
-    def _ask(self, question: Callable[[Any], Awaitable[None]], *, within: float = PATIENCE) -> None:
+    def _ask(self, question: Callable[[Any], Awaitable[None]], *, within: float | None = None) -> None:
         async def asking() -> None:
             async with self._opened() as plugin:
                 await question(plugin)
 
-        ask(asking, within=within)
+        ask(asking, within=within or self._within)
 
     @_speaking
     def test_its_settings_are_a_table_of_batchd(self) -> None:
