@@ -79,7 +79,8 @@ async def _leave_it(desk: Desk, request: web.Request, order: Order, back: str) -
 
 
 def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
-    note = desk.keep_note(outcome.text, refused=outcome.refused)
+    # What an upload says begins with the name of a file, which stays as it is.
+    note = desk.keep_note(f"{outcome.text[:1].upper()}{outcome.text[1:]}", refused=outcome.refused)
     return web.Response(status=303, headers={"Location": f"{place}?note={note}"})
 
 
