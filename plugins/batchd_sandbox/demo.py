@@ -160,7 +160,7 @@ def _short(path: Path) -> str:
 @contextmanager
 def _sandbox(folder: Path, *, live: bool) -> Iterator[str]:
     """Runs the server in its own process; yields its base URL."""
-    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "3s"]
+    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--latency", "1s"]
     if live:
         command += ["--no-batches", "--live-latency", "500ms"]
     process = subprocess.Popen(
