@@ -77,6 +77,7 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/tokens.py
 	$(BIN)/python bench/validating.py
 	-$(BIN)/python bench/files.py
+	-$(BIN)/python bench/sinks.py
 
 ratios: $(STAMP)  ## a short form of the benches: fails where a ratio is much worse than it should be
 	$(BIN)/python bench/stages.py --rows 20000 --within 1.5

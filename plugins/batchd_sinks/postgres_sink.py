@@ -48,6 +48,13 @@ class PostgresSettings(Settings):
     """How long the server may take to accept a connection."""
 
 
+_HAS_KEY = """SELECT EXISTS (
+    SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1) AND indisunique AND indpred IS NULL AND indnatts = 2
+    AND (SELECT count(*) FROM pg_attribute
+         WHERE attrelid = indrelid AND attnum = ANY (indkey) AND attname = ANY ($2::text[])) = 2)"""
+"""Whether no two rows of the table can be the same row of the same job."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     name: str
@@ -80,16 +87,50 @@ class PostgresSink(Sink[PostgresSettings]):
             async with connection.transaction():
                 columns = await self._columns(connection, names)
             types |= {column.name: column.type for column in columns[len(KEY) :] if not column.is_text}
-            async with connection.transaction():
-                staged = ", ".join(f"c{place} {_staged(place)}" for place in range(len(columns)))
-                await connection.execute(f"CREATE TEMPORARY TABLE batchd_rows ({staged}) ON COMMIT DROP")
-                records = _records(
-                    job, rows, unread, [_json if column.is_json else _text for column in columns[len(KEY) :]]
-                )
-                done = await connection.copy_records_to_table("batchd_rows", records=records)
-                await connection.execute(self._upsert(columns, answers=len(FIRST) + len(rows.columns)))
+            done = await self._copied(connection, columns, job, rows, unread)
+            if done is None:
+                async with connection.transaction():
+                    staged = ", ".join(f"c{place} {_staged(place)}" for place in range(len(columns)))
+                    await connection.execute(f"CREATE TEMPORARY TABLE batchd_rows ({staged}) ON COMMIT DROP")
+                    records = _records(
+                        job, rows, unread, [_json if column.is_json else _text for column in columns[len(KEY) :]]
+                    )
+                    done = await connection.copy_records_to_table("batchd_rows", records=records)
+                    await connection.execute(self._upsert(columns, answers=len(FIRST) + len(rows.columns)))
         where, count = place_of(self.settings.url.reveal()), int(done.rpartition(" ")[2])
         return Receipt(where, table=self.settings.table, rows=count)
+
+    async def _copied(
+        self,
+        connection: asyncpg.Connection,
+        columns: Sequence[_Column],
+        job: DeliveryJob,
+        rows: ResultRows,
+        unread: list[OSError],
+    ) -> str | None:
+        """Copies the rows straight into the table, in half the time. None where they must be looked at on the way."""
+        import asyncpg
+
+        job_column, row_column, *others = columns
+        if row_column.type != "bigint" or not all(each.is_text for each in (job_column, *others)):
+            return None
+        known = f"SELECT EXISTS (SELECT 1 FROM {self._table} WHERE {quoted(job_column.name)} = $1)"  # noqa: S608  # quoted
+        key = [job_column.name, row_column.name]
+        *schema, table = self.settings.table.split(".")
+        try:
+            if await connection.fetchval(known, job.id) or not await connection.fetchval(_HAS_KEY, self._table, key):
+                return None
+            async with connection.transaction():
+                records = _records(job, rows, unread, [_text] * len(others))
+                names = [each.name for each in columns]
+                done: str = await connection.copy_records_to_table(
+                    table, columns=names, schema_name=schema[0] if schema else None, records=records
+                )
+                return done
+        except asyncpg.PostgresError:
+            # A delivery of before may have come through, or the table takes no copies. If the other way cannot
+            # do it either, it says what is wrong.
+            return None
 
     async def check(self) -> Sequence[str]:
         """See Sink."""

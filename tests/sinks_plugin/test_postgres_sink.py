@@ -192,7 +192,7 @@ async def test_a_server_that_goes_away_half_way_leaves_nothing_of_the_job(url: s
                 asyncio.run(
                     ask(
                         url,
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%batchd_rows%'",
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%cut%'",
                     )
                 )
             )
