@@ -92,7 +92,9 @@ def publishing(
                 _settle(file)
             file.flush()
             _link_or_compare(draft, target)
-        # The draft is gone before the folder is synced, or a power cut could leave it beside the target forever.
+            # Before the folder is synced, or a power cut could leave it beside the target forever. If this fails once,
+            # the end of `_draft` tries again: nobody would come back for it, as the target is there.
+            draft.unlink(missing_ok=True)
         if durable:
             fsync_folder(target.parent)
 

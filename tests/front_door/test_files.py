@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,22 @@ def test_what_a_crash_left_is_taken_away_by_the_next_try(folder: Path) -> None:
     (folder / ".may.csv.draft").write_bytes(b"half of it")
     publish(folder / "may.csv", b"whole")
     assert everything(folder) == {"may.csv": b"whole"}
+
+
+def test_a_draft_that_cannot_be_removed_at_once_is_removed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink, faults = os.unlink, [OSError(errno.EIO, "Input/output error")]
+
+    def once(*arguments: Any, **more: Any) -> None:
+        if faults:
+            raise faults.pop()
+        unlink(*arguments, **more)
+
+    monkeypatch.setattr(os, "unlink", once)
+    with pytest.raises(OSError, match="Input/output error"):
+        publish(tmp_path / "may.csv", b"a,b\n")
+    assert everything(tmp_path) == {"may.csv": b"a,b\n"}
 
 
 def test_a_published_file_is_not_for_the_whole_world(folder: Path) -> None:

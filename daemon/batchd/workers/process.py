@@ -112,7 +112,8 @@ class WorkerProcess:
 
 def _serve(connection: socket.socket, folder: str, notes: str) -> None:
     _begin(folder, notes)
-    with connection, connection.makefile("rb") as asked:
+    # A fault of the socket ends the process, as the end of the daemon does: who gave the task sees that.
+    with contextlib.suppress(OSError), connection, connection.makefile("rb") as asked:
         while len(head := asked.read(_HEAD)) == _HEAD:
             answer = _answer(asked.read(int.from_bytes(head, "little")))
             connection.sendall(len(answer).to_bytes(_HEAD, "little") + answer)
