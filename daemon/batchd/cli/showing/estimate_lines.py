@@ -120,7 +120,7 @@ def _plain(each: Quote, made: Estimate) -> str:
     if each.batch is None or each.live is None:
         return f"{name_of(each)}{own}: price unknown"
     most = f", {_most(each.batch, made)}" if shows_most(made) else ""
-    saves = "" if each.saving is None or each.saving < 0 else f", saves {percent(each.saving)}"
+    saves = "" if each.saving is None or each.saving <= 0 else f", saves {percent(each.saving)}"
     batch, live = _money(each.batch.likely, made), _money(each.live.likely, made)
     return f"{name_of(each)}{own}: batch {batch}{most}; live {live}{saves}"
 
