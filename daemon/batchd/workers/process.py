@@ -19,6 +19,7 @@ from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from ..errors import PluginError
 from ..executor import DoneT, TaskT
@@ -120,15 +121,19 @@ def _serve(connection: socket.socket, folder: str, notes: str) -> None:
 
 
 def _answer(payload: bytes) -> bytes:
+    outcome: tuple[Any, Exception | None, str]
+    told = ""
     try:
         function, task = pickle.loads(payload)  # noqa: S301  # of the daemon, whose code it is that runs here
-        return pickle.dumps((run_task(function, task), None, ""))
+        outcome = run_task(function, task), None, told
     except Exception as error:  # noqa: BLE001  # whatever a task raises goes back
         told = traceback.format_exc()
-        try:
-            return pickle.dumps((None, error, told))
-        except Exception as other:  # noqa: BLE001  # it cannot be pickled, for any reason
-            return pickle.dumps((None, PluginError(f"{type(other).__name__}: {other}"), told))
+        outcome = None, error, told
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:  # noqa: BLE001  # for any reason
+        what = f"What came of a task cannot be pickled: {type(error).__name__}: {error}"
+        return pickle.dumps((None, PluginError(what), told))
 
 
 def _begin(folder: str, notes: str) -> None:
