@@ -406,6 +406,8 @@ class Rig(NurseryPlace):
                 wrong += self._results(path)
             elif path.name.endswith(".report.html"):
                 wrong += [] if path.read_bytes().endswith(b"</html>") else [f"half a page: {path.name}"]
+            elif path.name.endswith(".waiting.txt"):
+                wrong += [f"a note was left: {path.name}"] if at_rest else []
             else:
                 wrong.append(f"nobody asked for {path.name}")
         wrong += [f"rejected: {path.name}" for path in rejected.rglob("*") if path.is_file()]
