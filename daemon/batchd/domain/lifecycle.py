@@ -19,181 +19,142 @@ from .records import Batch, BatchState, HeldFor, Job, JobState, Moment, Part, Pa
 from .states import PILOT, USELESS, Trial
 
 
-class Claim(Struct, frozen=True):
+class JobAction(Struct, frozen=True):
+    """What is done next for a job."""
+
+    job: str
+
+
+class Switching(JobAction, frozen=True):
+    """A job is asked in another way from now on."""
+
+
+class BatchAction(Struct, frozen=True):
+    """What is done next for a batch."""
+
+    batch: str
+
+
+class Claim(JobAction, frozen=True):
     """Move the file from the inbox to the working files."""
 
-    job: str
 
-
-class Read(Struct, frozen=True):
+class Read(JobAction, frozen=True):
     """Turn the source into rows.jsonl and cut it into parts."""
 
-    job: str
 
-
-class Reject(Struct, frozen=True):
+class Reject(JobAction, frozen=True):
     """Put the source and the reason into the rejected folder."""
 
-    job: str
 
-
-class Plan(Struct, frozen=True):
+class Plan(JobAction, frozen=True):
     """Write the request file of a part's current attempt."""
 
-    job: str
     first: int
 
 
-class Redeliver(Struct, frozen=True):
+class Redeliver(JobAction, frozen=True):
     """Copy the answers of an earlier job with the same bytes and route, once it has them; the rest is asked."""
 
-    job: str
 
-
-class Admit(Struct, frozen=True):
+class Admit(JobAction, frozen=True):
     """All parts are planned: price the job and let it run, or hold it."""
 
-    job: str
 
-
-class Hasten(Struct, frozen=True):
+class Hasten(Switching, frozen=True):
     """The job would be late: ask its rows by live calls from now on, and end the batches that hold them."""
 
-    job: str
 
-
-class Move(Struct, frozen=True):
+class Move(Switching, frozen=True):
     """The job's provider has been down for long: ask what it does not hold at the fallback of the route."""
 
-    job: str
 
-
-class Note(Struct, frozen=True):
+class Note(JobAction, frozen=True):
     """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
 
-    job: str
 
-
-class Collect(Struct, frozen=True):
+class Collect(JobAction, frozen=True):
     """Turn a part's answers into results; the rows left over are its next attempt."""
 
-    job: str
     first: int
 
 
-class Skip(Struct, frozen=True):
+class Skip(JobAction, frozen=True):
     """The job is cancelled: end its parts that no provider is working on."""
 
-    job: str
 
-
-class Close(Struct, frozen=True):
+class Close(JobAction, frozen=True):
     """All parts are collected: reconcile the rows and reserve the names of the outputs."""
 
-    job: str
 
-
-class ShowPilot(Struct, frozen=True):
+class ShowPilot(JobAction, frozen=True):
     """The pilot's rows are answered: show them to a person, and hold the job until the others may be asked."""
 
-    job: str
 
-
-class EndTry(Struct, frozen=True):
+class EndTry(JobAction, frozen=True):
     """The rows of a try are answered, or cannot be asked: it is over, and nothing is delivered."""
 
-    job: str
 
-
-class HandOn(Struct, frozen=True):
+class HandOn(JobAction, frozen=True):
     """All parts of a job with a next step are collected: its answered rows become the job of that step."""
 
-    job: str
 
-
-class Join(Struct, frozen=True):
+class Join(JobAction, frozen=True):
     """The later steps are at their end: join their outcomes to the job's own."""
 
-    job: str
 
-
-class EndStep(Struct, frozen=True):
+class EndStep(JobAction, frozen=True):
     """A later step of a chain has an outcome for each row: it is over. The job that took the file delivers them."""
 
-    job: str
 
-
-class Deliver(Struct, frozen=True):
+class Deliver(JobAction, frozen=True):
     """Publish the job through one sink."""
 
-    job: str
     sink: str
 
 
-class Finish(Struct, frozen=True):
+class Finish(JobAction, frozen=True):
     """Everything is published: write the report and archive the original."""
 
-    job: str
 
-
-class Erase(Struct, frozen=True):
+class Erase(JobAction, frozen=True):
     """Delete everything of a finished job that people do not have in their own folders."""
 
-    job: str
 
-
-class Upload(Struct, frozen=True):
+class Upload(BatchAction, frozen=True):
     """Write the batch's input file and send it ahead."""
 
-    batch: str
 
-
-class Submit(Struct, frozen=True):
+class Submit(BatchAction, frozen=True):
     """Commit that the create call goes out, then create the batch: the call that costs money."""
 
-    batch: str
 
-
-class Find(Struct, frozen=True):
+class Find(BatchAction, frozen=True):
     """Look at the provider for a batch whose create call had an unknown outcome."""
 
-    batch: str
 
-
-class Poll(Struct, frozen=True):
+class Poll(BatchAction, frozen=True):
     """Ask the provider for the batch's progress."""
 
-    batch: str
 
-
-class Recheck(Struct, frozen=True):
+class Recheck(BatchAction, frozen=True):
     """Look whether a batch that is held can go on: the old key is back, or what is owed has come."""
 
-    batch: str
 
-
-class CancelBatch(Struct, frozen=True):
+class CancelBatch(BatchAction, frozen=True):
     """Ask the provider to stop working on a batch that is no longer needed, or that makes no progress."""
 
-    batch: str
 
-
-class Forget(Struct, frozen=True):
+class Forget(BatchAction, frozen=True):
     """The batch is over: delete its input file at the provider."""
 
-    batch: str
 
-
-class Fetch(Struct, frozen=True):
+class Fetch(BatchAction, frozen=True):
     """Download the batch's answers."""
 
-    batch: str
 
-
-class Distribute(Struct, frozen=True):
+class Distribute(BatchAction, frozen=True):
     """Write to each part of the batch the answers to its rows."""
-
-    batch: str
 
 
 class Pack(Struct, frozen=True):
@@ -206,38 +167,15 @@ class Pack(Struct, frozen=True):
     lane: Lane = Lane.BATCH
 
 
-class Split(Struct, frozen=True):
+class Split(JobAction, frozen=True):
     """Cut a part that is too large for any batch into pieces of so many requests."""
 
-    job: str
     first: int
     piece_requests: int
     reason: str
 
 
-JobAction: TypeAlias = (
-    Claim
-    | Read
-    | Reject
-    | Redeliver
-    | Plan
-    | Admit
-    | Note
-    | Collect
-    | Skip
-    | ShowPilot
-    | EndTry
-    | Close
-    | HandOn
-    | Join
-    | EndStep
-    | Deliver
-    | Finish
-    | Erase
-)
-Switching: TypeAlias = Hasten | Move
-BatchAction: TypeAlias = Upload | Submit | Find | Poll | Recheck | CancelBatch | Fetch | Forget | Distribute
-Action: TypeAlias = JobAction | Switching | BatchAction | Pack | Split
+Action: TypeAlias = JobAction | BatchAction | Pack
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ _SENDING = (lifecycle.Upload, lifecycle.Submit, lifecycle.Find)
 _WATCHING = (lifecycle.Poll, lifecycle.Recheck, lifecycle.CancelBatch, lifecycle.Forget)
 _WORKER_ACTIONS = (lifecycle.Read, lifecycle.Plan, lifecycle.Split, lifecycle.Distribute, lifecycle.Collect)
 _REMOTE_ACTIONS = (*_SENDING, lifecycle.Fetch, *_WATCHING)
-_URGENCY = {kind: place for place, kind in enumerate((lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:]))}
+_MOST_URGENT: tuple[type[Action], ...] = (lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:])
+_URGENCY = {kind: place for place, kind in enumerate(_MOST_URGENT)}
 
 Kind: TypeAlias = tuple[str, str]
 """What is done, and where: the name of a provider or sink, or nothing."""
