@@ -374,7 +374,7 @@ SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 SELECT
     (SELECT COALESCE(MONEY(cost), 0) FROM spending
      WHERE job = :family OR job IN (SELECT id FROM jobs WHERE family = :family)) AS job,
-    spent.*, promised.*
+    spent.*, promised.*, of_family.*
 FROM (SELECT
           COALESCE(MONEY(cost WHERE day >= :day / 86400), 0) AS today,
           COALESCE(MONEY(cost), 0) AS month,
@@ -384,16 +384,15 @@ FROM (SELECT
           COALESCE(MONEY(cost WHERE route = :route), 0) AS route_month
       FROM spent_by_day WHERE day >= :month / 86400 AND currency = :currency) AS spent,
      (SELECT
-          COALESCE(MONEY(reserved WHERE job != :job), 0) AS reserved,
-          COALESCE(MONEY(reserved WHERE job != :job AND family = :family), 0) AS family_reserved,
-          COALESCE(MONEY(reserved WHERE job != :job AND provider = :provider), 0) AS provider_reserved,
-          COALESCE(MONEY(reserved WHERE job != :job AND route = :route), 0) AS route_reserved
-      FROM (SELECT parts.job, COALESCE(jobs.family, jobs.id) AS family, RESERVED AS reserved, json_extract(jobs.route, '$.name') AS route,
-                   COALESCE(batches.provider, json_extract(jobs.route, '$.provider')) AS provider
-            FROM parts JOIN jobs ON jobs.id = parts.job LEFT JOIN batches ON batches.key = parts.batch
-            WHERE parts.state IN ('batched', 'answered')
-               OR (parts.state IN ('unplanned', 'planned') AND jobs.state = 'running' AND NOT jobs.cancelled)))
-     AS promised
+          COALESCE(MONEY(high, low), 0) AS reserved,
+          COALESCE(MONEY(high, low WHERE provider = :provider), 0) AS provider_reserved,
+          COALESCE(MONEY(high, low WHERE route = :route), 0) AS route_reserved
+      FROM (SELECT provider, route, high, low FROM promised_by_route
+            UNION ALL
+            SELECT provider, route, -(reserved >> 32), -(reserved & 4294967295) FROM open_parts
+            WHERE job = :job AND promised)) AS promised,
+     (SELECT COALESCE(MONEY(reserved), 0) AS family_reserved FROM open_parts
+      WHERE job != :job AND job IN (SELECT :family UNION ALL SELECT id FROM jobs WHERE family = :family) AND promised) AS of_family
 
 -- name: spent_on_job
 SELECT COALESCE(MONEY(cost), 0) AS job FROM spending WHERE job = :job
@@ -402,8 +401,7 @@ SELECT COALESCE(MONEY(cost), 0) AS job FROM spending WHERE job = :job
 -- What the job itself may still cost at most.
 SELECT COALESCE(MONEY(reserved), 0) AS reserved, COALESCE(SUM(unlimited), 0) AS unlimited,
        COUNT(*) FILTER (WHERE state = 'unplanned' AND NOT later) AS unplanned, COUNT(*) AS parts
-FROM (SELECT parts.state, parts.later, parts.unlimited, RESERVED AS reserved
-      FROM parts LEFT JOIN batches ON batches.key = parts.batch WHERE job = :job AND parts.state != 'collected')
+FROM open_parts WHERE job = :job
 
 -- name: spending_of_job
 -- Of a job, and of the later steps of the chain of this family.

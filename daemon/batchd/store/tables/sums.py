@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import re
 
-from ...domain.states import CALLS_REPEATED
 from ...money.budget import MAX_AMOUNT
 
-_MONEY = re.compile(r"MONEY\((\w+)(?: WHERE ([^()]*))?\)")
-
-
-_RESERVED = f"""MIN({MAX_AMOUNT}, parts.reserved + CASE WHEN batches.lane = 'live'
-    THEN (parts.reserved + batches.requests - 1) / MAX(1, batches.requests)
-         * COALESCE(json_extract(batches.details, '$.{CALLS_REPEATED}.rows'), 0) ELSE 0 END)"""
-"""What a part has reserved: twice for each row with a live call whose outcome is not known, since it may be paid."""
+_MONEY = re.compile(r"MONEY\((\w+)(?:, (\w+))?(?: WHERE ([^()]*))?\)")
 
 
 def with_money(query: str) -> str:
     """The query with each `MONEY(column WHERE …)` written out: an exact sum that stops at MAX_AMOUNT.
 
-    `RESERVED` is what a part has reserved, where its batch is joined.
-
     SUM fails for good once a sum needs more than 64 bits, and a service that claims tokens without end may bring that
-    about. So both halves of the amounts are summed.
+    about. So both halves of the amounts are summed. `MONEY(high, low)` is of two columns that hold them already.
     """
-    return _MONEY.sub(_money, query.replace("RESERVED", _RESERVED))
+    return _MONEY.sub(_money, query)
 
 
 def _money(found: re.Match[str]) -> str:
-    column, where = found[1], f" FILTER (WHERE {found[2]})" if found[2] else ""
-    high, low = f"SUM({column} >> 32){where}", f"SUM({column} & 4294967295){where}"
+    column, other, where = found[1], found[2], f" FILTER (WHERE {found[3]})" if found[3] else ""
+    high, low = (column, other) if other else (f"{column} >> 32", f"{column} & 4294967295")
+    high, low = f"SUM({high}){where}", f"SUM({low}){where}"
     return f"MIN({MAX_AMOUNT}, MIN({high} + ({low} >> 32), {MAX_AMOUNT >> 32}) * 4294967296 + ({low} & 4294967295))"
