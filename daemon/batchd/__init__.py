@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .archives import UnpackLimits as UnpackLimits
     from .bodies.thinking import without_thinking as without_thinking
     from .bodies.usage import read_usage as read_usage
+    from .bounded_answers import AnswerTooLarge as AnswerTooLarge
+    from .bounded_answers import BoundedAnswers as BoundedAnswers
+    from .bounded_answers import arriving as arriving
     from .calls import BatchesFound as BatchesFound
     from .calls import FindsBatches as FindsBatches
     from .calls import LiveAnswer as LiveAnswer
@@ -62,6 +65,11 @@ if TYPE_CHECKING:
     from .hookspecs import Register as Register
     from .hookspecs import hookimpl as hookimpl
     from .http_headers import retry_after as retry_after
+    from .http_services import CallKind as CallKind
+    from .http_services import HttpCall as HttpCall
+    from .http_services import HttpService as HttpService
+    from .http_settings import HeaderValues as HeaderValues
+    from .http_settings import HttpSettings as HttpSettings
     from .installation import Installation as Installation
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
@@ -82,10 +90,14 @@ if TYPE_CHECKING:
     from .network_faults import NetworkFault as NetworkFault
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
+    from .plugin.http_providers import HttpBatchProvider as HttpBatchProvider
+    from .plugin.http_providers import HttpLiveProvider as HttpLiveProvider
     from .rates import CallRate as CallRate
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.json_lines import read_json_together as read_json_together
     from .requests.rules import request_failure as request_failure
+    from .retrying import Pacing as Pacing
+    from .retrying import with_retries as with_retries
     from .secrets.known import covered as covered
     from .sending.whose_fault import account_advice as account_advice
     from .sending.whose_fault import refuses_row as refuses_row
@@ -103,6 +115,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": ("read_output_line",),
     "archives": ("Archive", "UnpackLimits"),
+    "bounded_answers": ("AnswerTooLarge", "BoundedAnswers", "arriving"),
     "bodies.thinking": ("without_thinking",),
     "bodies.usage": ("read_usage",),
     "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
@@ -152,6 +165,9 @@ _HOMES = {
     "file_sink": ("FileSink", "Shape"),
     "hookspecs": ("Register", "hookimpl"),
     "http_headers": ("retry_after",),
+    "plugin.http_providers": ("HttpBatchProvider", "HttpLiveProvider"),
+    "http_services": ("CallKind", "HttpCall", "HttpService"),
+    "http_settings": ("HeaderValues", "HttpSettings"),
     "installation": ("Installation",),
     "model": (
         "BadRow",
@@ -173,6 +189,7 @@ _HOMES = {
     ),
     "network_faults": ("NetworkFault",),
     "paged_sink": ("Page", "PagedSink"),
+    "retrying": ("Pacing", "with_retries"),
     "secrets.known": ("covered",),
     "sending.whose_fault": ("account_advice", "refuses_row"),
     "shipped_services": ("service_tables",),

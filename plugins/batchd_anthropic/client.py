@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -11,43 +12,18 @@ from urllib.parse import quote
 import anthropic
 import httpx2
 
-from batchd import BatchdError, Json, TransientError
+from batchd import BatchdError, BoundedAnswers, HttpCall, Json, Pacing, TransientError, arriving, with_retries
 
-from .calls import Call
-from .errors import FOREIGN, Answer, Service, TooLarge, not_json, of_answer, of_failure
-from .settings import Access, AnthropicSettings
+from .errors import FOREIGN, Answer, Service, not_json, of_answer, of_failure
+from .settings import AnthropicSettings
 
-MAX_ANSWER = 32_000_000
-"""Bytes of one answer that is no stream, decoded."""
-MAX_ERROR = 100_000
-_TRIES = 3
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 4.0
-_ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_PACING = Pacing(within=math.inf)
 
 
-class BoundedClient(anthropic.DefaultAioHttpClient):
-    """Follows no redirect, since the key would go with it, and reads no more of an answer than one can have."""
+class BoundedClient(BoundedAnswers, anthropic.DefaultAioHttpClient):
+    """Reads no more than the answer to one row can have."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(follow_redirects=False, **options)
-
-    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """The answer, read into memory within the limits. A stream that is no error is left to its reader."""
-        response = await super().send(request, stream=True, **options)
-        if response.is_success and stream:
-            return response
-        content = bytearray()
-        try:
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > (MAX_ANSWER if response.is_success else MAX_ERROR):
-                    if response.is_success:
-                        raise TooLarge(f"more than {MAX_ANSWER / 1e6:.0f} MB")
-                    break
-        finally:
-            await response.aclose()
-        headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _ENCODED]
-        return httpx2.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+    max_answer = 32_000_000
 
 
 class Client:
@@ -57,27 +33,30 @@ class Client:
         self.settings = settings
         self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
         self._http: BoundedClient | None = None
-        self._opened: tuple[Access, anthropic.AsyncAnthropic] | None = None
+        self._opened: tuple[str, anthropic.AsyncAnthropic] | None = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> BoundedClient:
         """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
         if self._http is None:
             self._http = BoundedClient(timeout=self._timeout(self.settings.request_timeout), limits=_NO_LIMIT)
+        return self._http
 
-    async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
+    async def get(self, call: HttpCall, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The JSON that a GET brings, with a few retries."""
         options: Any = {"params": dict(query or {})}
         return await self._repeatedly("GET", call, path, options)
 
-    async def post(self, call: Call, *path: str) -> Json:
+    async def post(self, call: HttpCall, *path: str) -> Json:
         """The same for a POST that may be repeated."""
         return await self._repeatedly("POST", call, path, {})
 
-    async def delete(self, call: Call, *path: str) -> Json:
+    async def delete(self, call: HttpCall, *path: str) -> Json:
         """The same for a DELETE."""
         return await self._repeatedly("DELETE", call, path, {})
 
-    async def create(self, call: Call, content: AsyncIterable[bytes], size: int, *, key: str, within: float) -> Json:
+    async def create(
+        self, call: HttpCall, content: AsyncIterable[bytes], size: int, *, key: str, within: float
+    ) -> Json:
         """The answer to the one POST that costs money, of `size` bytes. It is sent exactly once."""
         sent = 0
 
@@ -102,7 +81,7 @@ class Client:
             return self._json(answer, call)
         raise failure
 
-    async def ask(self, call: Call, body: bytes, *, key: str) -> Answer:
+    async def ask(self, call: HttpCall, body: bytes, *, key: str) -> Answer:
         """One message: the answer as it came, if it is a success."""
         options: Any = {
             "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
@@ -118,7 +97,7 @@ class Client:
             failure = of_answer(answer, call, self.service)
         raise failure
 
-    async def look(self, call: Call, *path: str, query: Mapping[str, str | int]) -> Answer:
+    async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> Answer:
         """One GET of something small, whatever the service answers."""
         options: Any = {"params": dict(query)}
         try:
@@ -128,7 +107,7 @@ class Client:
         raise failure
 
     @asynccontextmanager
-    async def streaming(self, call: Call, *path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def streaming(self, call: HttpCall, *path: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The chunks of a long answer as they arrive, without retries."""
         options: Any = {"headers": {"X-Stainless-Raw-Response": "stream", "Accept-Encoding": "identity"}}
         sdk = self._open()
@@ -149,17 +128,11 @@ class Client:
             return
         raise failure
 
-    async def _chunks(self, response: httpx2.Response, call: Call) -> AsyncIterator[bytes]:
+    async def _chunks(self, response: httpx2.Response, call: HttpCall) -> AsyncIterator[bytes]:
         announced = response.headers.get("content-length", "")
-        arriving, arrived = response.aiter_bytes(), 0
-        while True:
-            try:
-                chunk = await anext(arriving)
-            except StopAsyncIteration:
-                break
-            except FOREIGN as error:
-                failure = of_failure(error, call, self.service)
-                raise failure from None
+        chunks = arriving(response.aiter_bytes(), FOREIGN, lambda error: of_failure(error, call, self.service))
+        arrived = 0
+        async for chunk in chunks:
             if not arrived and _answer(response, chunk).is_page:
                 raise not_json(_answer(response, chunk), call, self.service)
             arrived += len(chunk)
@@ -173,18 +146,10 @@ class Client:
         if http is not None:
             await http.aclose()
 
-    async def _repeatedly(self, method: str, call: Call, path: tuple[str, ...], options: Any) -> Json:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return await self._once(method, call, path, options)
-            except TransientError as error:
-                pause = _FIRST_PAUSE * attempt if error.retry_after is None else error.retry_after
-                if attempt == _TRIES or pause > _LONGEST_PAUSE:
-                    raise
-            await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
+    async def _repeatedly(self, method: str, call: HttpCall, path: tuple[str, ...], options: Any) -> Json:
+        return await with_retries(_PACING, lambda: self._once(method, call, path, options))
 
-    async def _once(self, method: str, call: Call, path: tuple[str, ...], options: Any) -> Json:
+    async def _once(self, method: str, call: HttpCall, path: tuple[str, ...], options: Any) -> Json:
         try:
             answer = await self._send(method, path, options)
         except FOREIGN as error:
@@ -193,7 +158,7 @@ class Client:
             return self._json(answer, call)
         raise failure
 
-    def _json(self, answer: Answer, call: Call) -> Json:
+    def _json(self, answer: Answer, call: HttpCall) -> Json:
         if not 200 <= answer.status < 300:
             raise of_answer(answer, call, self.service)
         decoded = answer.decoded()
@@ -218,26 +183,24 @@ class Client:
         return _answer(response)
 
     def _open(self) -> anthropic.AsyncAnthropic:
-        access = Access.read(self.settings)
-        if self._opened is None or self._opened[0] != access:
-            self._opened = access, self._sdk(access)
+        key = self.settings.api_key.for_header()
+        if self._opened is None or self._opened[0] != key:
+            self._opened = key, self._sdk(key)
         return self._opened[1]
 
-    def _sdk(self, access: Access) -> anthropic.AsyncAnthropic:
+    def _sdk(self, key: str) -> anthropic.AsyncAnthropic:
         settings = self.settings
-        self.prepare()
-        assert self._http is not None
         client = anthropic.AsyncAnthropic(
-            api_key=access.key,
+            api_key=key,
             base_url=settings.base_url,
             timeout=self._timeout(settings.request_timeout),
             max_retries=0,
-            http_client=self._http,
+            http_client=self.prepare(),
             open_telemetry=False,
         )
         # The SDK reads more headers from the environment. They would be sent to another company.
         # The SDK itself sends the key as a bearer token only; relays, and the service's own pages, know this header.
-        headers = {"anthropic-version": settings.version, "x-api-key": access.key}
+        headers = {"anthropic-version": settings.version, "x-api-key": key}
         if settings.beta:
             headers["anthropic-beta"] = ",".join(settings.beta)
         client._custom_headers = headers  # noqa: SLF001

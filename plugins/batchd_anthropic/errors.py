@@ -24,8 +24,11 @@ import httpx2
 import msgspec
 
 from batchd import (
+    AnswerTooLarge,
     BatchdError,
-    CannotFind,
+    CallKind,
+    HttpCall,
+    HttpService,
     Json,
     NetworkFault,
     NotSent,
@@ -42,7 +45,6 @@ from batchd import (
 )
 
 from .answers import error_of
-from .calls import Call, Kind
 
 FOREIGN: tuple[type[Exception], ...] = (
     anthropic.AnthropicError,
@@ -53,7 +55,6 @@ FOREIGN: tuple[type[Exception], ...] = (
     OSError,
 )
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
-_UNUSABLE = (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError, aiohttp.InvalidURL)
 _TOO_MANY = frozenset({429, 503, 529})
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
 """Statuses of what stands before the service: it may have got the call all the same, and work on it."""
@@ -66,21 +67,23 @@ class RowRefused(BatchdError):
     """The service refuses the request of one row, and says nothing of others."""
 
 
-class AnswerTooLarge(BatchdError):
+class RowTooLarge(BatchdError):
     """The answer to one row is larger than any can be. It was paid for, and would be as large again."""
 
 
-class TooLarge(httpx2.StreamError):
-    """The service sends more than an answer of this kind can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(HttpService):
     """The service, for messages, which may contain no secret."""
 
-    address: str
-    key_where: str
-    key_renewal: str
+    def may(self, call: HttpCall) -> str:  # noqa: ARG002  # one key is for both
+        """The same for each call."""
+        return "use the model and batches"
+
+    def endless(self, how: str, call: HttpCall) -> TransientError:
+        """The error for an answer that is larger than any of its kind."""
+        return TransientError(
+            f"{self.base_url} answered with {how} when asked to {call.what}, and batchd reads no more. Check base_url "
+            "and any proxy in between."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,89 +107,69 @@ class Answer:
             return None
 
 
-def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
+def of_answer(answer: Answer, call: HttpCall, service: Service) -> BatchdError:
     """The error for an answer that is not a success."""
-    status, address = answer.status, service.address
+    status = answer.status
     if 300 <= status < 400:
         return _redirected(call, service)
     kind, text = _said(answer)
-    refusal = f"{address} answered with status {status} when asked to {call.what}: {text}"
+    refusal = service.refusal(status, text, call)
     advice = account_advice(kind, text, 402 if status == 402 else None) if status < 500 and status != 404 else None
     if status in {401, 407} or (status == 403 and advice is None) or kind == "authentication_error":
-        return RejectedError(
-            f"{address} refused the key from {service.key_where} when asked to {call.what} (status {status}: {text}) "
-            f"Put a key there that is valid and may use the model and batches; {service.key_renewal}."
-        )
+        return service.key_refused(status, text, call)
     if advice is not None and kind != "rate_limit_error":
-        return RejectedError(
-            f"The account at {address} that the key from {service.key_where} belongs to "
-            f"{'cannot pay' if 'credit' in advice else 'is refused'} (status {status}: {text}) {advice}"
-        )
+        return service.account_refused(status, text, advice)
     if status in {404, 405, 410, 501}:
-        return _missing(status, refusal, call)
-    if call.kind is Kind.ANSWER and status in _TOO_MANY:
+        return _missing(status, refusal, call, service)
+    if call.kind is CallKind.ANSWER and status in _TOO_MANY:
         return TooManyCalls(
             refusal, retry_after=retry_after(answer.headers), limit="tokens" if "token" in text else None
         )
-    if call.kind is Kind.CREATE and status == 429:
+    if call.kind is CallKind.CREATE and status == 429:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
     if status in _PASSING or status >= 500:
         answered = status >= 500 and status not in _OF_A_GATEWAY
         return TransientError(refusal, retry_after=retry_after(answer.headers), answered=answered)
     match call.kind:
-        case Kind.LOOK:
-            return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
-        case Kind.CREATE:
+        case CallKind.LOOK:
+            return service.cannot_look(refusal)
+        case CallKind.CREATE:
             named = _OF_A_REQUEST.search(text)
             line = int(named[1]) + 1 if named is not None and len(named[1]) < 9 else None
             code = "request_too_large" if status == 413 else kind
             return SubmissionRefused(refusal, problems=(Problem(code, text, line),))
-        case Kind.ANSWER:
+        case CallKind.ANSWER:
             return RowRefused(refusal)
     return ProviderError(refusal)
 
 
-def of_failure(error: Exception, call: Call, service: Service, *, cut_off: bool = False) -> BatchdError:
+def of_failure(error: Exception, call: HttpCall, service: Service, *, cut_off: bool = False) -> BatchdError:
     """The error for a call without an answer. Raise it outside the `except`: the original may quote the key.
 
     `cut_off` says that the service cannot have received the whole call.
     """
     fault = NetworkFault(error)
-    text, address = fault.reason, service.address
-    if fault.has(*_UNUSABLE):
-        return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
-    if fault.has(TooLarge):
-        if call.kind is Kind.ANSWER:
-            return AnswerTooLarge(f"The answer has {text}.")
-        return TransientError(
-            f"{address} answered with {text} when asked to {call.what}, and batchd reads no more. Check base_url and "
-            "any proxy in between."
+    if fault.has(AnswerTooLarge) and call.kind is CallKind.ANSWER:
+        return RowTooLarge(f"The answer has {fault.reason}.")
+    if isinstance(fault.chain[-1], anthropic.APITimeoutError):
+        failure: BatchdError = service.silent(call)
+    else:
+        own = isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIConnectionError)
+        failure = service.of_fault(error, call, library="anthropic" if own else None)
+    if cut_off and not isinstance(failure, NotSent | RejectedError) and not fault.has(AnswerTooLarge):
+        return NotSent(
+            f"The connection to {service.base_url} broke before the whole of the batch was sent: {fault.reason}."
         )
-    if fault.nothing_sent:
-        return NotSent(f"{address} cannot be reached: {text}. {fault.advice}")
-    if cut_off:
-        return NotSent(f"The connection to {address} broke before the whole of the batch was sent: {text}.")
-    if fault.has(TimeoutError, httpx2.TimeoutException, anthropic.APITimeoutError):
-        return TransientError(f"{address} did not answer in time when asked to {call.what}.")
-    if isinstance(error, anthropic.AnthropicError) and not isinstance(error, anthropic.APIConnectionError):
-        return ProviderError(f"The anthropic library could not {call.what} at {address}: {text}.")
-    return TransientError(f"The connection to {address} broke when asked to {call.what}: {text}.")
+    return failure
 
 
-def not_json(answer: Answer, call: Call, service: Service) -> ProviderError:
+def not_json(answer: Answer, call: HttpCall, service: Service) -> ProviderError:
     """The error for a success without JSON: a login page, a maintenance page, a proxy's message, a stream."""
-    if call.kind is Kind.ANSWER and "event-stream" in answer.headers.get("content-type", ""):
-        return RejectedError(
-            f"{service.address} streams its answers though it was not asked to, and batchd reads whole answers only. "
-            "Look in its settings for a way to turn that off."
-        )
-    kind = "an HTML page" if answer.is_page else "something that is not JSON"
-    return TransientError(
-        f"{service.address} answered with {kind} when asked to {call.what}. If this continues, check base_url and any "
-        "proxy in between.",
-        # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
-        answered=not answer.content.lstrip().startswith(b"{"),
-    )
+    if call.kind is CallKind.ANSWER and "event-stream" in answer.headers.get("content-type", ""):
+        return service.streams()
+    # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
+    answered = not answer.content.lstrip().startswith(b"{")
+    return service.not_json(call, page=answer.is_page, answered=answered)
 
 
 def _said(answer: Answer) -> tuple[str, str]:
@@ -200,20 +183,20 @@ def _said(answer: Answer) -> tuple[str, str]:
     return kind, text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
-def _missing(status: int, refusal: str, call: Call) -> BatchdError:
+def _missing(status: int, refusal: str, call: HttpCall, service: Service) -> BatchdError:
     match call.kind:
-        case Kind.LOOK:
-            return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
-        case Kind.ANSWER:
+        case CallKind.LOOK:
+            return service.cannot_look(refusal)
+        case CallKind.ANSWER:
             return RejectedError(f"{refusal} Check base_url, which is without /v1, and the model of the route.")
-        case Kind.CREATE:
+        case CallKind.CREATE:
             return RejectedError(f"{refusal} Check base_url, which is without /v1, and whether it has Message Batches.")
     return RemoteMissing(refusal) if status in {404, 410} else ProviderError(refusal)
 
 
-def _redirected(call: Call, service: Service) -> BatchdError:
-    where = f"{service.address} redirects elsewhere when asked to {call.what}"
-    if call.kind is Kind.CREATE:
+def _redirected(call: HttpCall, service: Service) -> BatchdError:
+    where = f"{service.base_url} redirects elsewhere when asked to {call.what}"
+    if call.kind is CallKind.CREATE:
         return TransientError(f"{where}. It may have created the batch all the same, so batchd looks for it first.")
     return RejectedError(
         f"{where}, and batchd does not follow it: your key and your rows would go there. Set base_url to the service's "

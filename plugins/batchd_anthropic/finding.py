@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 
-from batchd import CannotFind, Json, NotKnownYet, RemoteMissing, Submission
+from batchd import CallKind, CannotFind, HttpCall, Json, NotKnownYet, RemoteMissing, Submission
 
 from .answers import SEPARATOR
-from .calls import Call, Kind
 from .client import Client
 
 PAGE = 1_000
 MAX_PAGES = 500
 _MAX_LINE = 64_000_000
-_LIST = Call("list its batches", Kind.LOOK)
+_LIST = HttpCall("list its batches", CallKind.LOOK)
 
 
 async def find(
@@ -44,7 +43,7 @@ async def find(
             found.append(remote)
     if untold and not found:
         raise NotKnownYet(
-            f"It is not known yet whether {client.service.address} has created batch {submission.key}: what a batch "
+            f"It is not known yet whether {client.service.base_url} has created batch {submission.key}: what a batch "
             f"holds shows only at its end, and {untold} of the same size {'is' if untold == 1 else 'are'} under way."
         )
     # The list has the newest first.
@@ -59,7 +58,7 @@ async def _listed(client: Client) -> AsyncIterator[Mapping[str, Json]]:
         answer = await client.get(_LIST, "messages", "batches", query=query)
         listed = answer.get("data")
         if not isinstance(listed, list):
-            raise CannotFind(f"{client.service.address} did not return a list when asked to list its batches.")
+            raise CannotFind(f"{client.service.base_url} did not return a list when asked to list its batches.")
         fresh = [each for each in listed if isinstance(each, dict) and each.get("id") and str(each["id"]) not in seen]
         for record in fresh:
             yield record
@@ -70,7 +69,7 @@ async def _listed(client: Client) -> AsyncIterator[Mapping[str, Json]]:
             break
         query = {"limit": PAGE, "after_id": str(answer.get("last_id") or fresh[-1]["id"])}
     raise CannotFind(
-        f"{client.service.address} says that it has more batches, but does not list them. So batchd cannot look "
+        f"{client.service.base_url} says that it has more batches, but does not list them. So batchd cannot look "
         "through all of them."
     )
 
@@ -79,7 +78,7 @@ async def _key_of(client: Client, remote: str) -> str | None:
     """The key before the custom_id of the first result that can be read; None if there is none, or no key of ours."""
     begun = b""
     try:
-        async with client.streaming(Call(f"send the results of the batch {remote}"), *_results(remote)) as chunks:
+        async with client.streaming(HttpCall(f"send the results of the batch {remote}"), *_results(remote)) as chunks:
             async for chunk in chunks:
                 *lines, begun = (begun + chunk).split(b"\n")
                 for line in lines:

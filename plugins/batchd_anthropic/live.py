@@ -6,16 +6,25 @@ from collections.abc import Mapping
 
 import msgspec
 
-from batchd import BatchdError, BatchesFound, Failure, LiveAnswer, LiveCall, RejectedError, TransientError
+from batchd import (
+    BatchdError,
+    BatchesFound,
+    CallKind,
+    Failure,
+    HttpCall,
+    LiveAnswer,
+    LiveCall,
+    RejectedError,
+    TransientError,
+)
 
 from .answers import STATUSES, chat_completion, error_of
 from .bodies import translator
-from .calls import Call, Kind
 from .client import Client
 from .content import Untranslatable
-from .errors import Answer, AnswerTooLarge, RowRefused, not_json, of_answer
+from .errors import Answer, RowRefused, RowTooLarge, not_json, of_answer
 
-_ASK = Call("answer a request", Kind.ANSWER)
+_ASK = HttpCall("answer a request", CallKind.ANSWER)
 _HEADERS = {
     "anthropic-ratelimit-requests-limit": "x-ratelimit-limit-requests",
     "anthropic-ratelimit-tokens-limit": "x-ratelimit-limit-tokens",
@@ -36,7 +45,7 @@ async def answer(client: Client, call: LiveCall) -> LiveAnswer:
         return LiveAnswer(failure=Failure(error.code, str(error)))
     try:
         came = await client.ask(_ASK, msgspec.json.encode(request), key=call.key)
-    except AnswerTooLarge as error:
+    except RowTooLarge as error:
         return LiveAnswer(failure=Failure("too_large", str(error)))
     except RowRefused as error:
         refused = {"error": {"code": "invalid_request_error", "message": str(error)}}
@@ -50,14 +59,14 @@ async def answer(client: Client, call: LiveCall) -> LiveAnswer:
         kind, _ = error_of(message)
         raise of_answer(Answer(STATUSES.get(kind, 500), came.headers, came.content), _ASK, client.service)
     if not isinstance(message.get("content"), list):
-        raise TransientError(f"{client.service.address} answered without a message.", answered=True)
+        raise TransientError(f"{client.service.base_url} answered without a message.", answered=True)
     return LiveAnswer(200, msgspec.json.encode(chat_completion(message)), told)
 
 
 async def find_batches(client: Client) -> BatchesFound:
     """Ask for the list of batches, and for the models if there is none. Both cost nothing."""
-    address = client.service.address
-    call = Call("list its batches")
+    address = client.service.base_url
+    call = HttpCall("list its batches")
     try:
         seen = await client.look(call, "messages", "batches", query={"limit": 1})
         if _is_list(seen):
@@ -66,7 +75,7 @@ async def find_batches(client: Client) -> BatchesFound:
         if seen.status in _NO_SUCH_CALL:
             return BatchesFound(False, f"{address} has no Message Batches: {words}.")
         if seen.is_page or seen.status == 403:
-            models = await client.look(Call("list its models"), "models", query={"limit": 1})
+            models = await client.look(HttpCall("list its models"), "models", query={"limit": 1})
             if _is_list(models):
                 return BatchesFound(False, f"{address} offers models to this key, and no batches: {words}.")
         if 200 <= seen.status < 300:

@@ -11,40 +11,35 @@ from contextlib import suppress
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-import msgspec
-
 from batchd import (
     BatchesFound,
     BatchPhase,
-    BatchProvider,
     BatchStatus,
-    Body,
+    CallKind,
     FindsBatches,
+    HttpBatchProvider,
+    HttpCall,
+    HttpLiveProvider,
     Json,
     Limits,
     LiveAnswer,
     LiveCall,
-    LiveProvider,
     NotSent,
     Problem,
     ProviderError,
     Purged,
-    RejectedError,
     RemoteBatch,
     RemoteMissing,
-    Result,
     Submission,
     SubmissionRefused,
     TransientError,
-    read_output_line,
 )
 
 from .answers import output_line
 from .bodies import Translate, translator
-from .calls import Call, Kind
 from .content import Untranslatable
 from .packages import NEEDED, is_installed, needed
-from .settings import Access, AnthropicSettings
+from .settings import AnthropicSettings
 from .writing import TooManyBytes, written
 
 if TYPE_CHECKING:
@@ -62,7 +57,7 @@ _MAX_LINE = 64_000_000
 _PHASES = {"in_progress": BatchPhase.IN_PROGRESS, "canceling": BatchPhase.CANCELLING}
 
 
-class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[AnthropicSettings], FindsBatches):
+class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[AnthropicSettings], FindsBatches):
     """Anthropic's Messages, in batches and by live calls, for requests written for OpenAI's chat completions."""
 
     Settings = AnthropicSettings
@@ -92,7 +87,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     def account(self) -> Mapping[str, str]:
         """The key and the address."""
-        return Access.read(self.settings).account(self.settings)
+        return {"API key": self.settings.api_key.for_header(), "address": self.settings.place}
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
         """One POST of a message."""
@@ -100,20 +95,6 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         from .live import answer
 
         return await answer(client, call)
-
-    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """The same, decoded."""
-        answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
-        if answer.failure is not None:
-            return Result(custom_id, answer.failure)
-        line = b'{"custom_id":%s,"response":{"status_code":%d,"body":%s},"error":null}' % (
-            msgspec.json.encode(custom_id),
-            answer.status,
-            answer.body,
-        )
-        result = read_output_line(line)
-        assert result is not None, "we wrote its custom_id"
-        return result
 
     async def find_batches(self) -> BatchesFound:
         """By the list of batches, and if there is none by that of models."""
@@ -139,7 +120,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         began = loop.time()
         with _scratch(submission) as body:
             size = await asyncio.to_thread(self._write, submission, body)
-            call = Call("create a batch", Kind.CREATE)
+            call = HttpCall("create a batch", CallKind.CREATE)
             left = max(1.0, within - (loop.time() - began))
             answer = await client.create(
                 call, _chunks(body), size, key=submission.create_key or submission.key, within=left
@@ -161,13 +142,13 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """How far the batch is, in OpenAI's terms."""
-        record = await self._client.get(Call(f"describe the batch {batch.id}"), "messages", "batches", batch.id)
+        record = await self._client.get(HttpCall(f"describe the batch {batch.id}"), "messages", "batches", batch.id)
         self._keys[batch.id] = batch.key
         return status_of(record)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         """Stream the results into `target`, each translated into OpenAI's form."""
-        call = Call(f"send the results of the batch {batch.id}")
+        call = HttpCall(f"send the results of the batch {batch.id}")
         rest, arrived = b"", 0
         async with self._client.streaming(call, "messages", "batches", batch.id, "results") as chunks:
             async for chunk in chunks:
@@ -190,29 +171,9 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
                 f"Only {arrived} of {wanted} results of the batch {batch.id} arrived from {self.settings.base_url}."
             )
 
-    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """Every readable result, through a temporary file."""
-        with tempfile.TemporaryFile() as answers:
-            await self.download(batch, answers)
-            answers.seek(0)
-            for line in answers:
-                result = read_output_line(line)
-                if result is not None:
-                    yield result
-
-    async def cancel(self, batch: RemoteBatch) -> None:
-        """Ask the service to stop the batch. It is no error if the batch has ended already."""
-        try:
-            await self._client.post(Call(f"cancel the batch {batch.id}"), "messages", "batches", batch.id, "cancel")
-        except RejectedError:
-            raise
-        except ProviderError as refusal:
-            try:
-                phase = (await self.poll(batch)).phase
-            except RemoteMissing:
-                return
-            if not phase.ended and phase is not BatchPhase.CANCELLING:
-                raise refusal from None
+    async def ask_to_cancel(self, batch: RemoteBatch) -> None:
+        """By the SDK."""
+        await self._client.post(HttpCall(f"cancel the batch {batch.id}"), "messages", "batches", batch.id, "cancel")
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing was uploaded
         """Delete the batch with its requests and results, and look whether it is gone."""
@@ -220,9 +181,9 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
             return Purged()
         place = ("messages", "batches", batch.id)
         try:
-            await self._client.delete(Call(f"delete the batch {batch.id}"), *place)
+            await self._client.delete(HttpCall(f"delete the batch {batch.id}"), *place)
             with suppress(RemoteMissing):
-                await self._client.get(Call(f"describe the batch {batch.id}"), *place)
+                await self._client.get(HttpCall(f"describe the batch {batch.id}"), *place)
                 return Purged(
                     problems=(f"{batch.id}: {self.settings.base_url} still has it after it was asked to delete it.",)
                 )
@@ -237,7 +198,7 @@ class AnthropicProvider(BatchProvider[AnthropicSettings], LiveProvider[Anthropic
         if not is_installed():
             return [NEEDED]
         try:
-            answer = await self._client.get(Call("list its models"), "models", query={"limit": 1000})
+            answer = await self._client.get(HttpCall("list its models"), "models", query={"limit": 1000})
         except RemoteMissing:
             return []  # a relay without a list of models
         except ProviderError as error:

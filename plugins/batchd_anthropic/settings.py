@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
-
 from pydantic import Field, field_validator, model_validator
 
-from batchd import Duration, Secret, Settings
+from batchd import HttpSettings, Secret
 
 ANTHROPIC = "https://api.anthropic.com"
 
 
-class AnthropicSettings(Settings):
+class AnthropicSettings(HttpSettings):
     """The settings of a provider `anthropic`.
 
     * `base_url`: the service's address, without `/v1`
@@ -31,21 +27,12 @@ class AnthropicSettings(Settings):
     beta: tuple[str, ...] = ()
     max_tokens: int = Field(default=4_096, gt=0)
     warm_up: bool = False
-    request_timeout: Duration = 60.0
-    connect_timeout: Duration = 10.0
 
     @field_validator("base_url")
     @classmethod
-    def _base_url(cls, text: str) -> str:
-        url = urlsplit(text.strip())
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError(f'should be an address such as "{ANTHROPIC}"')
-        if "?" in text or "#" in text:
-            raise ValueError("must end before the `?`")
-        if url.username or url.password:
-            raise ValueError("must not hold a user or a password; write the key as `api_key`")
+    def _without_version(cls, text: str) -> str:
         # Others write it with /v1, which each call adds.
-        return text.strip().rstrip("/").removesuffix("/v1")
+        return text.removesuffix("/v1")
 
     @field_validator("version", "beta")
     @classmethod
@@ -57,30 +44,9 @@ class AnthropicSettings(Settings):
 
     @model_validator(mode="after")
     def _own_key(self) -> AnthropicSettings:
-        host = urlsplit(self.base_url).hostname or ""
-        if "api_key" not in self.model_fields_set and not (host == "anthropic.com" or host.endswith(".anthropic.com")):
+        if "api_key" not in self.model_fields_set and not self.is_at("anthropic.com"):
             # Otherwise a forgotten line would send Anthropic's key to another company.
             raise ValueError(
                 'api_key is missing: a service other than Anthropic needs its own, such as "env:ACME_API_KEY"'
             )
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """The key as it is now. Never shown, and read again for each call."""
-
-    key: str = field(repr=False)
-
-    def account(self, settings: AnthropicSettings) -> Mapping[str, str]:
-        """What the service tells accounts apart by."""
-        address = urlsplit(settings.base_url)
-        return {
-            "API key": self.key,
-            "address": f"{address.scheme}://{address.netloc.lower()}{address.path.rstrip('/')}",
-        }
-
-    @classmethod
-    def read(cls, settings: AnthropicSettings) -> Access:
-        """Read the key. Raises RejectedError if it cannot be read."""
-        return cls(settings.api_key.for_header())

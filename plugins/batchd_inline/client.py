@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import httpx2
 import msgspec
 
-from batchd import BatchdError, Json, TransientError, covered
+from batchd import (
+    BatchdError,
+    BoundedAnswers,
+    HttpCall,
+    HttpService,
+    Json,
+    Pacing,
+    TransientError,
+    arriving,
+    covered,
+    with_retries,
+)
 
-from .refusals import FOREIGN, Answer, Call, Service, endless, not_json, of_answer, of_network
+from .refusals import FOREIGN, Answer, of_answer
 from .settings import InlineSettings
 from .splitter import Cut, Item, Lines, Splitter, Take, TooLarge
 
-T = TypeVar("T")
-
-MAX_ERROR = 100_000
-"""Bytes of an error that are read. The rest is left out: the status counts."""
 _LINES = ("jsonl", "ndjson", "jsonlines", "json-lines")
 """Kinds of content that are a line an item."""
 MAX_RECORDS = 10_000
 """Objects on one page of a list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How often calls that may be repeated are tried, and the pauses, in seconds."""
-
-    tries: int = 3
-    first_pause: float = 0.5
-    longest_pause: float = 4.0
 
 
 class Enough(Exception):
@@ -61,7 +59,7 @@ class Client:
         self._pacing = pacing
         self._session: aiohttp.ClientSession | None = None
         self._ssl: ssl.SSLContext | None = None
-        self.service = Service(settings.base_url, settings.api_key.where, settings.api_key.renewal)
+        self.service = HttpService(settings.base_url, settings.api_key.where, settings.api_key.renewal)
 
     def prepare(self) -> None:
         """Load the CA certificates, which takes about 40 ms: those that the system trusts."""
@@ -69,7 +67,7 @@ class Client:
             self._ssl = httpx2.create_ssl_context()
 
     async def get(
-        self, call: Call, path: str, query: Mapping[str, str] | None = None, *, items: Items | None = None
+        self, call: HttpCall, path: str, query: Mapping[str, str] | None = None, *, items: Items | None = None
     ) -> Json:
         """The JSON answer to a GET, with a few retries. Items of its long lists go to `items` as they come."""
 
@@ -79,9 +77,9 @@ class Client:
             async with self._answer(call, "GET", path, self._settings.request_timeout, params=query) as response:
                 return await self._read(call, response, items)
 
-        return await self._patiently(once)
+        return await with_retries(self._pacing, once)
 
-    async def page(self, call: Call, path: str, query: Mapping[str, str], name: str) -> Mapping[str, Json]:
+    async def page(self, call: HttpCall, path: str, query: Mapping[str, str], name: str) -> Mapping[str, Json]:
         """A page with the objects in its list of this name; empty if it has no such list."""
         found: list[Mapping[str, Json]] = []
 
@@ -96,29 +94,29 @@ class Client:
         page = await self.get(call, path, query, items=Items({name}, take, found.clear))
         return {**page, name: found} if isinstance(page, Mapping) and isinstance(page.get(name), list) else {}
 
-    async def post(self, call: Call, path: str) -> None:
+    async def post(self, call: HttpCall, path: str) -> None:
         """Send a POST without a body that may be repeated. Its answer is not looked at."""
-        await self._patiently(lambda: self._without_answer(call, "POST", path))
+        await with_retries(self._pacing, lambda: self._without_answer(call, "POST", path))
 
-    async def delete(self, call: Call, path: str) -> None:
+    async def delete(self, call: HttpCall, path: str) -> None:
         """Send a DELETE, with a few retries. Its answer is not looked at."""
-        await self._patiently(lambda: self._without_answer(call, "DELETE", path))
+        await with_retries(self._pacing, lambda: self._without_answer(call, "DELETE", path))
 
     async def create(
-        self, call: Call, path: str, body: AsyncIterator[bytes], *, size: int, key: str, within: float
+        self, call: HttpCall, path: str, body: AsyncIterator[bytes], *, size: int, key: str, within: float
     ) -> Json:
         """The JSON answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
         headers = {"Content-Type": "application/json", "Content-Length": str(size), "Idempotency-Key": key}
         return await self._within(within, call, path, data=body, headers=headers)
 
-    async def upload(self, call: Call, path: str, file: Path, name: str, within: float) -> Json:
+    async def upload(self, call: HttpCall, path: str, file: Path, name: str, within: float) -> Json:
         """The JSON answer to a POST of a file, without retries."""
         with file.open("rb") as content:
             form = aiohttp.FormData()
             form.add_field("file", content, filename=name, content_type="application/jsonl")
             return await self._within(within, call, path, data=form)
 
-    async def lines(self, call: Call, path: str, items: Items) -> None:
+    async def lines(self, call: HttpCall, path: str, items: Items) -> None:
         """Give the lines of a file to `items` as they come, with a few retries."""
 
         async def once() -> None:
@@ -126,7 +124,7 @@ class Client:
             async with self._answer(call, "GET", path, self._settings.request_timeout) as response:
                 await self._read_lines(call, response, items)
 
-        await self._patiently(once)
+        await with_retries(self._pacing, once)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -134,23 +132,25 @@ class Client:
         if session is not None:
             await session.close()
 
-    async def _within(self, seconds: float, call: Call, path: str, **sent: Any) -> Json:
+    async def _within(self, seconds: float, call: HttpCall, path: str, **sent: Any) -> Json:
         """A POST for which the whole time counts: a service is silent for as long as it reads."""
         try:
             async with asyncio.timeout(seconds), self._answer(call, "POST", path, None, **sent) as response:
                 return await self._read(call, response, None)
         except TimeoutError:
             pass
-        raise TransientError(f"{self.service.address} did not answer within {seconds:.0f} s when asked to {call.what}.")
+        raise TransientError(
+            f"{self.service.base_url} did not answer within {seconds:.0f} s when asked to {call.what}."
+        )
 
-    async def _without_answer(self, call: Call, method: str, path: str) -> None:
+    async def _without_answer(self, call: HttpCall, method: str, path: str) -> None:
         async with self._answer(call, method, path, self._settings.request_timeout):
             pass
 
-    async def _read(self, call: Call, response: aiohttp.ClientResponse, items: Items | None) -> Json:
+    async def _read(self, call: HttpCall, response: aiohttp.ClientResponse, items: Items | None) -> Json:
         kind = response.headers.get("Content-Type", "").lower()
         if "html" in kind:
-            raise not_json(True, call, self.service)
+            raise self.service.not_json(call, page=True)
         if items and any(each in kind for each in _LINES):
             return await self._read_lines(call, response, items)
         splitter = Splitter(items.lists, items.take) if items else Splitter((), lambda _: None)
@@ -163,17 +163,17 @@ class Client:
                 return covered(splitter.before())
             return {}
         except TooLarge as error:
-            failure: BatchdError = endless(str(error), call, self.service)
+            failure: BatchdError = self.service.endless(str(error), call)
         except Cut:
             failure = TransientError(
-                f"The answer of {self.service.address} ends in its middle when asked to {call.what}."
+                f"The answer of {self.service.base_url} ends in its middle when asked to {call.what}."
             )
         except (ValueError, RecursionError):
-            failure = not_json(False, call, self.service)
+            failure = self.service.not_json(call, page=False)
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
         raise failure
 
-    async def _read_lines(self, call: Call, response: aiohttp.ClientResponse, items: Items) -> Json:
+    async def _read_lines(self, call: HttpCall, response: aiohttp.ClientResponse, items: Items) -> Json:
         """Some gateways give the items a line each, and nothing else."""
         lines = Lines(items.take)
         with suppress(Enough):
@@ -182,23 +182,12 @@ class Client:
             lines.end()
         return {}
 
-    async def _chunks(self, call: Call, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        arriving = response.content.iter_any()
-        while True:
-            try:
-                chunk = await anext(arriving)
-            except StopAsyncIteration:
-                return
-            except FOREIGN as error:
-                failure = of_network(error, call, self.service)
-                break
-            # Outside the `try`: what the caller raises (a full disk, say) is not the service's fault.
-            yield chunk
-        raise failure
+    def _chunks(self, call: HttpCall, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        return arriving(response.content.iter_any(), FOREIGN, lambda error: self.service.of_fault(error, call))
 
     @asynccontextmanager
     async def _answer(
-        self, call: Call, method: str, path: str, silence: float | None, **sent: Any
+        self, call: HttpCall, method: str, path: str, silence: float | None, **sent: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer that is a success, while it is read. Anything else is raised as one of batchd's errors."""
         headers = {**self._settings.sent_headers(), **sent.pop("headers", {})}
@@ -209,7 +198,7 @@ class Client:
                 method, url, headers=headers, timeout=timeout, allow_redirects=False, **sent
             )
         except FOREIGN as error:
-            failure = of_network(error, call, self.service)
+            failure = self.service.of_fault(error, call)
         else:
             try:
                 if not 200 <= response.status < 300:
@@ -220,27 +209,15 @@ class Client:
             return
         raise failure
 
-    async def _refusal(self, call: Call, response: aiohttp.ClientResponse) -> BatchdError:
+    async def _refusal(self, call: HttpCall, response: aiohttp.ClientResponse) -> BatchdError:
         body = b""
         with suppress(*FOREIGN):  # what arrived is enough: the status has come
-            while len(body) < MAX_ERROR and (more := await response.content.read(MAX_ERROR)):
+            while len(body) < BoundedAnswers.max_error and (
+                more := await response.content.read(BoundedAnswers.max_error)
+            ):
                 body += more
         told = {name.lower(): value for name, value in response.headers.items()}
-        return of_answer(Answer(response.status, told, body[:MAX_ERROR]), call, self.service)
-
-    async def _patiently(self, send: Callable[[], Awaitable[T]]) -> T:
-        pacing, tried = self._pacing, 0
-        while True:
-            tried += 1
-            try:
-                return await send()
-            except TransientError as error:
-                if tried >= pacing.tries or (error.retry_after or 0) > pacing.longest_pause:
-                    raise
-                pause = error.retry_after
-            if pause is None:
-                pause = min(pacing.longest_pause, pacing.first_pause * 2 ** (tried - 1))
-            await asyncio.sleep(pause)
+        return of_answer(Answer(response.status, told, body[: BoundedAnswers.max_error]), call, self.service)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

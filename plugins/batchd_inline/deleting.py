@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchd import ProviderError, Purged, RemoteBatch, RemoteMissing, Submission
+from batchd import HttpCall, ProviderError, Purged, RemoteBatch, RemoteMissing, Submission
 
 from .client import Client
 from .dialects import MAX_PAGES, Dialect, file_prefix, id_of, identifier, segment
-from .refusals import Call
 
 
 async def forget(client: Client, dialect: Dialect, submission: Submission) -> None:
@@ -47,7 +46,7 @@ async def purge(client: Client, dialect: Dialect, batch: RemoteBatch, submission
 async def _delete(client: Client, path: str, id_: str) -> bool:
     """Delete a file or a batch. False if the service does not know it."""
     try:
-        await client.delete(Call(f"delete {id_}"), path + segment(id_))
+        await client.delete(HttpCall(f"delete {id_}"), path + segment(id_))
     except RemoteMissing:
         return False
     return True
@@ -58,7 +57,7 @@ async def _left_behind(client: Client, dialect: Dialect, submission: Submission)
     found: list[str] = []
     query = {"limit": "100"}
     for _ in range(MAX_PAGES):
-        page = await client.page(Call("list its files"), dialect.files, query, "data")
+        page = await client.page(HttpCall("list its files"), dialect.files, query, "data")
         named = [file for file in page.get("data", ()) if str(file.get("filename")).startswith(file_prefix(submission))]
         found += [id_ for file in named if (id_ := id_of(file))]
         token = identifier(page.get("pagination_token"))

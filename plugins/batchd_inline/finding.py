@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 
-from batchd import BatchPhase, BatchStatus, CannotFind, Json, NotKnownYet, RemoteMissing, Submission
+from batchd import BatchPhase, BatchStatus, CallKind, CannotFind, HttpCall, Json, NotKnownYet, RemoteMissing, Submission
 
 from .client import Client, Enough, Items
 from .dialects import MAX_PAGES, Dialect, batch_path, id_of, table
 from .lines import custom_id_in
-from .refusals import Call, Kind
 from .splitter import Item
 
 MAX_LOOKS = 1_000
@@ -22,7 +21,7 @@ Seen = MutableMapping[str, str]
 
 async def find(client: Client, dialect: Dialect, submission: Submission, seen: Seen) -> Sequence[str]:
     """The ids of the batches made from the submission, oldest first."""
-    address = client.service.address
+    address = client.service.base_url
     created: list[str] = []
     untold: list[str] = []
     async for remote, record in _listed(client, dialect):
@@ -51,8 +50,8 @@ async def find(client: Client, dialect: Dialect, submission: Submission, seen: S
 
 async def _listed(client: Client, dialect: Dialect) -> AsyncIterator[tuple[str, Mapping[str, Json]]]:
     """Every batch that the service lists, with its id. Raises CannotFind if it does not list all of them."""
-    address = client.service.address
-    call = Call("list its batches", Kind.LOOK)
+    address = client.service.base_url
+    call = HttpCall("list its batches", CallKind.LOOK)
     query = dialect.first_batches()
     seen: set[str] = set()
     for _ in range(MAX_PAGES):
@@ -98,10 +97,12 @@ async def _first_answer(client: Client, dialect: Dialect, remote: str) -> tuple[
     items = Items(dialect.answer_lists, take, found.clear)
     path = batch_path(dialect, remote)
     try:
-        status = dialect.status(table(await client.get(Call(f"describe the batch {remote}"), path, items=items)))
+        status = dialect.status(table(await client.get(HttpCall(f"describe the batch {remote}"), path, items=items)))
     except RemoteMissing:
         return None, BatchStatus(BatchPhase.FAILED)
     if not found and status.phase is BatchPhase.COMPLETED and dialect.more_answers:
         with suppress(RemoteMissing):
-            await client.get(Call(f"send an answer of the batch {remote}"), path + dialect.more_answers, items=items)
+            await client.get(
+                HttpCall(f"send an answer of the batch {remote}"), path + dialect.more_answers, items=items
+            )
     return (found[0] if found else None), status

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
     BatchPhase,
-    BatchProvider,
     BatchStatus,
+    CallKind,
+    HttpBatchProvider,
+    HttpCall,
     Json,
     NotSent,
+    Pacing,
     ProviderError,
     Purged,
     RejectedError,
     RemoteBatch,
     RemoteMissing,
-    Result,
     Submission,
     TransientError,
-    read_output_line,
 )
 
 from .dialects import MAX_PAGES, batch_path, file_prefix, id_of, segment, table
@@ -30,9 +31,10 @@ from .settings import InlineSettings
 
 if TYPE_CHECKING:
     from .answers import Writer
-    from .client import Client, Pacing
+    from .client import Client
     from .splitter import Item
 
+PACING = Pacing(within=math.inf)
 MIN_UPLOAD = 60.0
 """Seconds that an upload may take, however small the file is."""
 
@@ -41,12 +43,12 @@ class NotThereYet(RemoteMissing, TransientError):
     """The service counts more answers than it gives: for some minutes after the end, or because they were deleted."""
 
 
-class InlineProvider(BatchProvider[InlineSettings]):
+class InlineProvider(HttpBatchProvider[InlineSettings]):
     """OpenRouter's batches, and others that come without files of answers."""
 
     Settings = InlineSettings
 
-    def __init__(self, settings: InlineSettings, *, pacing: Pacing | None = None) -> None:
+    def __init__(self, settings: InlineSettings, *, pacing: Pacing = PACING) -> None:
         super().__init__(settings)
         self._dialect = settings.shape
         self._pacing = pacing
@@ -60,9 +62,9 @@ class InlineProvider(BatchProvider[InlineSettings]):
     def _client(self) -> Client:
         if self._open_client is None:
             # Imported here: other commands do not need aiohttp.
-            from .client import Client, Pacing
+            from .client import Client
 
-            self._open_client = Client(self.settings, self._pacing or Pacing())
+            self._open_client = Client(self.settings, self._pacing)
         return self._open_client
 
     async def aopen(self) -> None:
@@ -78,11 +80,10 @@ class InlineProvider(BatchProvider[InlineSettings]):
 
     async def upload(self, submission: Submission) -> str | None:
         """The id of the uploaded file; None where the requests stand in the create call."""
-        from .refusals import Call, Kind
 
         if not self._dialect.files:
             return None
-        call = Call("take a file", Kind.UPLOAD)
+        call = HttpCall("take a file", CallKind.UPLOAD)
         name = f"{file_prefix(submission)}{submission.attempt}.jsonl"
         within = MIN_UPLOAD + submission.size / self.settings.slowest_upload
         answer = await self._client.upload(call, self._dialect.files, submission.file, name, within)
@@ -94,7 +95,6 @@ class InlineProvider(BatchProvider[InlineSettings]):
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never retried here."""
         from .create_body import CreateBody
-        from .refusals import Call, Kind
 
         dialect, address = self._dialect, self.settings.base_url
         members = {**self.settings.extra_body, **dialect.create_body(submission)}
@@ -104,7 +104,7 @@ class InlineProvider(BatchProvider[InlineSettings]):
             size = await asyncio.to_thread(body.size)
         except OSError as error:
             raise NotSent(f"The request file cannot be read: {error.strerror or error}.") from error
-        call = Call("create a batch", Kind.CREATE)
+        call = HttpCall("create a batch", CallKind.CREATE)
         key = submission.create_key or submission.key
         answer = await self._client.create(
             call, dialect.batches, body.sent(), size=size, key=key, within=submission.timeout
@@ -126,14 +126,13 @@ class InlineProvider(BatchProvider[InlineSettings]):
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """The batch's state. Of answers that come with it no more is read than needed."""
         from .client import Enough, Items
-        from .refusals import Call
 
         def enough(_: Item) -> None:
             raise Enough
 
         self._seen[batch.id] = self._dialect.prefix(batch.key)
         lists = self._dialect.answer_lists
-        call, path = Call(f"describe the batch {batch.id}"), batch_path(self._dialect, batch.id)
+        call, path = HttpCall(f"describe the batch {batch.id}"), batch_path(self._dialect, batch.id)
         record = await self._client.get(call, path, items=Items(lists, enough))
         if isinstance(record, Mapping) and "status" not in record and self._dialect.has_status:
             # It stands behind the answers.
@@ -171,19 +170,17 @@ class InlineProvider(BatchProvider[InlineSettings]):
         return written < status.completed or (not written and status.phase is BatchPhase.COMPLETED)
 
     async def _lines(self, file: str, writer: Writer) -> None:
-        from .refusals import Call
 
-        await self._client.lines(Call(f"send the file {file}"), f"/files{segment(file)}/content", writer.items(()))
+        await self._client.lines(HttpCall(f"send the file {file}"), f"/files{segment(file)}/content", writer.items(()))
         writer.keep()
 
     async def _pages(
         self, batch: RemoteBatch, below: str, query: Mapping[str, str], writer: Writer
     ) -> Mapping[str, Json]:
         """Write the answers on all pages. Returns the first page, without them."""
-        from .refusals import Call
 
         address = self.settings.base_url
-        call = Call(f"send the answers of the batch {batch.id}")
+        call = HttpCall(f"send the answers of the batch {batch.id}")
         first: Mapping[str, Json] | None = None
         for _ in range(MAX_PAGES):
             items = writer.items(self._dialect.answer_lists)
@@ -198,38 +195,11 @@ class InlineProvider(BatchProvider[InlineSettings]):
             query = following
         raise TransientError(f"{address} sends more than {MAX_PAGES:,} pages of answers of the batch {batch.id}.")
 
-    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """Every readable line, through a temporary file."""
-        with tempfile.TemporaryFile() as answers:
-            await self.download(batch, answers)
-            answers.seek(0)
-            for line in answers:
-                result = read_output_line(line)
-                if result is not None:
-                    yield result
-
-    async def cancel(self, batch: RemoteBatch) -> None:
-        """Ask the service to stop the batch, if it has a call for that. It is no error if the batch has ended."""
-        from .refusals import Call
-
-        if self._dialect.cancel is None:
-            return
-        call = Call(f"cancel the batch {batch.id}")
-        try:
-            await self._client.post(call, batch_path(self._dialect, batch.id) + self._dialect.cancel)
-        except RejectedError:
-            raise
-        except ProviderError as refusal:
-            # Services refuse to cancel an ended batch in different ways, so its state decides.
-            if not await self._stopping(batch):
-                raise refusal from None
-
-    async def _stopping(self, batch: RemoteBatch) -> bool:
-        try:
-            phase = (await self.poll(batch)).phase
-        except RemoteMissing:
-            return True
-        return phase.ended or phase is BatchPhase.CANCELLING
+    async def ask_to_cancel(self, batch: RemoteBatch) -> None:
+        """If the service has a call for that."""
+        if self._dialect.cancel is not None:
+            path = batch_path(self._dialect, batch.id) + self._dialect.cancel
+            await self._client.post(HttpCall(f"cancel the batch {batch.id}"), path)
 
     async def forget(self, submission: Submission) -> None:
         """Delete the input file, and any that failed tries left behind, where there are any."""

@@ -1,10 +1,9 @@
-"""The one place that translates errors of the network, and refusals, into batchd's.
+"""What a refusal of the service means; `HttpService` says it of errors of the network.
 
-did not reach the service: refused, DNS, TLS, connect timeout       NotSent
 429 of a create: it was counted, and not taken                      NotSent
-broken, silent, 408 409 425 429 5xx, not JSON                       TransientError
-401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
-a redirect of a create, an answer without end                       TransientError
+408 409 425 429 5xx                                                 TransientError
+401 402 403 407, an empty account, a redirect                       RejectedError
+a redirect of a create                                              TransientError
 404 410                                                             RemoteMissing
 404 405 410 501 of an upload, a create or a list                    RejectedError, CannotFind for the list
 other 4xx: of an upload or a create                                 SubmissionRefused
@@ -16,16 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 
 import aiohttp
 import msgspec
 
 from batchd import (
     BatchdError,
-    CannotFind,
+    CallKind,
+    HttpCall,
+    HttpService,
     Json,
-    NetworkFault,
     NotSent,
     Problem,
     ProviderError,
@@ -43,37 +42,9 @@ from .dialects import MAX_MESSAGE
 FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
-_UNUSABLE = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 _PASSING = frozenset({408, 409, 425, 429})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 _MAX_TEXT = 500
-
-
-class Kind(Enum):
-    """The kind of a call, which decides what its refusal means."""
-
-    PLAIN = auto()
-    UPLOAD = auto()
-    CREATE = auto()
-    LOOK = auto()
-    """A search through a list for a batch that may not be there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call, for messages: `what` completes "when asked to ..."."""
-
-    what: str
-    kind: Kind = Kind.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The service, for messages."""
-
-    address: str
-    key_where: str
-    key_renewal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,81 +56,48 @@ class Answer:
     body: bytes
 
 
-def of_network(error: Exception, call: Call, service: Service) -> BatchdError:
-    """The error for a call without an answer. Raise it outside the `except`: the original may quote the key."""
-    fault = NetworkFault(error)
-    if fault.has(*_UNUSABLE):
-        return RejectedError(
-            f"{service.address} cannot be called: {fault.reason}. Correct base_url or the proxy settings."
-        )
-    if fault.nothing_sent:
-        return NotSent(f"{service.address} cannot be reached: {fault.reason}. {fault.advice}")
-    if fault.has(TimeoutError):
-        return TransientError(f"{service.address} did not answer in time when asked to {call.what}.")
-    return TransientError(f"The connection to {service.address} broke when asked to {call.what}: {fault.reason}.")
-
-
-def endless(how: str, call: Call, service: Service) -> TransientError:
-    """The error for an answer that is larger than any of its kind."""
-    return TransientError(
-        f"{service.address} answered with {how} when asked to {call.what}, and batchd reads no more. No such answer is "
-        "so large: check base_url and any proxy in between, or ask the service."
-    )
-
-
-def not_json(page: bool, call: Call, service: Service) -> TransientError:
-    """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
-    kind = "an HTML page" if page else "something that is not JSON"
-    return TransientError(
-        f"{service.address} answered with {kind} when asked to {call.what}. "
-        "If this continues, check base_url and any proxy in between."
-    )
-
-
-def of_answer(answer: Answer, call: Call, service: Service) -> BatchdError:
+def of_answer(answer: Answer, call: HttpCall, service: HttpService) -> BatchdError:
     """The error for an HTTP answer that is no success."""
-    status, address = answer.status, service.address
+    status, address = answer.status, service.base_url
     if 300 <= status < 400:
         return _redirect(call, service)
     problem = read_problem(answer)
-    refusal = f"{address} answered with status {status} when asked to {call.what}: {_sentence(problem.message)}"
+    text = _sentence(problem.message)
+    refusal = service.refusal(status, text, call)
     own_code = "" if problem.code == f"http_{status}" else problem.code
     advice = None
     if status < 500 and status not in _NO_SUCH_CALL:
         advice = account_advice(own_code, problem.message) or (account_advice("", "", 402) if status == 402 else None)
     if status in {401, 407} or (status == 403 and advice is None):
-        return RejectedError(
-            f"{address} refused the key from {service.key_where} when asked to {call.what} (status {status}: "
-            f"{_sentence(problem.message)}) Put a key there that is valid and may use batches; {service.key_renewal}."
-        )
+        return service.key_refused(status, text, call)
     if advice is not None:
         return RejectedError(
             f"The account at {address} that the key from {service.key_where} belongs to is refused (status {status}: "
-            f"{_sentence(problem.message)}) {advice}"
+            f"{text}) {advice}"
         )
     if status in _NO_SUCH_CALL:
         return _missing(status, refusal, problem, call, service)
-    if status == 429 and call.kind is Kind.CREATE:
+    if status == 429 and call.kind is CallKind.CREATE:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
-    if status == 409 and call.kind is Kind.PLAIN:
+    if status == 409 and call.kind is CallKind.PLAIN:
         return ProviderError(refusal)  # it has not ended, or has ended: asking again at once changes nothing
     if status in _PASSING or status >= 500:
         return TransientError(refusal, retry_after=retry_after(answer.headers), answered=True)
-    if call.kind is Kind.LOOK:
-        return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
-    if call.kind in {Kind.UPLOAD, Kind.CREATE}:
+    if call.kind is CallKind.LOOK:
+        return service.cannot_look(refusal)
+    if call.kind in {CallKind.UPLOAD, CallKind.CREATE}:
         return SubmissionRefused(refusal, problems=(problem,))
     return ProviderError(refusal)
 
 
-def _missing(status: int, refusal: str, problem: Problem, call: Call, service: Service) -> BatchdError:
-    if call.kind is Kind.LOOK:
-        return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
-    if call.kind is Kind.CREATE and status in {404, 410} and "file" in problem.message.lower():
+def _missing(status: int, refusal: str, problem: Problem, call: HttpCall, service: HttpService) -> BatchdError:
+    if call.kind is CallKind.LOOK:
+        return service.cannot_look(refusal)
+    if call.kind is CallKind.CREATE and status in {404, 410} and "file" in problem.message.lower():
         return RemoteMissing(refusal)  # the uploaded file is gone, and a new upload replaces it
-    if call.kind is not Kind.PLAIN:
+    if call.kind is not CallKind.PLAIN:
         return RejectedError(
-            f"{service.address} has no such Batch API: it answered with status {status} when asked to {call.what}. "
+            f"{service.base_url} has no such Batch API: it answered with status {status} when asked to {call.what}. "
             "Check base_url and dialect."
         )
     if status in {404, 410}:
@@ -167,10 +105,10 @@ def _missing(status: int, refusal: str, problem: Problem, call: Call, service: S
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
 
 
-def _redirect(call: Call, service: Service) -> ProviderError:
+def _redirect(call: HttpCall, service: HttpService) -> ProviderError:
     """No call follows one: the key and the rows would go where nobody has sent them."""
-    where = f"{service.address} redirects when asked to {call.what}. "
-    if call.kind is Kind.CREATE:
+    where = f"{service.base_url} redirects when asked to {call.what}. "
+    if call.kind is CallKind.CREATE:
         return TransientError(
             f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. Set "
             "base_url to the service's real address."

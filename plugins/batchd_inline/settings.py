@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from batchd import Duration, Json, Secret, Settings
+from batchd import HeaderValues, HttpSettings, Json, Secret
 
 from .dialects import Dialect
 from .mistral import Mistral
@@ -17,19 +16,10 @@ from .xai import XAI
 
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (OpenRouter(), Mistral(), XAI())}
 
-_REFERENCES = ("env:", "file:", "credential:")
 _OURS = frozenset({"requests", "endpoint", "model", "input_file_id", "name", "metadata"})
 
 
-def _value(value: Any) -> str | Secret:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-        raise ValueError('should be plain text on one line, in quotes, or "env:NAME", "file:PATH" or "credential:NAME"')
-    return Secret(value) if value.startswith(_REFERENCES) else value
-
-
-class InlineSettings(Settings):
+class InlineSettings(HttpSettings):
     """The settings of a provider `inline`.
 
     * `dialect`: whose calls the service has
@@ -44,10 +34,8 @@ class InlineSettings(Settings):
     dialect: Literal["openrouter", "mistral", "xai"] = "openrouter"
     base_url: str = OpenRouter.base_url
     api_key: Secret = Secret(OpenRouter.key)
-    headers: dict[str, Annotated[str | Secret, PlainValidator(_value)]] = Field(default_factory=dict)
+    headers: HeaderValues = Field(default_factory=dict)
     extra_body: dict[str, Json] = Field(default_factory=dict)
-    request_timeout: Duration = 60.0
-    connect_timeout: Duration = 10.0
     slowest_upload: int = Field(default=200_000, gt=0)
 
     @property
@@ -68,27 +56,6 @@ class InlineSettings(Settings):
             raise ValueError(f"api_key is missing: an address other than {dialect.base_url} needs its own")
         return {"api_key": dialect.key, **values, "base_url": values.get("base_url") or dialect.base_url}
 
-    @field_validator("base_url")
-    @classmethod
-    def _base_url(cls, text: str) -> str:
-        url = urlsplit(text.strip())
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError('should be an address such as "https://openrouter.ai/api/v1"')
-        if "?" in text or "#" in text:
-            raise ValueError("must end before the `?`")
-        if url.username or url.password:
-            raise ValueError("must not hold a user or a password; write the key as `api_key`")
-        return text.strip().rstrip("/")
-
-    @field_validator("headers")
-    @classmethod
-    def _keep_secrets(cls, values: dict[str, str | Secret]) -> dict[str, str | Secret]:
-        # What looks like a secret is one, and must not be shown.
-        return {
-            name: Secret(value) if isinstance(value, str) and Secret.suits(name, value) else value
-            for name, value in values.items()
-        }
-
     @field_validator("extra_body")
     @classmethod
     def _extra_body(cls, extra: dict[str, Json]) -> dict[str, Json]:
@@ -99,7 +66,4 @@ class InlineSettings(Settings):
 
     def sent_headers(self) -> dict[str, str]:
         """The headers of a call, with every secret read anew. Raises RejectedError if one cannot be read."""
-        headers = {"Authorization": f"Bearer {self.api_key.for_header()}"}
-        for name, value in self.headers.items():
-            headers[name] = value if isinstance(value, str) else value.for_header()
-        return headers
+        return {"Authorization": f"Bearer {self.api_key.for_header()}", **self.revealed(self.headers)}

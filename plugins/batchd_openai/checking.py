@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchd import Json, NotSent, ProviderError, RemoteMissing, TransientError
+from batchd import HttpCall, Json, NotSent, ProviderError, RemoteMissing, TransientError
 
 from .normalise import as_list, identifier
-from .wire import Call
 
 if TYPE_CHECKING:
     from .client import Client
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 async def check(client: Client, models: Sequence[str], *, has_batches: Callable[[], Awaitable[bool]]) -> Sequence[str]:
     """Ask for the models. This creates nothing and costs nothing."""
     try:
-        offered = await client.get(Call("list its models"), "models")
+        offered = await client.get(HttpCall("list its models"), "models")
     except RemoteMissing as error:
         # Some services have batches but no list of models. That is not a problem.
         return [] if await has_batches() else [_address(client, str(error))]
@@ -49,11 +47,4 @@ def _models(client: Client, answer: Json, models: Sequence[str]) -> list[str]:
     # Azure lists its models, but requests must name deployments, which it does not list.
     if not known or has_more or (urlsplit(base_url).hostname or "").endswith((".azure.com", ".azure.us")):
         return []
-    return [_not_offered(base_url, model, known) for model in models if model not in known]
-
-
-def _not_offered(base_url: str, model: str, known: set[str]) -> str:
-    by_lower = {name.lower(): name for name in sorted(known)}
-    close = difflib.get_close_matches(model.lower(), by_lower, n=3)
-    suggestion = f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""
-    return f"{base_url} does not offer the model {model} to this key.{suggestion} Correct `model` in the route."
+    return client.service.not_offered(models, known)

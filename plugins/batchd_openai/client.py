@@ -12,16 +12,15 @@ from urllib.parse import quote, urlencode
 import httpx2
 import openai
 
-from batchd import BatchdError, Json, TransientError
+from batchd import BatchdError, CallKind, HttpCall, Json, TransientError, arriving, with_retries
 
 from .bounded import BoundedClient
 from .normalise import identifier, unwrap
-from .pacing import Pacing
-from .retrying import with_retries
+from .pacing import OpenAIPacing
 from .sdk_errors import FOREIGN, translate
 from .settings import Access, OpenAISettings
 from .translation import not_json, storage_of
-from .wire import UNREADABLE, Call, Kind, Service
+from .wire import UNREADABLE, Service
 
 _PIECE = 1 << 18
 
@@ -31,19 +30,21 @@ Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 class Client:
     """The service, as the rest of the plugin calls it. Its methods raise only batchd's errors."""
 
-    def __init__(self, settings: OpenAISettings, pacing: Pacing) -> None:
+    def __init__(self, settings: OpenAISettings, pacing: OpenAIPacing) -> None:
         self.settings = settings
         self.pacing = pacing
+        self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
         self._http: httpx2.AsyncClient | None = None
         self._opened: tuple[Access, openai.AsyncOpenAI] | None = None
 
-    def prepare(self, tls: ssl.SSLContext | None = None) -> None:
+    def prepare(self, tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
         """Create the HTTP client ahead of the first call: loading the CA certificates takes about 40 ms."""
         if self._http is None:
             trusted = tls or httpx2.create_ssl_context()
             self._http = BoundedClient(verify=trusted, timeout=self._timeout(self.settings.request_timeout))
+        return self._http
 
-    async def get(self, call: Call, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
+    async def get(self, call: HttpCall, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, with a few retries."""
         options: Any = {"params": dict(query or {})}
         address = _quoted(path)
@@ -52,14 +53,14 @@ class Client:
             lambda: self._json(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options)),
         )
 
-    async def post(self, call: Call, *path: str) -> None:
+    async def post(self, call: HttpCall, *path: str) -> None:
         """Send a POST that may be repeated. Its answer is ignored."""
         address = _quoted(path)
         await with_retries(
             self.pacing, lambda: self._response(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response))
         )
 
-    async def delete(self, call: Call, *path: str) -> None:
+    async def delete(self, call: HttpCall, *path: str) -> None:
         """Send a DELETE, with a few retries."""
         address = _quoted(path)
         await with_retries(
@@ -67,7 +68,7 @@ class Client:
         )
 
     async def create(
-        self, call: Call, path: str, body: Mapping[str, Json], *, within: float, headers: Mapping[str, str]
+        self, call: HttpCall, path: str, body: Mapping[str, Json], *, within: float, headers: Mapping[str, str]
     ) -> Json:
         """The answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
         options: Any = {"timeout": self._timeout(within), "headers": dict(headers)}
@@ -80,7 +81,7 @@ class Client:
 
     async def upload(
         self,
-        call: Call,
+        call: HttpCall,
         path: str,
         fields: Mapping[str, str],
         file: tuple[str, IO[bytes], str],
@@ -105,7 +106,7 @@ class Client:
         return await self._json(call, send)
 
     async def upload_to_storage(
-        self, call: Call, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
+        self, call: HttpCall, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
     ) -> str | None:
         """The id of a file that is put where the service says, and is then processed by it. None if it names none.
 
@@ -116,7 +117,7 @@ class Client:
             "timeout": self._timeout(self.settings.request_timeout),
         }
         form = urlencode(fields).encode()
-        sdk, service = self._open()
+        service, sdk = self.service, self._open()
         try:
             answer = await sdk.post(path, cast_to=httpx2.Response, content=form, options=options)
         except FOREIGN as error:
@@ -127,48 +128,42 @@ class Client:
             return identifier(unwrap(service.decoded(answer.content)).get("id"))
         if target is None or not name:
             raise failure
-        await self._put(target, file, size, call, service, within=within)
+        await self._put(target, file, size, call, within=within)
         done = await self._json(
-            Call(f"process the file {name}", Kind.UPLOAD, about=name),
+            HttpCall(f"process the file {name}", CallKind.UPLOAD, about=name),
             lambda sdk: sdk.post(_quoted((path.strip("/"), name, "preprocess")), cast_to=httpx2.Response),
         )
         return identifier(unwrap(done).get("id")) or name
 
-    async def _put(
-        self, target: httpx2.URL, file: IO[bytes], size: int, call: Call, service: Service, *, within: float
-    ) -> None:
+    async def _put(self, target: httpx2.URL, file: IO[bytes], size: int, call: HttpCall, *, within: float) -> None:
         async def pieces() -> AsyncIterator[bytes]:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
-        self.prepare()
-        assert self._http is not None
-        self._http.cookies.clear()
+        http = self._without_cookies()
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        request = self._http.build_request(
-            "PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within)
-        )
+        request = http.build_request("PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within))
         try:
             async with asyncio.timeout(within):
-                response = await self._http.send(request)
+                response = await http.send(request)
         except FOREIGN as error:
-            failure: BatchdError = translate(error, call, service)
+            failure: BatchdError = translate(error, call, self.service)
         else:
             if response.is_success:
                 return
             failure = TransientError(
-                f"{service.base_url} has files put to {target.host}, and that answers with status "
+                f"{self.service.base_url} has files put to {target.host}, and that answers with status "
                 f"{response.status_code}."
             )
         raise failure
 
     @asynccontextmanager
-    async def streaming(self, call: Call, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
+    async def streaming(self, call: HttpCall, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
         """The content of a file as it arrives, without retries.
 
         A service may keep it in a storage, to which it redirects. That call carries nothing of ours: no key, no rows.
         """
-        sdk, service = self._open()
+        service, sdk = self.service, self._open()
         manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
         try:
             answer = await manager.__aenter__()
@@ -185,21 +180,19 @@ class Client:
             return
         if target is None:
             raise failure
-        async with self._stored(target, call, service, headers) as response:
+        async with self._stored(target, call, headers) as response:
             yield Stream(response, call, service)
 
     @asynccontextmanager
     async def _stored(
-        self, target: httpx2.URL, call: Call, service: Service, headers: Mapping[str, str]
+        self, target: httpx2.URL, call: HttpCall, headers: Mapping[str, str]
     ) -> AsyncIterator[httpx2.Response]:
-        self.prepare()
-        assert self._http is not None
-        self._http.cookies.clear()
-        request = self._http.build_request("GET", target, headers=dict(headers))
+        http = self._without_cookies()
+        request = http.build_request("GET", target, headers=dict(headers))
         try:
-            response = await self._http.send(request, stream=True)
+            response = await http.send(request, stream=True)
         except FOREIGN as error:
-            failure = translate(error, call, service)
+            failure = translate(error, call, self.service)
         else:
             if response.is_success:
                 try:
@@ -209,7 +202,7 @@ class Client:
                         await response.aclose()
                 return
             failure = TransientError(
-                f"{service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
+                f"{self.service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
                 f"status {response.status_code}."
             )
         raise failure
@@ -220,49 +213,50 @@ class Client:
         if http is not None:
             await http.aclose()
 
-    async def _json(self, call: Call, send: Send) -> Json:
-        response, service = await self._response(call, send)
+    async def _json(self, call: HttpCall, send: Send) -> Json:
+        response = await self._response(call, send)
         try:
-            return service.decoded(response.content)
+            return self.service.decoded(response.content)
         except UNREADABLE:
             pass
-        raise not_json(response, call, service)
+        raise not_json(response, call, self.service)
 
-    async def _response(self, call: Call, send: Send) -> tuple[httpx2.Response, Service]:
-        sdk, service = self._open()
+    async def _response(self, call: HttpCall, send: Send) -> httpx2.Response:
+        sdk = self._open()
         try:
-            response = await send(sdk)
+            return await send(sdk)
         except FOREIGN as error:
-            failure = translate(error, call, service)
-        else:
-            return response, service
+            failure = translate(error, call, self.service)
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
         raise failure
 
-    def _open(self) -> tuple[openai.AsyncOpenAI, Service]:
+    def _open(self) -> openai.AsyncOpenAI:
         access = Access.read(self.settings)
         if self._opened is None or self._opened[0] != access:
             self._opened = access, self._sdk(access)
-        settings = self.settings
-        return self._opened[1], Service(settings.base_url, settings.key_where, settings.key_renewal)
+        return self._opened[1]
 
     def _sdk(self, access: Access) -> openai.AsyncOpenAI:
         settings = self.settings
-        timeout = self._timeout(settings.request_timeout)
-        self.prepare()
         client = openai.AsyncOpenAI(
             api_key=access.key,
             base_url=settings.base_url,
             default_query=access.query,
-            timeout=timeout,
+            timeout=self._timeout(settings.request_timeout),
             max_retries=0,
-            http_client=self._http,
+            http_client=self.prepare(),
         )
         # The SDK reads what is not set here from the environment. OpenAI's organization, project, admin key and
         # headers would then be sent to another company.
         client.organization, client.project, client.admin_api_key = settings.organization, settings.project, None
         client._custom_headers = dict(access.headers)  # noqa: SLF001
         return client
+
+    def _without_cookies(self) -> httpx2.AsyncClient:
+        """For calls to other addresses."""
+        http = self.prepare()
+        http.cookies.clear()
+        return http
 
     def _timeout(self, silence: float) -> httpx2.Timeout:
         return httpx2.Timeout(silence, connect=min(silence, self.settings.connect_timeout))
@@ -271,26 +265,14 @@ class Client:
 class Stream:
     """A file as it arrives."""
 
-    def __init__(self, response: httpx2.Response, call: Call, service: Service) -> None:
+    def __init__(self, response: httpx2.Response, call: HttpCall, service: Service) -> None:
         self.response = response
         self._call = call
         self._service = service
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """The bytes in order, some kilobytes at a time."""
-        arriving = self.response.aiter_bytes()
-        while True:
-            try:
-                chunk = await anext(arriving)
-            except StopAsyncIteration:
-                return
-            except FOREIGN as error:
-                # The SDK does not translate errors any more once the headers have arrived.
-                failure = translate(error, self._call, self._service)
-                break
-            # Outside the `try`: what the caller raises (a full disk, say) is not the service's fault.
-            yield chunk
-        raise failure
+        return arriving(self.response.aiter_bytes(), FOREIGN, lambda error: translate(error, self._call, self._service))
 
     def not_content(self) -> TransientError:
         """The error to raise when the content is not a file."""

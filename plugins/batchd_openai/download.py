@@ -13,10 +13,10 @@ import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from batchd import Json, ProviderError, RemoteMissing, TransientError
+from batchd import HttpCall, Json, ProviderError, RemoteMissing, TransientError
 
 from .normalise import size_of, unwrap
-from .wire import Call, is_html
+from .wire import is_html
 
 if TYPE_CHECKING:
     from .client import Client, Stream
@@ -117,7 +117,7 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
     if not draft.resumable:
         draft.restart()
     resuming = draft.arrived
-    call = Call(f"send the file {file}", about=file)
+    call = HttpCall(f"send the file {file}", about=file)
     # Content-Length is the length of the content only if the transfer is not compressed.
     headers = {"Accept-Encoding": "identity"}
     if resuming:
@@ -186,7 +186,7 @@ async def _check(client: Client, file: str, draft: _Draft) -> None:
 
 async def _size(client: Client, file: str) -> int | None:
     try:
-        answer: Json = await client.get(Call(f"describe the file {file}", about=file), "files", file)
+        answer: Json = await client.get(HttpCall(f"describe the file {file}", about=file), "files", file)
     except TransientError:
         raise
     except ProviderError:

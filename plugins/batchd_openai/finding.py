@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from batchd import CannotFind, Json, Submission
+from batchd import CallKind, CannotFind, HttpCall, Json, Submission
 
 from .client import Client
 from .listing import everything
 from .normalise import identifier, instant
-from .wire import Call, Kind
 
 _MAX_COPIES = 100
 """Each create is made once. A service may carry it out twice, but not a hundred times."""
@@ -19,7 +18,7 @@ async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Jso
     """The ids of the batches that are ours, oldest first, of every page."""
     created: dict[str, float] = {}
     without_origin = False
-    call = Call("list its batches", Kind.LOOK)
+    call = HttpCall("list its batches", CallKind.LOOK)
     try:
         async for batch in everything(client, call, "batches", {"limit": 100}):
             remote = identifier(batch.get("id"))

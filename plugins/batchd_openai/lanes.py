@@ -43,7 +43,7 @@ async def find_batches(client: LiveClient) -> BatchesFound:
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
         models, models_words = await _look(client, "models")
         if models is not Seen.LIST:
-            check = f" Check {client.service.ending} and any proxy in between." if seen is Seen.PAGE else ""
+            check = f" Check {client.service.to_check} and any proxy in between." if seen is Seen.PAGE else ""
             return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.{check}")
         if seen is Seen.PAGE:
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
@@ -66,7 +66,7 @@ async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
         if _is_list(client, body):
             return Seen.LIST, words
         words = f"{client.address} did not answer with a list when asked to list its {what}."
-        return Seen.OTHER, f"{words} Check {client.service.ending} and any proxy in between."
+        return Seen.OTHER, f"{words} Check {client.service.to_check} and any proxy in between."
     return Seen.OTHER, client.in_words(reply, f"list its {what}")
 
 

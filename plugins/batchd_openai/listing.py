@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from batchd import CannotFind, Json
+from batchd import CannotFind, HttpCall, Json
 
 from .normalise import as_list, identifier
-from .wire import Call
 
 if TYPE_CHECKING:
     from .client import Client
 
 
 async def everything(
-    client: Client, call: Call, path: str, query: Mapping[str, str | int]
+    client: Client, call: HttpCall, path: str, query: Mapping[str, str | int]
 ) -> AsyncIterator[Mapping[str, Json]]:
     """All objects of a list, each once. Raises CannotFind if the service does not return all of them."""
     service = client.settings.base_url

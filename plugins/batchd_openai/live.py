@@ -16,12 +16,24 @@ from typing import Literal, NamedTuple
 import aiohttp
 import httpx2
 
-from batchd import BatchdError, Failure, LiveAnswer, LiveCall, RejectedError, TooManyCalls, TransientError, retry_after
+from batchd import (
+    BatchdError,
+    BoundedAnswers,
+    CallKind,
+    Failure,
+    HttpCall,
+    LiveAnswer,
+    LiveCall,
+    RejectedError,
+    TooManyCalls,
+    TransientError,
+    retry_after,
+)
 
 from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
 from .translation import FOREIGN, not_json, of_response, translate
-from .wire import MAX_ERROR, Call, Kind, Service
+from .wire import Service
 
 MAX_ANSWER = 32_000_000
 """Bytes of the answer to one row, decoded."""
@@ -36,7 +48,7 @@ _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
 """Statuses of what stands before the service: it may have got the call all the same, and work on it."""
 _VERSION = re.compile(r"^/v\d+(?=/)")
 _REFUSAL = re.compile(rb'\s*\{\s*"(error|code|msg|message|success)"\s*:(?!\s*null)')
-_ASK = Call("answer a request", Kind.ANSWER)
+_ASK = HttpCall("answer a request", CallKind.ANSWER)
 
 
 class Reply(NamedTuple):
@@ -105,13 +117,13 @@ class LiveClient:
         except TooLarge:
             failure: BatchdError = TransientError(TOO_LARGE, answered=True)
         except FOREIGN as error:
-            failure = translate(error, Call("say what it has"), self.service)
+            failure = translate(error, HttpCall("say what it has"), self.service)
         raise failure
 
     def in_words(self, reply: Reply, what: str) -> str:
         """What an answer says that is not what was asked for, as a sentence."""
         response = self._response(reply, self.address)
-        call = Call(what)
+        call = HttpCall(what)
         return str(
             not_json(response, call, self.service) if reply.status < 300 else of_response(response, call, self.service)
         )
@@ -134,7 +146,7 @@ class LiveClient:
             allow_redirects=False,
             proxy_headers=self._proxy.with_tunnel,
         ) as response:
-            most = MAX_ANSWER if response.status < 400 else MAX_ERROR
+            most = MAX_ANSWER if response.status < 400 else BoundedAnswers.max_error
             content = response.content
             whole: bytes | bytearray = await content.readany()
             if not content.at_eof():
@@ -191,10 +203,7 @@ class LiveClient:
         response = self._response(reply, url)
         if 200 <= status < 300:
             if "event-stream" in told.get("content-type", "") or body.lstrip().startswith((b"data:", b"event:")):
-                return RejectedError(
-                    f"{self._settings.base_url} streams its answers though it was not asked to, and batchd reads whole "
-                    "answers only. Look in its settings for a way to turn that off."
-                )
+                return self.service.streams()
             return TransientError(str(not_json(response, _ASK, self.service)), answered=True)
         error = of_response(response, _ASK, self.service)
         if isinstance(error, RejectedError):

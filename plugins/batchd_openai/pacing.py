@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import batchd
+
 
 @dataclass(frozen=True, slots=True)
-class Pacing:
+class OpenAIPacing(batchd.Pacing):
     """One value, so that a test can have short pauses and low limits. Times are in seconds."""
 
-    tries: int = 3
-    within: float = 10.0
-    """After this a call is not tried again."""
-    first_pause: float = 0.5
-    longest_pause: float = 4.0
     downloads: int = 6
     """Consecutive tries of a download without progress, once something of the file has arrived; before that, `tries`.
 
@@ -29,4 +26,4 @@ class Pacing:
     """An upload may take this long, however small the file is."""
 
 
-USUAL = Pacing()
+USUAL = OpenAIPacing()

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
-import msgspec
-
 from batchd import (
     BatchesFound,
-    BatchPhase,
-    BatchProvider,
     BatchStatus,
-    Body,
+    CallKind,
     CannotFind,
     FindsBatches,
+    HttpBatchProvider,
+    HttpCall,
+    HttpLiveProvider,
     Json,
     LiveAnswer,
     LiveCall,
-    LiveProvider,
     ProviderError,
     Purged,
-    RejectedError,
     RemoteBatch,
     RemoteMissing,
-    Result,
     Submission,
     TransientError,
-    read_output_line,
+    with_retries,
 )
 
 from .checking import check
@@ -40,10 +35,8 @@ from .download import NotThereYet, fetch
 from .keeping import answers_until
 from .listing import everything
 from .normalise import OWED, identifier, size_of, status_of, unwrap
-from .pacing import USUAL, Pacing
-from .retrying import with_retries
+from .pacing import USUAL, OpenAIPacing
 from .settings import LIMITS, Access, OpenAISettings
-from .wire import Call, Kind
 
 if TYPE_CHECKING:
     from .client import Client
@@ -54,13 +47,13 @@ _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
 
-class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings], FindsBatches):
+class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAISettings], FindsBatches):
     """OpenAI's Batch API and its endpoints with immediate answers, and the same calls of many other services."""
 
     Settings = OpenAISettings
     limits = LIMITS
 
-    def __init__(self, settings: OpenAISettings, *, pacing: Pacing = USUAL) -> None:
+    def __init__(self, settings: OpenAISettings, *, pacing: OpenAIPacing = USUAL) -> None:
         super().__init__(settings)
         self._pacing = pacing
         self.completion_window = settings.window
@@ -111,17 +104,6 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
 
         return await find_batches(self._live)
 
-    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """The same, decoded."""
-        answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
-        if answer.failure is not None:
-            return Result(custom_id, answer.failure)
-        head = b'{"custom_id":%s,"response":{"status_code":%d,"body":' % (msgspec.json.encode(custom_id), answer.status)
-        result = read_output_line(head + answer.body + b'},"error":null}')
-        if result is None:
-            raise TransientError(f"{self.settings.base_url} answered with something that is not JSON.", answered=True)
-        return result
-
     def account(self) -> Mapping[str, str]:
         """The key, the organization, the project and the address, and what is added to every call."""
         return Access.read(self.settings).account(self.settings)
@@ -156,7 +138,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         if settings.metadata:
             marks = {"batchd_key": submission.key} | ({"batchd_rows": rows} if (rows := submission.rows_key) else {})
             body["metadata"] = {**settings.extra_body.get("metadata", {}), **marks}
-        call = Call("create a batch", Kind.CREATE, about=submission.upload)
+        call = HttpCall("create a batch", CallKind.CREATE, about=submission.upload)
         headers = {"Idempotency-Key": submission.create_key or submission.key} if settings.idempotency_key else {}
         answer = await self._client.create(call, "/batches", body, within=submission.timeout, headers=headers)
         batch = unwrap(answer)
@@ -182,7 +164,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
         """The batch's state, in OpenAI's terms."""
         service = self.settings.base_url
-        answer = await self._client.get(Call(f"describe the batch {batch.id}", about=batch.id), "batches", batch.id)
+        answer = await self._client.get(HttpCall(f"describe the batch {batch.id}", about=batch.id), "batches", batch.id)
         record = unwrap(answer)
         if "status" not in record or not isinstance(record["status"], str):
             text = str(record.get("error") or record.get("message") or record)[:300]
@@ -199,7 +181,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
             # Not worth a second try, nor a poll that fails: it says what to hurry for, and no more.
             with suppress(ProviderError, TimeoutError):
                 async with asyncio.timeout(_KEPT_WITHIN):
-                    file = unwrap(await self._client.get(Call(f"describe the file {name}", about=name), "files", name))
+                    file = await self._described(name)
         return answers_until(record, file, self.settings)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
@@ -222,27 +204,10 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
         if missing is not None:
             raise missing
 
-    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """Every readable line, through a temporary file."""
-        with tempfile.TemporaryFile() as answers:
-            await self.download(batch, answers)
-            answers.seek(0)
-            # Bytes, so that only a newline ends a line: text would also be split at U+2028 and others.
-            for line in answers:
-                result = read_output_line(line)
-                if result is not None:
-                    yield result
-
-    async def cancel(self, batch: RemoteBatch) -> None:
-        """Ask the service to stop the batch. It is no error if the batch has ended already."""
-        try:
-            await self._client.post(Call(f"cancel the batch {batch.id}", about=batch.id), "batches", batch.id, "cancel")
-        except RejectedError:
-            raise
-        except ProviderError as refusal:
-            # Services refuse to cancel an ended batch in different ways, so its state decides.
-            if not await self._stopping(batch):
-                raise refusal from None
+    async def ask_to_cancel(self, batch: RemoteBatch) -> None:
+        """By the SDK."""
+        call = HttpCall(f"cancel the batch {batch.id}", about=batch.id)
+        await self._client.post(call, "batches", batch.id, "cancel")
 
     async def forget(self, submission: Submission) -> None:
         """Delete the input file, and any that failed tries left behind."""
@@ -294,7 +259,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
 
     async def _upload(self, submission: Submission, name: str) -> str:
         within = self._pacing.min_upload + submission.size / self.settings.slowest_upload
-        call, settings = Call("take a file", Kind.UPLOAD), self.settings
+        call, settings = HttpCall("take a file", CallKind.UPLOAD), self.settings
         # Not opened in a thread: a cancellation between opening and closing would leak it. It is a local file.
         with submission.file.open("rb") as file:
             if settings.uploads == "storage":
@@ -334,7 +299,7 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     async def _ours(self, submission: Submission) -> list[Mapping[str, Json]]:
         """The service's files that are uploads of this submission, of any attempt."""
         name = re.compile(rf"batchd-{re.escape(submission.key)}-\d+\.jsonl")
-        call = Call("list its files", Kind.LOOK)
+        call = HttpCall("list its files", CallKind.LOOK)
         files = everything(self._client, call, "files", {"purpose": self.settings.purpose})
         ours: list[Mapping[str, Json]] = []
         # If the service cannot list its files, they stay: they cost nothing and expire.
@@ -345,27 +310,23 @@ class OpenAIProvider(BatchProvider[OpenAISettings], LiveProvider[OpenAISettings]
     async def _delete(self, file: str) -> bool:
         """Delete a file. False if the service does not know it."""
         try:
-            await self._client.delete(Call(f"delete the file {file}", about=file), "files", file)
+            await self._client.delete(HttpCall(f"delete the file {file}", about=file), "files", file)
         except RemoteMissing:
             return False
         return True
 
+    async def _described(self, file: str) -> Mapping[str, Json]:
+        return unwrap(await self._client.get(HttpCall(f"describe the file {file}", about=file), "files", file))
+
     async def _is_there(self, file: str) -> bool:
         """Whether the service still describes the file as one that it has."""
         try:
-            known = unwrap(await self._client.get(Call(f"describe the file {file}", about=file), "files", file))
+            known = await self._described(file)
         except TransientError:
             raise
         except ProviderError:
             return False  # it is gone, or the service describes no files
         return bool(known) and str(known.get("status")).lower() not in _GONE
-
-    async def _stopping(self, batch: RemoteBatch) -> bool:
-        try:
-            phase = (await self.poll(batch)).phase
-        except RemoteMissing:
-            return True
-        return phase.ended or phase is BatchPhase.CANCELLING
 
 
 def _files(details: Mapping[str, Json]) -> list[str]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import openai
 
-from batchd import BatchdError, NetworkFault
+from batchd import BatchdError, HttpCall, NetworkFault
 
 from . import translation
-from .translation import of_response, silence
-from .wire import Call, Service
+from .translation import of_response
+from .wire import Service
 
 FOREIGN: tuple[type[Exception], ...] = (openai.OpenAIError, *translation.FOREIGN)
 """Everything that a call through the SDK may raise."""
 
 
-def translate(error: Exception, call: Call, service: Service) -> BatchdError:
+def translate(error: Exception, call: HttpCall, service: Service) -> BatchdError:
     """The error as one of batchd's. Raise it outside the `except`: the original may quote the key."""
     if isinstance(error, openai.APIStatusError):
         return of_response(error.response, call, service)
     if isinstance(NetworkFault(error).chain[-1], openai.APITimeoutError):
-        return silence(call, service)
+        return service.silent(call)
     of_the_network = openai.APIConnectionError | openai.APIResponseValidationError
     by_the_sdk = isinstance(error, openai.OpenAIError) and not isinstance(error, of_the_network)
     return translation.translate(error, call, service, library="openai" if by_the_sdk else None)

@@ -5,35 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from batchd import Duration, Json, Limits, Secret, Settings
+from batchd import Duration, HeaderValues, HttpSettings, Json, Limits, Secret
 
 OPENAI = "https://api.openai.com/v1"
 LIMITS = Limits(max_line_bytes=30_000_000)
 """Where a service has no narrower limit: services take pictures of 20 MB, which are a third longer in base64."""
 NO_KEY = "none"
 
-_REFERENCES = ("env:", "file:", "credential:")
 _RESERVED = ("input_file_id", "endpoint", "completion_window")
 
 
-def _value(value: Any) -> str | Secret:
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
-        raise ValueError('should be plain text on one line, in quotes, or "env:NAME", "file:PATH" or "credential:NAME"')
-    return Secret(value) if value.startswith(_REFERENCES) else value
-
-
-Value = Annotated[str | Secret, PlainValidator(_value)]
-"""The value of a header or query parameter: literal, or where to read it."""
-
-
-class OpenAISettings(Settings):
+class OpenAISettings(HttpSettings):
     """The settings of a provider `openai`.
 
     * `base_url`: the service's address, mostly ending in `/v1`
@@ -55,8 +41,8 @@ class OpenAISettings(Settings):
     api_key: Annotated[Literal["none"] | Secret, Field(union_mode="left_to_right")] = Secret("env:OPENAI_API_KEY")
     organization: str | None = None
     project: str | None = None
-    headers: dict[str, Value] = Field(default_factory=dict)
-    query: dict[str, Value] = Field(default_factory=dict)
+    headers: HeaderValues = Field(default_factory=dict)
+    query: HeaderValues = Field(default_factory=dict)
     completion_window: str = "24h"
     purpose: str = "batch"
     uploads: Literal["form", "storage"] = "form"
@@ -64,9 +50,10 @@ class OpenAISettings(Settings):
     metadata: bool = True
     idempotency_key: bool = True
     extra_body: dict[str, Json] = Field(default_factory=dict)
-    request_timeout: Duration = 60.0
-    connect_timeout: Duration = 10.0
     slowest_upload: int = Field(default=200_000, gt=0)
+
+    # The SDK would append the path of each call to it: .../v1?api-version=previewbatches
+    after_the_address = '; write what comes after it as `query = { name = "value" }`'
 
     @property
     def key_where(self) -> str:
@@ -86,28 +73,6 @@ class OpenAISettings(Settings):
         except ValidationError:
             return 86_400.0
 
-    @field_validator("base_url")
-    @classmethod
-    def _base_url(cls, text: str) -> str:
-        url = urlsplit(text.strip())
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError('should be an address such as "https://api.openai.com/v1"')
-        if "?" in text or "#" in text:
-            # The SDK would append the path of each call to it: .../v1?api-version=previewbatches
-            raise ValueError('must end before the `?`; write what comes after it as `query = { name = "value" }`')
-        if url.username or url.password:
-            raise ValueError("must not hold a user or a password; write the key as `api_key`")
-        return text.strip().rstrip("/")
-
-    @field_validator("headers", "query")
-    @classmethod
-    def _keep_secrets(cls, values: dict[str, str | Secret]) -> dict[str, str | Secret]:
-        # What looks like a secret is one, and must not be shown.
-        return {
-            name: Secret(value) if isinstance(value, str) and Secret.suits(name, value) else value
-            for name, value in values.items()
-        }
-
     @field_validator("extra_body")
     @classmethod
     def _extra_body(cls, extra: dict[str, Json]) -> dict[str, Json]:
@@ -120,8 +85,7 @@ class OpenAISettings(Settings):
 
     @model_validator(mode="after")
     def _own_key(self) -> OpenAISettings:
-        host = urlsplit(self.base_url).hostname or ""
-        if "api_key" not in self.model_fields_set and not (host == "openai.com" or host.endswith(".openai.com")):
+        if "api_key" not in self.model_fields_set and not self.is_at("openai.com"):
             # Otherwise a forgotten line would send OpenAI's key to another company.
             raise ValueError(
                 'api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"'
@@ -136,18 +100,15 @@ class Access:
     key: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
 
     def account(self, settings: OpenAISettings) -> dict[str, str]:
         """What a service tells accounts apart by: some take the key, or the project, in a header or in the query."""
-        address = urlsplit(settings.base_url)
         more = [sorted(self.headers.items()), sorted(self.query.items())]
         return {
             "API key": self.key,
             "organization": settings.organization or "",
             "project": settings.project or "",
-            # Without a user: what stands before the @ is no part of where the service is.
-            "address": f"{address.scheme}://{address.netloc.rpartition('@')[2].lower()}{address.path.rstrip('/')}",
+            "address": settings.place,
             "headers or query": json.dumps(more),
         }
 
@@ -156,16 +117,4 @@ class Access:
         """Read every secret. Raises RejectedError if one cannot be read."""
         # The SDK and some servers want a key in any case; the word is no secret, so nothing is covered because of it.
         key = settings.api_key.for_header() if isinstance(settings.api_key, Secret) else NO_KEY
-        secrets = [] if key == NO_KEY else [key]
-        headers, query = (
-            {name: _revealed(value, secrets) for name, value in table.items()}
-            for table in (settings.headers, settings.query)
-        )
-        return cls(key, headers, query, tuple(secrets))
-
-
-def _revealed(value: str | Secret, secrets: list[str]) -> str:
-    if isinstance(value, str):
-        return value
-    secrets.append(value.for_header())
-    return secrets[-1]
+        return cls(key, settings.revealed(settings.headers), settings.revealed(settings.query))

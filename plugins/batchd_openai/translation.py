@@ -1,17 +1,13 @@
 """The one place that translates errors of the network into batchd's; `sdk_errors` adds those of the SDK.
 
-    did not reach the service: refused, DNS, TLS, connect timeout       NotSent
-    broken, silent, 408 409 425 429 498 5xx, not JSON                   TransientError
-    401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
-    a redirect of a create, an answer without end                       TransientError
-    404 410                                                             RemoteMissing
-    other 4xx: of an upload or a create                                 SubmissionRefused
-               of a list that is searched for a batch                   CannotFind
-               otherwise                                                ProviderError
-
-NotSent needs proof that nothing was sent, since a create is then repeated at once. httpx2's class is no proof: the
-SDK's aiohttp transport reports every lost connection as `ConnectTimeout`, even one lost after the service had read
-the request. So the underlying cause decides.
+did not reach the service: refused, DNS, TLS, connect timeout       NotSent
+broken, silent, 408 409 425 429 498 5xx, not JSON                   TransientError
+401 402 403 407, an empty account, a redirect, an unusable address  RejectedError
+a redirect of a create, an answer without end                       TransientError
+404 410                                                             RemoteMissing
+other 4xx: of an upload or a create                                 SubmissionRefused
+           of a list that is searched for a batch                   CannotFind
+           otherwise                                                ProviderError
 """
 
 from __future__ import annotations
@@ -21,8 +17,8 @@ import httpx2
 
 from batchd import (
     BatchdError,
-    CannotFind,
-    NetworkFault,
+    CallKind,
+    HttpCall,
     NotSent,
     Problem,
     ProviderError,
@@ -35,12 +31,7 @@ from batchd import (
     retry_after,
 )
 
-from .wire import Call, ErrorBody, Kind, Service, content_of, is_html
-
-
-class AnswerTooLarge(httpx2.StreamError):
-    """The service sends more than an answer of this kind can have."""
-
+from .wire import ErrorBody, Service, content_of, is_html
 
 FOREIGN: tuple[type[Exception], ...] = (
     httpx2.HTTPError,
@@ -51,15 +42,6 @@ FOREIGN: tuple[type[Exception], ...] = (
     OSError,
 )
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
-
-_NOTHING_SENT_BY_HTTPX = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
-_UNUSABLE = (
-    httpx2.UnsupportedProtocol,
-    httpx2.InvalidURL,
-    httpx2.LocalProtocolError,
-    aiohttp.InvalidURL,
-    aiohttp.NonHttpUrlClientError,
-)
 
 _PASSING = frozenset({408, 409, 425, 429, 498})
 _NO_SUCH_CALL = frozenset({404, 405, 410, 501})
@@ -74,54 +56,26 @@ _NOT_PROCESSED = (
 )
 
 
-def translate(error: Exception, call: Call, service: Service, *, library: str | None = None) -> BatchdError:
-    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key.
-
-    `library` is the one whose own error it is, where the network is not the cause.
-    """
+def translate(error: Exception, call: HttpCall, service: Service, *, library: str | None = None) -> BatchdError:
+    """The error as one of batchd's. Raise it outside the `except`: the original may quote the key."""
     if isinstance(error, httpx2.HTTPStatusError):
         return of_response(error.response, call, service)
-    fault = NetworkFault(error)
-    text, address = service.masked(fault.reason), service.base_url
-    if fault.has(*_UNUSABLE):
-        return RejectedError(f"{address} cannot be called: {text}. Correct base_url or the proxy settings.")
-    endless = next((each for each in fault.chain if isinstance(each, AnswerTooLarge)), None)
-    if endless is not None:
-        return TransientError(
-            f"{address} answered with {endless} when asked to {call.what}, and batchd reads no more. No such answer is "
-            "so large: check base_url and any proxy in between, or ask the service."
-        )
-    # Where aiohttp was called, its own exception is the proof.
-    by_httpx = isinstance(fault.chain[-1], _NOTHING_SENT_BY_HTTPX) and not fault.has(aiohttp.ClientError)
-    if fault.nothing_sent or by_httpx:
-        return NotSent(f"{address} cannot be reached: {text}. {fault.advice}")
-    if _silent(fault):
-        return silence(call, service)
-    if library is not None:
-        return ProviderError(f"The {library} library could not {call.what} at {address}: {text}.")
-    return TransientError(
-        f"The connection to {address} broke when asked to {call.what}: {text}. If this continues, look at the "
-        "server and at any proxy in between."
-    )
+    return service.of_fault(error, call, library=library)
 
 
-def silence(call: Call, service: Service) -> TransientError:
-    """The error for a call without an answer."""
-    return TransientError(f"{service.base_url} did not answer in time when asked to {call.what}.")
-
-
-def of_response(response: httpx2.Response, call: Call, service: Service) -> BatchdError:
+def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> BatchdError:
     """The error for an HTTP answer that is not a success."""
     if 300 <= response.status_code < 400:
         return redirect_error(response, call, service)
     body = ErrorBody.read(response, service)
     status, address = response.status_code, service.base_url
-    refusal = f"{address} answered with status {status} when asked to {call.what}: {body.text}"
+    refusal = service.refusal(status, body.text, call)
     if status < 500 and ("token_limit_exceeded" in body.whole or "enqueued token" in body.whole):
         problem = Problem("token_limit_exceeded", body.text)
-        return SubmissionRefused(refusal, problems=(problem,)) if call.kind is Kind.CREATE else TransientError(refusal)
+        create = call.kind is CallKind.CREATE
+        return SubmissionRefused(refusal, problems=(problem,)) if create else TransientError(refusal)
     of_row = any(refuses_row(each.code, each.message) for each in body.problems)
-    if of_row and call.kind is Kind.ANSWER and 400 <= status < 500 and status not in {401, 402, 407, 429}:
+    if of_row and call.kind is CallKind.ANSWER and 400 <= status < 500 and status not in {401, 402, 407, 429}:
         return ProviderError(refusal)  # some say so by 403, which is else about the key
     advice = _account_advice(status, body)
     if status == 407:
@@ -130,25 +84,18 @@ def of_response(response: httpx2.Response, call: Call, service: Service) -> Batc
             "user and password into HTTPS_PROXY, or HTTP_PROXY for an http address, then start batchd again."
         )
     if status == 401 or body.codes & _BAD_KEY or (status == 403 and advice is None):
-        return RejectedError(
-            f"{address} refused the key from {service.key_where} when asked to {call.what} "
-            f"(status {status}: {body.text}) Put a key there that is valid and may {_use(call)}; "
-            f"{service.key_renewal}."
-        )
+        return service.key_refused(status, body.text, call)
     if advice is not None:
-        return RejectedError(
-            f"The account at {address} that the key from {service.key_where} belongs to "
-            f"{'cannot pay' if 'credit' in advice else 'is refused'} (status {status}: {body.text}) {advice}"
-        )
-    if call.kind is Kind.CREATE and status == 400 and any(words in body.whole for words in _NOT_PROCESSED):
+        return service.account_refused(status, body.text, advice)
+    if call.kind is CallKind.CREATE and status == 400 and any(words in body.whole for words in _NOT_PROCESSED):
         return NotSent(f"{address} is still processing the uploaded file: {body.text}", retry_after=10.0)
     if status in _NO_SUCH_CALL:
         return _missing(status, body, refusal, call, service)
     if status in _PASSING or status >= 500:
         return TransientError(refusal, retry_after=retry_after(response.headers))
-    if call.kind is Kind.LOOK:
-        return _cannot_look(refusal)
-    if call.kind in {Kind.UPLOAD, Kind.CREATE}:
+    if call.kind is CallKind.LOOK:
+        return service.cannot_look(refusal)
+    if call.kind in {CallKind.UPLOAD, CallKind.CREATE}:
         return SubmissionRefused(refusal, problems=body.problems)
     return ProviderError(refusal)
 
@@ -166,18 +113,18 @@ def _account_advice(status: int, body: ErrorBody) -> str | None:
     return advice
 
 
-def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Service) -> BatchdError:
-    if call.kind is Kind.LOOK:
-        return _cannot_look(refusal)
-    if call.kind is Kind.ANSWER:
-        return RejectedError(f"{refusal} Check {service.ending}, and the model and endpoint of the route.")
+def _missing(status: int, body: ErrorBody, refusal: str, call: HttpCall, service: Service) -> BatchdError:
+    if call.kind is CallKind.LOOK:
+        return service.cannot_look(refusal)
+    if call.kind is CallKind.ANSWER:
+        return RejectedError(f"{refusal} Check {service.to_check}, and the model and endpoint of the route.")
     missing = status in {404, 410}
     names_the_file = "file" in body.whole or (call.about is not None and call.about.lower() in body.whole)
-    if call.kind is Kind.UPLOAD or (call.kind is Kind.CREATE and not (missing and names_the_file)):
+    if call.kind is CallKind.UPLOAD or (call.kind is CallKind.CREATE and not (missing and names_the_file)):
         # A new upload would replace a missing file. A service without batches needs a person.
         return RejectedError(
             f"{service.base_url} has no Batch API: it answered with status {status} when asked to {call.what}. "
-            f"Check {service.ending}.",
+            f"Check {service.to_check}.",
             no_batches=True,
         )
     if missing:
@@ -185,28 +132,16 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: Call, service: Se
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
 
 
-def _use(call: Call) -> str:
-    return "use the model" if call.kind is Kind.ANSWER else "use files and batches"
-
-
-def _cannot_look(refusal: str) -> CannotFind:
-    return CannotFind(f"{refusal} So batchd cannot look through the batches there.")
-
-
-def not_json(response: httpx2.Response, call: Call, service: Service) -> TransientError:
+def not_json(response: httpx2.Response, call: HttpCall, service: Service) -> TransientError:
     """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
-    kind = "an HTML page" if is_html(response, content_of(response)) else "something that is not JSON"
-    return TransientError(
-        f"{service.base_url} answered with {kind} when asked to {call.what}. "
-        f"If this continues, check {service.ending} and any proxy in between."
-    )
+    return service.not_json(call, page=is_html(response, content_of(response)))
 
 
-def redirect_error(response: httpx2.Response, call: Call, service: Service) -> ProviderError:
+def redirect_error(response: httpx2.Response, call: HttpCall, service: Service) -> ProviderError:
     """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
     target = _target(response)
     where = f"{service.base_url} redirects to {service.masked(target)[:200] or 'elsewhere'} when asked to {call.what}. "
-    if call.kind is Kind.CREATE:
+    if call.kind is CallKind.CREATE:
         return TransientError(
             f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. "
             f"{_new_base_url(target, response, service)}"
@@ -248,9 +183,3 @@ def _new_base_url(target: str, response: httpx2.Response, service: Service) -> s
     if called and base != target.rstrip("/") and base != service.base_url:
         return f'If that address is the service\'s, set base_url = "{service.masked(base)[:200]}".'
     return "Set base_url to the service's real address."
-
-
-def _silent(fault: NetworkFault) -> bool:
-    # The cause decides here too: a connection that is lost at once is also called a connect timeout.
-    by_aiohttp = [each for each in fault.chain if isinstance(each, aiohttp.ClientError)]
-    return any(isinstance(each, TimeoutError | httpx2.TimeoutException) for each in by_aiohttp or fault.chain)

@@ -1,16 +1,15 @@
-"""Values around a call: the call in words, the service with its secrets, its error body, its Retry-After."""
+"""The service as messages name it, and its error body."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchd import Json, Problem, covered
+from batchd import CallKind, HttpCall, HttpService, Json, Problem, TransientError, covered
 
 from .normalise import problems_of
 
@@ -22,50 +21,30 @@ _VERSIONED = re.compile(r"/v\d+(beta\d*)?/?$")
 _STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 _MAX_TEXT = 500
 
-MAX_ERROR = 100_000
-"""Bytes of an error that are read. The rest is left out: the status counts."""
-
 UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
 """What the decoder raises: for what is not JSON, for numbers of thousands of digits, for brackets without end."""
 
 
-class Kind(Enum):
-    """The kind of a call, which decides what its refusal means."""
-
-    PLAIN = auto()
-    UPLOAD = auto()
-    CREATE = auto()
-    LOOK = auto()
-    """A search through a list for a batch or file that may not be there."""
-    ANSWER = auto()
-    """The call of one row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call, for messages: `what` completes "when asked to ...", `about` is the id in the call."""
-
-    what: str
-    kind: Kind = Kind.PLAIN
-    about: str | None = None
-
-
-@dataclass(frozen=True)
-class Service:
+class Service(HttpService):
     """The service, for messages, which may contain no secret."""
 
-    base_url: str
-    key_where: str
-    key_renewal: str = "then start batchd again"
-
     @property
-    def ending(self) -> str:
-        """What to check of the address, for messages. Most end in /v1: that is no news where this one does."""
+    def to_check(self) -> str:
+        """Most addresses end in /v1: that is no news where this one does."""
         return "base_url" if _VERSIONED.search(self.base_url) else "base_url (most end in /v1)"
+
+    def may(self, call: HttpCall) -> str:
+        """The model for a row, else files and batches."""
+        return "use the model" if call.kind is CallKind.ANSWER else "use files and batches"
 
     def masked(self, text: str) -> str:
         """The text without our secrets, also where the service quotes them with asterisks."""
         return _STARRED.sub("…", covered(text))
+
+    def broken(self, how: str, call: HttpCall) -> TransientError:
+        """The error for a connection that was lost, with where to look."""
+        lost = super().broken(how, call)
+        return TransientError(f"{lost} If this continues, look at the server and at any proxy in between.")
 
     def decoded(self, content: bytes) -> Json:
         """JSON without our secrets, removed before any text is shortened. One of `UNREADABLE` if it is not JSON."""

@@ -11,6 +11,7 @@ import pytest
 import batchd
 
 PUBLIC = [
+    "AnswerTooLarge",
     "Archive",
     "BadRow",
     "BatchPhase",
@@ -19,6 +20,8 @@ PUBLIC = [
     "BatchdError",
     "BatchesFound",
     "Body",
+    "BoundedAnswers",
+    "CallKind",
     "CallRate",
     "CannotFind",
     "ConfigError",
@@ -32,7 +35,13 @@ PUBLIC = [
     "FileSink",
     "FindsBatches",
     "FromFile",
+    "HeaderValues",
     "Hello",
+    "HttpBatchProvider",
+    "HttpCall",
+    "HttpLiveProvider",
+    "HttpService",
+    "HttpSettings",
     "Installation",
     "Json",
     "Limits",
@@ -46,6 +55,7 @@ PUBLIC = [
     "NotSent",
     "Observer",
     "Outbox",
+    "Pacing",
     "Page",
     "PagedSink",
     "PluginError",
@@ -83,6 +93,7 @@ PUBLIC = [
     "Workers",
     "__version__",
     "account_advice",
+    "arriving",
     "cell_text",
     "covered",
     "describe_node",
@@ -99,6 +110,7 @@ PUBLIC = [
     "service_tables",
     "signature",
     "unique_names",
+    "with_retries",
     "without_thinking",
 ]
 

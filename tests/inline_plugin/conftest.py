@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from inline_support import KEY, Connect, InlineService, OpenRouterService, serving
 
-from batchd_inline.client import Pacing
+from batchd import Pacing
 from batchd_inline.provider import InlineProvider
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from batchd.live.lanes import LiveTerms
 from batchd.testing.household import Household
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import MakeHousehold, csv_of, route
@@ -24,7 +24,7 @@ MANY = [f"review {number}" for number in range(60)]
 def house(make: MakeHousehold, server: Running, **more: object) -> tuple[Household, OpenAIProvider]:
     """A daemon whose provider finds out by itself that the sandbox has no batches."""
     settings = {"base_url": server.url, "api_key": "sk-any-key-will-do", "request_timeout": 20}
-    provider = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=Pacing(first_pause=0.002))
+    provider = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=OpenAIPacing(first_pause=0.002))
     return make(provider=provider, live=LiveTerms(), routes=(route(part_rows=30),), find_lane=True, **more), provider
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from batchd.live.lanes import LiveTerms
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import MakeHousehold, csv_of, route
@@ -69,7 +69,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 async def test_it_has_no_batches_and_answers_each_row(make_household: MakeHousehold, url: str) -> None:
     settings = {"base_url": url, "api_key": "any-key-will-do-4711", "request_timeout": 30}
-    provider = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=Pacing(first_pause=0.002))
+    provider = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=OpenAIPacing(first_pause=0.002))
     # llama.cpp keeps to the grammar, so that numbers of chance make a whole answer; others do not know the field.
     asks = route(part_rows=5, params={"max_tokens": 16, "grammar": 'root ::= "good"'})
     household = make_household(provider=provider, live=LiveTerms(), routes=(asks,), find_lane=True)

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 from openai_support import KEY, Connect, FakeService, serving
 
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
-SHORT = Pacing(first_pause=0.002)
+SHORT = OpenAIPacing(first_pause=0.002)
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ async def connect(service: FakeService) -> AsyncIterator[Connect]:
     """A function that creates providers, connected to the service by default, with short pauses."""
     providers: list[OpenAIProvider] = []
 
-    def make(*, pacing: Pacing = SHORT, **settings: Any) -> OpenAIProvider:
+    def make(*, pacing: OpenAIPacing = SHORT, **settings: Any) -> OpenAIProvider:
         values = {"base_url": service.url, "api_key": KEY, "request_timeout": 5, **settings}
         providers.append(OpenAIProvider(OpenAIProvider.Settings.model_validate(values), pacing=pacing))
         return providers[-1]

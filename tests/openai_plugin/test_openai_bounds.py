@@ -15,9 +15,9 @@ from aiohttp import web
 from openai_support import Connect, FakeService, batch, remote, submission_of
 
 from batchd import CannotFind, RejectedError, SubmissionRefused, TransientError, Usage
-from batchd_openai.bounded import MAX_ANSWER
+from batchd_openai.bounded import BoundedClient
 from batchd_openai.normalise import instant, status_of
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 pytestmark = pytest.mark.field("hostile services")
@@ -111,7 +111,7 @@ async def test_an_answer_as_large_as_honest_ones_are_is_read(
     service.on("GET", "/files", whole(content, **{"Content-Encoding": "gzip"}))
     found = await connect().upload(submission_of(tmp_path, attempt=2, size=size))
     assert found == "file-ours"
-    assert len(content) < MAX_ANSWER
+    assert len(content) < BoundedClient.max_answer
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ async def test_a_list_without_end_of_new_batches_ends(
     tracemalloc.start()
     try:
         with pytest.raises(CannotFind, match="more than"):
-            await connect(pacing=Pacing(max_items=3_000)).find(submission_of(tmp_path))
+            await connect(pacing=OpenAIPacing(max_items=3_000)).find(submission_of(tmp_path))
         assert tracemalloc.get_traced_memory()[1] < MEMORY
     finally:
         tracemalloc.stop()

@@ -32,7 +32,7 @@ from openai_support import (
 
 from batchd import Failure, RejectedError, RemoteBatch, RemoteMissing, TransientError
 from batchd.answers.meaning import outcome
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 OUT = "/files/file-out/content"
@@ -146,7 +146,7 @@ async def test_a_broken_download_is_resumed(service: FakeService, provider: Open
 
 
 async def test_a_big_file_may_break_off_often_as_long_as_it_grows(service: FakeService, connect: Connect) -> None:
-    pacing = Pacing(first_pause=0.002, progress=1_000)
+    pacing = OpenAIPacing(first_pause=0.002, progress=1_000)
     provider = connect(pacing=pacing)
 
     async def short(request: web.Request) -> web.StreamResponse:
@@ -166,7 +166,7 @@ async def test_a_big_file_may_break_off_often_as_long_as_it_grows(service: FakeS
 async def test_a_file_of_which_nothing_arrives_is_tried_as_often_as_any_call(
     service: FakeService, connect: Connect
 ) -> None:
-    pacing = Pacing(first_pause=0.002)
+    pacing = OpenAIPacing(first_pause=0.002)
     service.on("GET", OUT, 503)
     with pytest.raises(TransientError):
         await fetched(connect(pacing=pacing))

@@ -11,7 +11,7 @@ from aiohttp import web
 from openai_support import Connect, FakeService, batch, named, submission_of
 
 from batchd import CannotFind, RejectedError, TransientError
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 
@@ -122,7 +122,7 @@ async def test_an_empty_page_is_the_end(service: FakeService, provider: OpenAIPr
 
 
 async def test_endless_pages_end_at_a_limit(service: FakeService, connect: Connect, tmp_path: Path) -> None:
-    provider = connect(pacing=Pacing(max_pages=5))
+    provider = connect(pacing=OpenAIPacing(max_pages=5))
     count = 0
 
     async def endless(request: web.Request) -> web.StreamResponse:

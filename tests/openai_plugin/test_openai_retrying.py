@@ -8,12 +8,11 @@ import pytest
 import tenacity
 from openai_support import Connect, FakeService, batch, hang_up, named, remote, reset
 
-from batchd import NotSent, RejectedError, TransientError
-from batchd_openai import retrying
-from batchd_openai.pacing import Pacing
+from batchd import NotSent, RejectedError, TransientError, retrying
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
-PACING = Pacing()
+PACING = OpenAIPacing()
 BATCH = "/batches/batch_1"
 
 
@@ -51,7 +50,7 @@ async def test_a_refusal_is_not_tried_again(service: FakeService, provider: Open
 async def test_a_slow_fault_leaves_no_time_for_retries(service: FakeService, connect: Connect) -> None:
     service.on("GET", BATCH, 500)
     with pytest.raises(TransientError):
-        await connect(pacing=Pacing(within=0.0)).poll(remote())
+        await connect(pacing=OpenAIPacing(within=0.0)).poll(remote())
     assert service.count("GET", BATCH) == 1
 
 
@@ -59,7 +58,7 @@ def pause_after(error: Exception, attempt: int) -> float:
     state = tenacity.RetryCallState(tenacity.AsyncRetrying(), None, (), {})
     state.attempt_number = attempt
     state.set_exception((type(error), error, None))
-    return retrying.Pause(PACING)(state)
+    return retrying.RetryPause(PACING)(state)
 
 
 def test_pauses_are_the_services_or_random_within_a_range_that_doubles() -> None:

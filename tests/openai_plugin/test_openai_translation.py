@@ -22,7 +22,9 @@ from openai_support import named
 from yarl import URL
 
 from batchd import (
+    CallKind,
     CannotFind,
+    HttpCall,
     NotSent,
     ProviderError,
     RejectedError,
@@ -34,10 +36,10 @@ from batchd import (
 )
 from batchd_openai.sdk_errors import FOREIGN, translate
 from batchd_openai.translation import of_response
-from batchd_openai.wire import Call, Kind, Service
+from batchd_openai.wire import Service
 
 SERVICE = Service("https://acme.example/v1", "the environment variable ACME_KEY")
-CREATE = Call("create a batch", Kind.CREATE, about="file-1")
+CREATE = HttpCall("create a batch", CallKind.CREATE, about="file-1")
 
 REQUEST = httpx2.Request("POST", "https://acme.example/v1/batches")
 INFO = RequestInfo(URL("https://acme.example"), "POST", CIMultiDictProxy(CIMultiDict()), URL("https://acme.example"))
@@ -276,8 +278,8 @@ def test_our_own_timeout_during_a_connect_is_no_proof() -> None:
 def test_every_status_by_kind_of_call(
     status: int, plain: type[Exception], upload: type[Exception], create: type[Exception], look: type[Exception]
 ) -> None:
-    kinds = {Kind.PLAIN: plain, Kind.UPLOAD: upload, Kind.CREATE: create, Kind.LOOK: look}
-    found = {kind: type(of_response(answer(status), Call("do it", kind), SERVICE)) for kind in kinds}
+    kinds = {CallKind.PLAIN: plain, CallKind.UPLOAD: upload, CallKind.CREATE: create, CallKind.LOOK: look}
+    found = {kind: type(of_response(answer(status), HttpCall("do it", kind), SERVICE)) for kind in kinds}
     assert found == kinds
 
 

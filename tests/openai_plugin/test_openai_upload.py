@@ -12,7 +12,7 @@ from aiohttp import web
 from openai_support import Connect, FakeService, hang_up, named, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 
@@ -107,7 +107,7 @@ async def test_an_upload_that_is_slower_than_allowed_is_stopped(
     service: FakeService, connect: Connect, tmp_path: Path
 ) -> None:
     # This try is short, so a second one would still start within the ten seconds.
-    pacing = Pacing(min_upload=0.2, tries=1)
+    pacing = OpenAIPacing(min_upload=0.2, tries=1)
     submission = submission_of(tmp_path)
     with submission.file.open("wb") as file:
         file.truncate(30_000_000)

@@ -22,7 +22,7 @@ import pytest
 from batchd.domain.lifecycle import Action, Poll, Submit
 from batchd.domain.routing import Route
 from batchd.testing.household import Household, Living
-from batchd_openai.pacing import Pacing
+from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import ASKING, csv_of, route
@@ -146,7 +146,9 @@ async def make_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust: ssl.
         ) -> Pair:
             server = await leaving.enter_async_context(running(tmp_path / "sandbox", **(sandbox or {})))
             settings = {"base_url": server.url, "api_key": KEY, "request_timeout": 20, **(provider or {})}
-            ours = OpenAIProvider(OpenAIProvider.Settings.model_validate(settings), pacing=Pacing(first_pause=0.002))
+            ours = OpenAIProvider(
+                OpenAIProvider.Settings.model_validate(settings), pacing=OpenAIPacing(first_pause=0.002)
+            )
             leaving.push_async_callback(ours.aclose)
             house = Household(
                 tmp_path / "house",

@@ -14,6 +14,7 @@ import click
 
 import batchd
 from batchd import (
+    AnswerTooLarge,
     Archive,
     BadRow,
     BatchdError,
@@ -22,6 +23,8 @@ from batchd import (
     BatchProvider,
     BatchStatus,
     Body,
+    BoundedAnswers,
+    CallKind,
     CallRate,
     CannotFind,
     ConfigError,
@@ -35,7 +38,13 @@ from batchd import (
     FileSink,
     FindsBatches,
     FromFile,
+    HeaderValues,
     Hello,
+    HttpBatchProvider,
+    HttpCall,
+    HttpLiveProvider,
+    HttpService,
+    HttpSettings,
     Installation,
     Json,
     Limits,
@@ -49,6 +58,7 @@ from batchd import (
     NotSent,
     Observer,
     Outbox,
+    Pacing,
     Page,
     PagedSink,
     PluginError,
@@ -85,6 +95,7 @@ from batchd import (
     WorkerLost,
     Workers,
     account_advice,
+    arriving,
     cell_text,
     covered,
     describe_node,
@@ -101,6 +112,7 @@ from batchd import (
     service_tables,
     signature,
     unique_names,
+    with_retries,
     without_thinking,
 )
 from batchd.testing.conformance import (
@@ -330,6 +342,53 @@ class MailProvider(BatchProvider[MailSettings]):
         return [f"{model} is not a model." for model in models]
 
     async def aclose(self) -> None: ...
+
+
+class PostSettings(HttpSettings):
+    """A service at an address."""
+
+    base_url: str = "https://post.example/v1"
+    api_key: Secret
+    headers: HeaderValues = {}
+
+
+class PostClient(BoundedAnswers):
+    """Takes no parcels."""
+
+    max_answer = 1_000_000
+
+    def judge(self, content: bytearray) -> None:
+        if b"parcel" in content:
+            raise AnswerTooLarge("more than a letter")
+
+
+class PostProvider(HttpBatchProvider[PostSettings], HttpLiveProvider[PostSettings]):
+    """A service over HTTP: what follows from the bytes that it sends is there."""
+
+    Settings = PostSettings
+
+    async def poll(self, batch: RemoteBatch) -> BatchStatus:
+        service = HttpService(self.settings.base_url, self.settings.api_key.where, self.settings.api_key.renewal)
+        call = HttpCall(f"describe {batch.id}", CallKind.PLAIN, about=batch.id)
+        assert_type(service.of_fault(OSError("It is down."), call), BatchdError)
+        assert_type(self.settings.revealed(self.settings.headers), dict[str, str])
+        raise service.key_refused(401, "No.", call)
+
+    async def submit(self, submission: Submission) -> str:
+        async def once() -> str:
+            return submission.key
+
+        return await with_retries(Pacing(tries=2, within=1.0), once)
+
+    async def ask_to_cancel(self, batch: RemoteBatch) -> None: ...
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        async with PostClient() as client, client.stream("GET", self.settings.place) as response:
+            async for chunk in arriving(response.aiter_bytes(), (OSError,), lambda error: TransientError(str(error))):
+                target.write(chunk)
+
+    async def answer(self, call: LiveCall) -> LiveAnswer:
+        return LiveAnswer()
 
 
 class ForgetsToWait(BatchProvider[Settings]):

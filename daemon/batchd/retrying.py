@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import tenacity
 from tenacity.wait import wait_base
 
-from batchd import TransientError
-
-from .pacing import Pacing
+from .errors import TransientError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How often a call is tried, and how long the pauses are. One value, so that a test can have short pauses."""
+
+    tries: int = 3
+    within: float = 10.0
+    """Seconds after which a call is not tried again."""
+    first_pause: float = 0.5
+    longest_pause: float = 4.0
+    """A service that asks for a longer one is left to the daemon."""
 
 
 async def with_retries(pacing: Pacing, send: Callable[[], Awaitable[T]]) -> T:
     """Call `send` again, a few times, while it raises a `TransientError` that may pass soon."""
     tries = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(lambda error: soon_over(pacing, error)),
-        wait=Pause(pacing),
+        wait=RetryPause(pacing),
         stop=tenacity.stop_after_attempt(pacing.tries) | tenacity.stop_before_delay(pacing.within),
         reraise=True,
     )
@@ -38,7 +49,7 @@ def soon_over(pacing: Pacing, error: BaseException) -> bool:
     )
 
 
-class Pause(wait_base):
+class RetryPause(wait_base):
     """The pause that the service asked for, else a random one with exponential backoff."""
 
     def __init__(self, pacing: Pacing) -> None:

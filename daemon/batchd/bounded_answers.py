@@ -1,0 +1,90 @@
+"""An HTTP client for SDKs that follows no redirect, and reads no more of an answer than one of its kind can have.
+
+A service, or a proxy in its place, may send JSON without end, or a megabyte of gzip that unpacks to a gigabyte. An SDK
+reads each answer into memory as a whole, so the limit stands below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+import httpx2
+
+from .errors import BatchdError
+
+ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+"""Headers that are not true of a decoded body."""
+
+
+class AnswerTooLarge(httpx2.StreamError):
+    """The service sends more than an answer of this kind can have."""
+
+
+class BoundedAnswers(httpx2.AsyncClient):
+    """Stands before the client of an SDK among the bases of a class.
+
+    A redirect is not followed: with it would go the key, the rows, and a create that has been carried out already.
+    """
+
+    max_answer: ClassVar[int]
+    """Bytes, decoded, of an answer that is no stream."""
+    max_error: ClassVar[int] = 100_000
+    """Bytes of an error that are read. The rest is left out: the status counts."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(follow_redirects=False, **options)
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """The answer, read into memory within the limits. A stream that is no error is left to its reader."""
+        response = await super().send(request, stream=True, **options)
+        if response.is_success and stream:
+            return response
+        try:
+            content = await (self._whole(response) if response.is_success else self._beginning(response))
+        finally:
+            await response.aclose()
+        headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in ENCODED]
+        return httpx2.Response(
+            response.status_code, headers=headers, content=content, request=request, extensions=response.extensions
+        )
+
+    def judge(self, content: bytearray) -> None:
+        """Raise AnswerTooLarge if there is too much in it, though not too many bytes."""
+
+    async def _whole(self, response: httpx2.Response) -> bytes:
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > self.max_answer:
+                raise AnswerTooLarge(f"more than {self.max_answer / 1e6:.0f} MB")
+        self.judge(content)
+        return bytes(content)
+
+    async def _beginning(self, response: httpx2.Response) -> bytes:
+        content = bytearray()
+        # What arrived is enough: the status has come.
+        with suppress(httpx2.HTTPError):
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > self.max_error:
+                    break
+        return bytes(content[: self.max_error])
+
+
+async def arriving(
+    chunks: AsyncIterator[bytes], foreign: tuple[type[Exception], ...], translate: Callable[[Exception], BatchdError]
+) -> AsyncIterator[bytes]:
+    """The chunks of a body as they come, with the errors of the network translated: an SDK does that no more then."""
+    while True:
+        try:
+            chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except foreign as error:
+            failure = translate(error)
+            break
+        # Outside the `try`: what the caller raises (a full disk, say) is not the service's fault.
+        yield chunk
+    raise failure

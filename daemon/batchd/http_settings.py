@@ -1,0 +1,78 @@
+"""Settings of a provider that calls a service over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, PlainValidator, field_validator
+
+from .plugin_base import Settings
+from .settings import Duration, Secret
+
+_REFERENCES = ("env:", "file:", "credential:")
+
+
+def _value(value: Any) -> str | Secret:
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
+        raise ValueError('should be plain text on one line, in quotes, or "env:NAME", "file:PATH" or "credential:NAME"')
+    return Secret(value) if value.startswith(_REFERENCES) else value
+
+
+def _keep_secrets(values: dict[str, str | Secret]) -> dict[str, str | Secret]:
+    # What looks like a secret is one, and must not be shown.
+    return {
+        name: Secret(value) if isinstance(value, str) and Secret.suits(name, value) else value
+        for name, value in values.items()
+    }
+
+
+HeaderValues = Annotated[dict[str, Annotated[str | Secret, PlainValidator(_value)]], AfterValidator(_keep_secrets)]
+"""Headers or query parameters: each value is literal, or where to read it."""
+
+
+class HttpSettings(Settings):
+    """What every service has. The subclass adds `api_key`, and a default to `base_url`.
+
+    * `base_url`: the service's address
+    * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
+    """
+
+    base_url: str
+    request_timeout: Duration = 60.0
+    connect_timeout: Duration = 10.0
+
+    after_the_address: ClassVar[str] = ""
+    """Where to write what stands after a `?`, as the end of a sentence."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _base_url(cls, text: str) -> str:
+        text = text.strip()
+        url = urlsplit(text)
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            raise ValueError(f'should be an address such as "{cls.model_fields["base_url"].default}"')
+        if "?" in text or "#" in text:
+            raise ValueError(f"must end before the `?`{cls.after_the_address}")
+        if url.username or url.password:
+            raise ValueError("must not hold a user or a password; write the key as `api_key`")
+        return text.rstrip("/")
+
+    def is_at(self, domain: str) -> bool:
+        """Whether the service is at this domain, or below it."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == domain or host.endswith(f".{domain}")
+
+    @property
+    def place(self) -> str:
+        """Where the service is, to tell accounts apart by: without a user, whatever the case of its name."""
+        address = urlsplit(self.base_url)
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2].lower()}{address.path.rstrip('/')}"
+
+    @staticmethod
+    def revealed(values: Mapping[str, str | Secret]) -> dict[str, str]:
+        """Headers or query parameters, with every secret read anew. Raises RejectedError if one cannot be read."""
+        return {name: value if isinstance(value, str) else value.for_header() for name, value in values.items()}

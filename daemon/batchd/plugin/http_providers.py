@@ -1,0 +1,71 @@
+"""Providers of services over HTTP, whose answers are bytes in OpenAI's form: what follows from those."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import msgspec
+
+from ..answers.meaning import read_output_line
+from ..calls import LiveCall
+from ..contracts import BatchProvider, LiveProvider, RemoteBatch
+from ..errors import ProviderError, RejectedError, RemoteMissing, TransientError
+from ..http_settings import HttpSettings
+from ..model import BatchPhase, Body, Result
+
+HttpSettingsT = TypeVar("HttpSettingsT", bound=HttpSettings)
+
+
+class HttpBatchProvider(BatchProvider[HttpSettingsT]):
+    """Write `download` and `ask_to_cancel` in place of `results` and `cancel`."""
+
+    async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
+        """Every readable line of a download, through a temporary file."""
+        with tempfile.TemporaryFile() as answers:
+            await self.download(batch, answers)
+            answers.seek(0)
+            # Bytes, so that only a newline ends a line: text would also be split at U+2028 and others.
+            for line in answers:
+                result = read_output_line(line)
+                if result is not None:
+                    yield result
+
+    @abstractmethod
+    async def ask_to_cancel(self, batch: RemoteBatch) -> None:
+        """Make the call that cancels the batch."""
+
+    async def cancel(self, batch: RemoteBatch) -> None:
+        """Ask the service to stop the batch. It is no error if the batch has ended already."""
+        try:
+            await self.ask_to_cancel(batch)
+        except RejectedError:
+            raise
+        except ProviderError as refusal:
+            # Services refuse to cancel an ended batch in different ways, so its state decides.
+            if not await self._stopping(batch):
+                raise refusal from None
+
+    async def _stopping(self, batch: RemoteBatch) -> bool:
+        try:
+            phase = (await self.poll(batch)).phase
+        except RemoteMissing:
+            return True
+        return phase.ended or phase is BatchPhase.CANCELLING
+
+
+class HttpLiveProvider(LiveProvider[HttpSettingsT]):
+    """Write `answer` in place of `complete`."""
+
+    async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
+        """The same as `answer`, decoded."""
+        answer = await self.answer(LiveCall(custom_id, msgspec.json.encode(body), endpoint, custom_id))
+        if answer.failure is not None:
+            return Result(custom_id, answer.failure)
+        head = b'{"custom_id":%s,"response":{"status_code":%d,"body":' % (msgspec.json.encode(custom_id), answer.status)
+        result = read_output_line(head + answer.body + b'},"error":null}')
+        if result is None:
+            raise TransientError(f"{self.settings.base_url} answered with something that is not JSON.", answered=True)
+        return result
