@@ -53,7 +53,8 @@ def view(state: JobState, *parts: PartState, delivered: tuple[str, ...] = (), **
     counts = {each: parts.count(each) for each in parts}
     workable = [each for each in all_parts if each.state in {PartState.ANSWERED, PartState.UNPLANNED}]
     workable.sort(key=lambda each: each.state is PartState.UNPLANNED)
-    return JobView(job(state, **more), counts, workable, frozenset(delivered))
+    planned = min((each.first for each in workable if each.state is PartState.UNPLANNED), default=0)
+    return JobView(job(state, **more), counts, workable, frozenset(delivered), planned_rows=planned)
 
 
 UNPLANNED, PLANNED, BATCHED, ANSWERED, COLLECTED = PartState
@@ -80,6 +81,12 @@ UNPLANNED, PLANNED, BATCHED, ANSWERED, COLLECTED = PartState
         # Planning: plan what is not planned; admit once all is, also if there is nothing left to ask.
         (view(JobState.PLANNING, UNPLANNED, UNPLANNED), [do.Plan("j", 0), do.Plan("j", 10)]),
         (view(JobState.PLANNING, PLANNED, UNPLANNED), [do.Plan("j", 10)]),
+        # Of a large file, what is planned is sent early, once it is enough.
+        (view(JobState.PLANNING, PLANNED, UNPLANNED, early_from=11), [do.Plan("j", 10)]),
+        (view(JobState.PLANNING, PLANNED, UNPLANNED, early_from=10), [do.Plan("j", 10), do.SendEarly("j")]),
+        (view(JobState.PLANNING, UNPLANNED, PLANNED, early_from=10), [do.Plan("j", 0)]),
+        (view(JobState.PLANNING, PLANNED, UNPLANNED, early_from=10, cancelled=True), [do.Skip("j")]),
+        (view(JobState.PLANNING, PLANNED, PLANNED, early_from=10), [do.Admit("j")]),
         (view(JobState.PLANNING, PLANNED, PLANNED), [do.Admit("j")]),
         (view(JobState.PLANNING, PLANNED, COLLECTED), [do.Admit("j")]),
         (view(JobState.PLANNING, COLLECTED, COLLECTED), [do.Admit("j")]),

@@ -50,6 +50,15 @@ LIMITS = st.builds(
 FREE = st.none() | st.integers(-100, 2_000)
 
 
+def test_what_comes_of_a_file_that_is_being_planned_waits_for_a_full_batch() -> None:
+    early = [part(number * 30, 30, more=True) for number in range(4)]
+    packing = pack(early, ROOMY, linger=0, steady=NOW)
+    assert packed(packing) == [[0, 30, 60]], "a hundred do not go into it with the fourth"
+    assert packing.again_at is None
+    small = part(500, 1, job="other")
+    assert packed(pack([*early[:2], small], ROOMY, linger=0, steady=NOW)) == [[0, 30, 500]], "others wait no longer"
+
+
 @settings(deadline=None)
 @given(QUEUES, LIMITS, st.floats(0, NOW), FREE)
 def test_no_batch_exceeds_a_limit(queue: list[QueuedPart], limits: Limits, linger: float, free: int | None) -> None:

@@ -102,6 +102,8 @@ JOBS = st.builds(
     parent=st.none() | NAME,
     family=st.none() | NAME,
     step_columns=st.none() | st.lists(TEXT, max_size=3),
+    early_rows=COUNT,
+    early_from=st.none() | COUNT,
     replaces=st.none() | TEXT,
 )
 PARTS = st.builds(

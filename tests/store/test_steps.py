@@ -45,6 +45,7 @@ class Step:
 
 
 RUNNING = job(JobState.RUNNING)
+EARLY = job(JobState.PLANNING, early_from=5)
 PLANNED = part(0, PartState.PLANNED, requests=10, size=1_000, input_tokens=100)
 BATCHED = replace(PLANNED, state=PartState.BATCHED, batch="batch")
 ANSWERED = replace(PLANNED, state=PartState.ANSWERED, batch="batch")
@@ -157,6 +158,14 @@ STEPS = [
     ),
     jobs_step("rejected", JobState.REJECTING, lambda s: s.jobs.rejected(job(JobState.REJECTING), 5.0)),
     Step("admit", (job(JobState.PLANNING), PLANNED), admit, ("JobPlanned",)),
+    jobs_step(
+        "sent_early",
+        JobState.PLANNING,
+        lambda s: s.money.sent_early(EARLY, rows=10, terms=None, most={0: 5}),
+        parts=(PLANNED, part(10)),
+        early_from=5,
+    ),
+    jobs_step("all_at_once", JobState.PLANNING, lambda s: s.money.all_at_once(EARLY), early_from=5),
     Step("approved", (job(JobState.HELD),), approve, ("JobApproved",), job(JobState.HELD)),
     Step("noted", (job(JobState.HELD),), lambda s: s.money.noted(job(JobState.HELD), "job.csv.held.txt")),
     Step(
@@ -422,9 +431,21 @@ async def test_what_waits_is_read_as_far_as_there_is_room(store: Opened) -> None
     assert await waiting(store, tokens=PLANNED.input_tokens * 2) == [0, 20, 30]
     _, rest = await store.waiting.of_jobs(["job"], ReadLimit(10, 10, 1e9, 1e9), now=50.0)
     assert rest == 60.0
-    known = {"job": [WaitingPart("job", 70, 10, 1_000, 100, 50, 0, None)]}
+    known = {"job": [WaitingPart("job", 70, 10, 1_000, 100, 50, 0, None, False)]}
     parts, _ = await store.waiting.of_jobs(["job"], ReadLimit(10, 10, 1e9, 1e9), now=50.0, known=known)
     assert parts == known["job"], "what is known is not read again"
+
+
+async def test_what_may_be_sent_early_waits_while_the_rest_is_planned(store: Opened) -> None:
+    many = [replace(PLANNED, first=10 * number) for number in range(3)]
+    await store.put(replace(EARLY, early_rows=20), *many, part(30))
+    assert await waiting(store) == [0, 10]
+    [changed] = (await store.changes.take()).jobs
+    assert changed.waiting is not None
+    await store.money.all_at_once(EARLY)
+    assert await waiting(store) == []
+    [changed] = (await store.changes.take()).jobs
+    assert changed.waiting is None
 
 
 # --- what the steps leave ----------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class JobAction(Struct, frozen=True):
     job: str
 
 
-class Switching(JobAction, frozen=True):
+class SwitchAction(JobAction, frozen=True):
     """A job is asked in another way from now on."""
 
 
@@ -61,11 +61,15 @@ class Admit(JobAction, frozen=True):
     """All parts are planned: price the job and let it run, or hold it."""
 
 
-class Hasten(Switching, frozen=True):
+class SendEarly(JobAction, frozen=True):
+    """Enough of a large file is planned: let that be sent while the rest is planned."""
+
+
+class Hasten(SwitchAction, frozen=True):
     """The job would be late: ask its rows by live calls from now on, and end the batches that hold them."""
 
 
-class Move(Switching, frozen=True):
+class Move(SwitchAction, frozen=True):
     """The job's provider has been down for long: ask what it does not hold at the fallback of the route."""
 
 
@@ -182,7 +186,8 @@ Action: TypeAlias = JobAction | BatchAction | Pack
 class JobView:
     """What decides the next actions of a job: the number of parts in each state, and the parts with local work.
 
-    `later` counts the parts that wait for a person to see the pilot; the others leave them out.
+    `later` counts the parts that wait for a person to see the pilot; the others leave them out. `planned_rows` is how
+    many rows from the first on are planned, while others are not.
     """
 
     job: Job
@@ -190,6 +195,7 @@ class JobView:
     workable: Sequence[Part] = ()
     delivered: frozenset[str] = frozenset()
     later: int = 0
+    planned_rows: int = 0
 
     @property
     def open_parts(self) -> int:
@@ -244,6 +250,8 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
         # Also if no row is left to ask: admission records that, and the prices.
         if not view.parts.get(PartState.UNPLANNED):
             yield Admit(job.id)
+        elif job.early_from is not None and view.planned_rows >= job.early_from:
+            yield SendEarly(job.id)
     elif not view.open_parts and not view.later:
         yield HandOn(job.id) if job.route.then is not None and job.trial is not Trial.TRY else _end_of(job)
     elif not view.open_parts and (job.state is not JobState.HELD or job.reason_code != PILOT):

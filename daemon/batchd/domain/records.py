@@ -42,6 +42,9 @@ class Job:
     `trial` says that rows are asked ahead. A step of a chain has the job that it took its rows from as `parent`, and
     the one that took the file as `family`. Once the answers of later steps are joined to its own, `step_columns` are
     the columns of its own alone.
+
+    Of a large file, the first `early_rows` may be sent while the others are planned; once the first `early_from` are
+    planned, these may be sent, too. None: what is not sent yet waits until the job is admitted.
     """
 
     id: str
@@ -86,6 +89,8 @@ class Job:
     parent: str | None = None
     family: str | None = None
     step_columns: Sequence[str] | None = None
+    early_rows: int = 0
+    early_from: int | None = None
 
     @property
     def first_step(self) -> str:
@@ -183,7 +188,8 @@ class QueuedPart:
     """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
     `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. A `suspect` part, which
-    was refused so many times, gets a batch of its own. `priority` is that of its route.
+    was refused so many times, gets a batch of its own. `priority` is that of its route. If there is `more` to come of
+    its job, a batch is not made of what is there until it is full.
     """
 
     claimed_at: float
@@ -196,6 +202,7 @@ class QueuedPart:
     since: float = 0.0
     suspect: int = 0
     priority: int = 1
+    more: bool = False
 
     @property
     def alone(self) -> bool:

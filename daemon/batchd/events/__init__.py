@@ -49,11 +49,11 @@ from .jobs import JobRejected as JobRejected
 from .jobs import JobRetried as JobRetried
 from .jobs import OrderGiven as OrderGiven
 from .jobs import OrderRefused as OrderRefused
-from .jobs import PartSplit as PartSplit
-from .jobs import RowsReturned as RowsReturned
 from .jobs import SinkSkipped as SinkSkipped
 from .jobs import SourceChanged as SourceChanged
-from .jobs import WorkerDied as WorkerDied
+from .parts import PartSplit as PartSplit
+from .parts import RowsReturned as RowsReturned
+from .parts import WorkerDied as WorkerDied
 from .trials import PilotApproved as PilotApproved
 from .trials import TryBegun as TryBegun
 from .trials import TryEnded as TryEnded

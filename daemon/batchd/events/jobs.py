@@ -1,4 +1,4 @@
-"""The events of jobs and their parts."""
+"""The events of jobs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class JobRejected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlanned(Event):
-    """Every row has a request, or has failed."""
+    """Every row has a request, or has failed. Of a large file, some requests were `sent` before all were made."""
 
     requests: int
     failed: int
@@ -87,6 +87,7 @@ class JobPlanned(Event):
     unlimited: int = 0
     reused: int = 0
     empty: int = 0
+    sent: int = 0
 
     @property
     def sentence(self) -> str:
@@ -99,7 +100,8 @@ class JobPlanned(Event):
         cost = f"; {they} at most {_rounded(self.estimated_cost)} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
             cost = f"; what {they} at most is not known, since {self.unlimited:,} set no max_tokens"
-        return f"Ready to send {count(self.requests, 'question')}{cost}.{again}{failed}{nothing}"
+        before = f" ({self.sent:,} of them are sent)" if self.sent else ""
+        return f"Ready to send {count(self.requests, 'question')}{before}{cost}.{again}{failed}{nothing}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,52 +345,6 @@ class JobPurged(Event):
         kept = f" Could not be deleted: {' '.join(self.kept)}" if self.kept else ""
         yours = f" These are yours, and stay: {', '.join(self.yours)}." if self.yours else ""
         return f"Deleted of {self.source}: the working files{cache}{files}.{kept}{yours}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowsReturned(Event):
-    """Some rows of a part have no final answer and are asked again."""
-
-    part: int
-    rows: int
-    attempt: int
-    reasons: dict[str, int] = dataclasses.field(default_factory=dict)
-    severity: ClassVar[str] = "debug"
-
-    @property
-    def sentence(self) -> str:
-        return (
-            f"{count(self.rows, 'row')} of the part from row {self.part} will be asked again "
-            f"(attempt {self.attempt}): {listed(self.reasons)}."
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartSplit(Event):
-    """A part was too large for the provider, or holds a row that makes its batch fail, and was split."""
-
-    part: int
-    pieces: int
-    reason: str
-    severity: ClassVar[str] = "debug"
-
-    @property
-    def sentence(self) -> str:
-        return f"Split the part from row {self.part} into {self.pieces}: {self.reason}."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerDied(Event):
-    """A worker process crashed while working on a part, which is tried again, or while reading a file."""
-
-    part: int | None = None
-    times: int
-    severity: ClassVar[str] = "warning"
-
-    @property
-    def sentence(self) -> str:
-        what = "reading the file" if self.part is None else f"the part from row {self.part}"
-        return f"A worker process crashed while working on {what} ({count(self.times, 'time')} so far)."
 
 
 def _rounded(amount: str) -> str:

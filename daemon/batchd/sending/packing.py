@@ -45,8 +45,9 @@ def pack(
     """Put waiting parts of one provider, model and endpoint into batches.
 
     A full batch is made now. One with room left is made once its oldest part has waited for `linger` seconds, so that
-    small jobs share batches. `free_tokens` may still be enqueued at the provider; parts with more tokens wait. A part
-    that exceeds a limit by itself is returned as too large. If `careful`, parts that were refused less come first.
+    small jobs share batches; parts of a job with `more` to come wait for it to be full. `free_tokens` may still be
+    enqueued at the provider; parts with more tokens wait. A part that exceeds a limit by itself is returned as too
+    large. If `careful`, parts that were refused less come first.
     `now` is by the wall clock, as the times at which jobs were claimed.
     """
     made: list[Sequence[QueuedPart]] = []
@@ -79,11 +80,11 @@ def pack(
             open_groups.remove(group)
             made.append(group.parts)
     for number, group in enumerate(open_groups, start=1):
-        ready_at = min(part.since for part in group.parts) + linger
+        ready_at = min((part.since for part in group.parts if not part.more), default=math.inf) + linger
         # Where there is a later one, some part did not fit into this one: little more would.
         if number < len(open_groups) or ready_at <= steady:
             made.append(group.parts)
-        else:
+        elif ready_at < math.inf:
             again_at = ready_at
     if not careful:
         made.sort(key=lambda batch: (_arrival(batch[0], now), batch[0]))

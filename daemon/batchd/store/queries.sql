@@ -53,8 +53,9 @@ SELECT id, state, claimed_at, route, late_at,
            AND step.parent = jobs.id AND step.state NOT IN ('done', 'cancelled'))
        WHEN 'failed' THEN trial IS 'try'
        ELSE 0 END OR (note IS NOT NULL AND state != 'held') AS has_work,
-       state = 'running' AND NOT cancelled
-       AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'planned') AS waiting
+       NOT cancelled AND (state = 'running' OR (state = 'planning' AND early_from > 0))
+       AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'planned'
+                   AND (jobs.state = 'running' OR parts.first < jobs.early_rows)) AS waiting
 FROM jobs WHERE id IN (SELECT id FROM changed_jobs)
 
 -- name: changed_batches_in_work
@@ -67,7 +68,7 @@ SELECT * FROM batches WHERE key IN (SELECT key FROM changed_batches)
 SELECT DISTINCT value AS sink FROM jobs, json_each(jobs.route, '$.sinks') WHERE state = 'delivering'
 
 -- name: part_counts
-SELECT state, later, COUNT(*) AS number FROM parts WHERE job = :job GROUP BY state, later
+SELECT state, later, COUNT(*) AS number, MIN(first) AS first FROM parts WHERE job = :job GROUP BY state, later
 
 -- name: workable_parts
 -- Answers first: collecting frees the disk and may finish the job.
@@ -148,13 +149,18 @@ UPDATE parts SET later = 0 WHERE job = :job
 
 -- name: waiting_parts
 -- Planned parts of a job that waits for batches, with what packing needs to know.
-SELECT job, first, requests, size, input_tokens, output_tokens, suspect, rest_until FROM parts
-WHERE job = :job AND state = 'planned' ORDER BY first
+SELECT job, first, parts.requests, parts.size, input_tokens, output_tokens, suspect, rest_until,
+       jobs.state = 'planning' AS more
+FROM parts JOIN jobs ON jobs.id = parts.job
+WHERE job = :job AND parts.state = 'planned'
+  AND (jobs.state = 'running' OR (early_from > 0 AND first < early_rows))
+ORDER BY first
 
 -- name: waiting_part
 SELECT parts.* FROM parts JOIN jobs ON jobs.id = parts.job
 WHERE parts.job = :job AND parts.first = :first
-  AND parts.state = 'planned' AND jobs.state = 'running' AND NOT jobs.cancelled
+  AND parts.state = 'planned' AND NOT jobs.cancelled
+  AND (jobs.state = 'running' OR (jobs.state = 'planning' AND jobs.early_from > 0 AND parts.first < jobs.early_rows))
   AND (:lane = 'live' OR jobs.late_at IS NULL) AND json_extract(jobs.route, '$.provider') = :provider
 
 -- name: jobs_with_deadline

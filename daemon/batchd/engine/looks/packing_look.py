@@ -155,7 +155,10 @@ class PackingLook:
     async def _read(
         self, key: WaitingKey, line: JobLine, room: ReadLimit, read: dict[tuple[str, int], float]
     ) -> list[QueuedPart]:
-        steady, priority = self._context.clock.steady(), self._context.configured.priority(key.asking.route)
+        steady, configured = self._context.clock.steady(), self._context.configured
+        priority = configured.priority(key.asking.route)
+        # A limit that came meanwhile is for the whole of a job, which waits to be admitted.
+        limited = configured.budget.limits(key.asking.provider, key.asking.route)
         claimed = self._may_go(key, line, room)
         parts, rest_until = await self._context.store.waiting.of_jobs(
             claimed, room, now=self._context.clock.now(), known=self._known
@@ -166,6 +169,8 @@ class PackingLook:
             self.again.append(steady + min(rest_until - self._context.clock.now(), MAX_REST))
         queued = []
         for part in parts:
+            if part.more and limited:
+                continue
             since = read[part.job, part.first] = self._since.get((part.job, part.first), steady)
             queued.append(
                 QueuedPart(
@@ -179,6 +184,7 @@ class PackingLook:
                     since=since,
                     suspect=part.suspect,
                     priority=priority,
+                    more=bool(part.more),
                 )
             )
         return queued

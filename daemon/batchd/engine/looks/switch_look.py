@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...domain.lifecycle import Hasten, Move, Switching
+from ...domain.lifecycle import Hasten, Move, SwitchAction
 from ...domain.routing import Route
 from ...domain.subjects import Subject
 from ...money.lanes import Lane
@@ -20,8 +20,8 @@ from ..room import Room
 class Switches:
     """The switches that are wanted, those of them that are due, and when to look again (steady times)."""
 
-    wanted: Sequence[Switching]
-    due: Sequence[Switching]
+    wanted: Sequence[SwitchAction]
+    due: Sequence[SwitchAction]
     times: Sequence[float]
 
 
@@ -43,7 +43,7 @@ class SwitchLook:
     async def look(self) -> Switches:
         """What is to be switched now."""
         self._times, self._not_now = [], set()
-        wanted: list[Switching] = [*await self._late(), *await self._outages()]
+        wanted: list[SwitchAction] = [*await self._late(), *await self._outages()]
         return Switches(wanted, [each for each in wanted if each not in self._not_now], self._times)
 
     async def _late(self) -> list[Hasten]:

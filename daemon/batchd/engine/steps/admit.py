@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from ...domain.lifecycle import Admit
 from ...domain.records import Asked, Job, JobState, Part, PartState
@@ -17,6 +17,7 @@ from ...money.pricing import Terms, at_most
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 from .identical_rows import compare_parts
+from .part_files import remove_attempt
 
 LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
@@ -50,26 +51,24 @@ async def admit(context: Context, action: Admit) -> None:
     currency = configured.budget.currency
     if job.state is JobState.PLANNING and await compare_parts(context, job, parts):
         return
-    terms = await _terms_of(configured, job, context.clock.now())
-    most: dict[int, int] = {}
-    if terms is not None:
-        sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
-        kept = cached_for(job.route)
-        open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
-        most = {part.first: most_of_part(part, terms, lane, sure=sure, cached_for=kept) for part in open_parts}
+    terms, most = await price(context, configured, job, parts)
     whole = sum(most.values())
     if whole >= MAX_AMOUNT:
         most = dict.fromkeys(most, 0) | {next(iter(most)): MAX_AMOUNT}  # all the database can hold, to be refused
     unlimited = sum(part.unlimited for part in parts)
+    # Of what was sent early some may be answered by now.
+    early = job.early_rows
+    spent = (await context.store.money.of_job(job.id)).cost or 0 if early else 0
     event = JobPlanned(
         job=job.id,
-        requests=sum(part.requests for part in parts if part.state is not PartState.COLLECTED),
-        failed=sum(part.failed for part in parts),
-        estimated_cost=at_most(whole, currency) if terms is not None and not unlimited else None,
+        requests=sum(part.requests for part in parts if part.state is not PartState.COLLECTED or part.first < early),
+        failed=sum(part.failed for part in parts if part.first >= early),
+        estimated_cost=at_most(whole + spent, currency) if terms is not None and not unlimited else None,
         currency=currency,
         unlimited=unlimited,
         reused=sum(part.reused for part in parts),
         empty=sum(part.empty for part in parts),
+        sent=sum(part.requests for part in parts if part.first < early and part.state is not PartState.PLANNED),
     )
     family = await family_route(context, job)
     refusal = await context.store.money.admit(
@@ -82,6 +81,8 @@ async def admit(context: Context, action: Admit) -> None:
         limited=configured.budget.limits(job.route.provider, job.route.name, family),
     )
     if refusal is None:
+        if early:
+            await asyncio.to_thread(_forget_compared, context, [part for part in parts if part.first < early])
         return
     if job.note is not None and refusal.reason_code != job.reason_code:
         # Why, and what follows from it, is what the note says: it is written anew.
@@ -89,6 +90,26 @@ async def admit(context: Context, action: Admit) -> None:
         await context.store.money.noted(job, None)
     if refusal.passes or refusal.code in {PRICE_UNKNOWN, QUESTION_CHANGED}:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
+
+
+async def price(
+    context: Context, configured: Configured, job: Job, parts: Sequence[Part]
+) -> tuple[Terms | None, dict[int, int]]:
+    """The terms of the job, None if nobody knows them, and what each open part can cost at most, by its first row."""
+    terms = await _terms_of(configured, job, context.clock.now())
+    if terms is None:
+        return None, {}
+    sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
+    kept = cached_for(job.route)
+    open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
+    return terms, {part.first: most_of_part(part, terms, lane, sure=sure, cached_for=kept) for part in open_parts}
+
+
+def _forget_compared(context: Context, parts: Sequence[Part]) -> None:
+    """Remove what was kept of parts that are collected, since others were compared with them."""
+    for part in parts:
+        if part.state is PartState.COLLECTED or part.attempt > 1:
+            remove_attempt(context.spool, replace(part, attempt=1, results=0))
 
 
 async def _terms_of(configured: Configured, job: Job, at: float) -> Terms | None:

@@ -17,12 +17,12 @@ from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.tables.money import Collected
 from ...work.collecting.collect import CollectDone, CollectTask, collect
-from ...work.kept_answers import index_of
 from ...workers.limits import Hung
 from ..context import Context
 from ..proven import prove
 from .account_refusals import block, waiting_text
 from .admit import correction_by
+from .part_files import remove_attempt
 from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
 from .useless_answers import hold_for_a_person
@@ -111,7 +111,8 @@ async def collect_part(context: Context, action: Collect) -> None:
     said = Collected(collected, part.batch, lane, done.bill, done.reasons, asked)
     await context.store.money.collected(job, part, said)
     await _note_answers(context, job, part, asked, done)
-    await asyncio.to_thread(_remove_attempt, context, part)
+    if not job.early_rows:  # else the rows that are planned later are compared with them
+        await asyncio.to_thread(remove_attempt, context.spool, part)
 
 
 def _answered_in_part(batch: Batch) -> bool:
@@ -148,16 +149,8 @@ async def _refused_as_a_whole(
         return  # they may hold answers; the last of them decides
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     moved = asked.provider != (await context.store.jobs.get(job.id)).route.provider
-    if batch is None or job.planned_at is None or batch.created_at < job.planned_at or moved:
+    planned_at = job.accepted_at if job.early_rows else job.planned_at
+    if batch is None or planned_at is None or batch.created_at < planned_at or moved:
         return  # by the route of before: it was changed, and the job goes on by the new one
     if not job.cancelled and not any(each.ok for each in parts):
         await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)
-
-
-def _remove_attempt(context: Context, part: Part) -> None:
-    spool = context.spool
-    files = [spool.requests(part), spool.answers(part), index_of(spool.answers(part)), spool.keys(part)]
-    files += [spool.corrections(part), spool.prints(part)]
-    files += [spool.results(part)] if part.results else []
-    for file in files:
-        file.unlink(missing_ok=True)

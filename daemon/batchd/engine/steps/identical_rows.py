@@ -13,8 +13,10 @@ from ..context import Context
 
 
 async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bool:
-    """Before the job is admitted: whether rows follow rows of other parts, so that their parts are planned again."""
+    """Before parts are sent: whether rows follow rows of other parts, so that their parts are planned again."""
     planned = {part.first: part for part in parts if part.state is PartState.PLANNED}
+    # Those that were sent early have kept what they asked first.
+    sent = [replace(part, attempt=1) for part in parts if part.first < job.early_rows]
     each = job.route.identical_rows == "each" and job.route.reuse is None
     if each or len(parts) == 1 or not planned:
         return False
@@ -29,7 +31,7 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
                 str(spool.prints(part)),
                 str(spool.requests(part)),
             )
-            for part in planned.values()
+            for part in [*sent, *(part for part in planned.values() if part.first >= job.early_rows)]
         ],
         leaders=str(spool.leaders(job.id)),
         more=any(part.later for part in parts),
@@ -37,9 +39,10 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
         endpoint=job.route.endpoint,
     )
     again = await context.local.run(compare, task)
-    if again:
-        await context.store.identical_rows.found([planned[first] for first in again])
-    return bool(again)
+    found = [planned[first] for first in again if first >= job.early_rows]
+    if found:
+        await context.store.identical_rows.found(found)
+    return bool(found)
 
 
 async def follow_other_parts(context: Context, job: Job, parts: Sequence[Part]) -> Sequence[Part]:

@@ -104,9 +104,23 @@ async def read_source(context: Context, action: Read) -> None:
         parts=parts,
         trial=Trial.PILOT if done.ahead else None,
         duplicates=context.duplicates,
+        early_from=None if done.ahead else _early_from(configured, job.route, done.rows),
     )
     if earlier is not None:
         await reject(context, job, "duplicate", await duplicate_reason(context, earlier))
+
+
+def _early_from(configured: Configured, route: Route, rows: int) -> int | None:
+    """How many rows of a large file are planned before they are sent: what fills a batch. None: all of them.
+
+    A limit is for the file as a whole, so that what it can cost has to be known first.
+    """
+    provider = configured.providers.get(route.provider)
+    if provider is None or route.question is not None or route.reuse is not None:
+        return None
+    batch = provider.limits.max_requests
+    limited = configured.budget.limits(route.provider, route.name)
+    return None if limited or rows <= batch else batch
 
 
 def _ahead(configured: Configured, job: Job, now: Route | None) -> int:

@@ -13,6 +13,8 @@ from ...store.database import to_json
 from ..context import Context
 
 PROVIDER_REFUSED = "provider_refused"
+PLANNED_ANEW = {"planned_at": None, "early_rows": 0, "early_from": None}
+"""Columns of a job whose open rows are all planned anew, before any is sent."""
 _WORDS = frozenset({"user", "system", "system_role", "schema_mode"})
 """Settings of a prompt that do not change the columns of its answers."""
 
@@ -60,10 +62,10 @@ async def go_on_by(context: Context, job: Job, route: Route) -> None:
         route=to_json(route.to_json()),
         duplicate_of=None,
         before_fallback=None,
-        planned_at=None,
         reason=None,
         reason_code=None,
         worker_crashes=0,
+        **PLANNED_ANEW,
     )
 
 

@@ -12,12 +12,12 @@ from ...model import Usage
 from ...secrets.known import covered
 from ...sending.useless_answers import Useless
 from ..context import Context
-from .route_refusals import changed_route, go_on_by
+from .route_refusals import PLANNED_ANEW, changed_route, go_on_by
 
 
 async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: Useless) -> None:
     """Commit that the job waits, with the words of what came."""
-    if job.cancelled or job.state is not JobState.RUNNING:
+    if job.cancelled or not (job.state is JobState.RUNNING or job.early_rows):
         return
     example = f", such as {covered(useless.example)}" if useless.example else ""
     reason = (
@@ -55,7 +55,7 @@ async def ask_anew(context: Context, job: Job) -> str:
     await asyncio.to_thread(context.spool.forget_follows, job.id)
     event = JobRetried(job=job.id, rows=job.rows or 0)
     await context.store.jobs.revive(
-        job, state=JobState.PLANNING, event=event, parts=parts, reason=None, reason_code=None, planned_at=None
+        job, state=JobState.PLANNING, event=event, parts=parts, reason=None, reason_code=None, **PLANNED_ANEW
     )
     again = await context.store.jobs.get(job.id)
     if (route := changed_route(context, again)) is not None:

@@ -139,6 +139,7 @@ class Jobs:
         parts: Sequence[Part],
         trial: Trial | None = None,
         duplicates: Duplicates = "process",
+        early_from: int | None = None,
     ) -> str | None:
         """The file was read; these are its parts.
 
@@ -167,6 +168,7 @@ class Jobs:
                 accepted_at=tx.now,
                 duplicate_of=duplicate_of,
                 trial=trial,
+                early_from=early_from if duplicate_of is None else None,
             )
             if changed:
                 # Only then: parts of a job that is past this may be in a batch, and would be paid again.

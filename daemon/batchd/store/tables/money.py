@@ -112,6 +112,8 @@ class Money:
                 if terms is not None and not account.unlimited
                 else None,
                 "planned_at": tx.now,
+                "early_rows": 0,
+                "early_from": None,
             }
             if found[0]["planned_at"] is None:
                 tx.record(event)
@@ -125,6 +127,26 @@ class Money:
             return refusal
 
         return await self._database.write(change)
+
+    async def sent_early(self, job: Job, *, rows: int, terms: Terms | None, most: Mapping[int, int]) -> None:
+        """Its first `rows` rows may be sent while the others are planned; then twice as many, when these are planned.
+
+        `most` is what each of their open parts can cost at most.
+        """
+
+        def change(tx: Transaction) -> None:
+            where = {"id": job.id, "state": JobState.PLANNING, "early_from": job.early_from, "cancelled": 0}
+            columns = {"terms": to_json(terms.to_json()) if terms else None, "early_rows": rows, "early_from": 2 * rows}
+            if tx.update("jobs", where, **columns):
+                for first, cost in most.items():
+                    tx.update("parts", {"job": job.id, "first": first}, reserved=min(cost, MAX_AMOUNT))
+
+        await self._database.write(change)
+
+    async def all_at_once(self, job: Job) -> None:
+        """There is a limit meanwhile: what is not sent yet waits until all of the job is planned and admitted."""
+        where = {"id": job.id, "state": JobState.PLANNING}
+        await self._database.write(lambda tx: tx.update("jobs", where, early_from=None))
 
     async def price_again(self, provider: str) -> None:
         """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""

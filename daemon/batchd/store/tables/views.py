@@ -21,5 +21,6 @@ def view_of(tx: Transaction, job: Job) -> JobView:
     rows = tx.fetch("part_counts", job=job.id)
     counts = {PartState(row["state"]): row["number"] for row in rows if not row["later"]}
     later = sum(row["number"] for row in rows if row["later"])
+    planned = next((row["first"] for row in rows if row["state"] == PartState.UNPLANNED and not row["later"]), 0)
     workable = [part_of(row) for row in tx.fetch("workable_parts", job=job.id, most=PARTS_AT_A_TIME)]
-    return JobView(job, counts, workable, later=later)
+    return JobView(job, counts, workable, later=later, planned_rows=planned)

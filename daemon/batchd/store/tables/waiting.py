@@ -12,7 +12,7 @@ from ..database import Database, Transaction
 
 @dataclass(frozen=True, slots=True)
 class WaitingPart:
-    """A planned part that waits for a batch, as packing needs it."""
+    """A planned part that waits for a batch, as packing needs it. `more` of its job is being planned."""
 
     job: str
     first: int
@@ -22,6 +22,7 @@ class WaitingPart:
     output_tokens: int
     suspect: int
     rest_until: float | None
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
