@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ import pytest
 from batchd.status.daemon import running
 from batchd.store.reading.snapshot import snapshot
 
+from ..durability.rig import Child, shared_nursery
 from .cli_kit import environment, here, process
 
 pytestmark = pytest.mark.slow
@@ -516,17 +515,28 @@ def test_once_used_wrongly(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert not (house / "state").exists()
 
 
+class Started(Child):
+    """A daemon from the nursery, and what it has written."""
+
+    def __init__(self, house: Path, *arguments: str) -> None:
+        self.written = house / "out.txt", house / "err.txt"
+        words = ["--config", str(house / "config.toml"), *arguments]
+        super().__init__(shared_nursery(), words, self.written[0], str(self.written[1]), str(house), environment())
+
+    def communicate(self) -> tuple[str, str]:
+        """Both, once it has ended."""
+        self.wait(60)
+        return self.written[0].read_text(), self.written[1].read_text()
+
+
 @contextmanager
-def started(house: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(house: Path, *arguments: str) -> Iterator[Started]:
     """A daemon that does not outlive the block, however that ends."""
-    command = [sys.executable, "-m", "batchd", "--config", str(house / "config.toml"), *arguments]
-    with subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as daemon:
-        try:
-            yield daemon
-        finally:
-            daemon.kill()
+    daemon = Started(house, *arguments)
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
 
 
 def is_at_the_provider(house: Path) -> bool:
@@ -540,7 +550,7 @@ def test_once_interrupted(tmp_path: Path) -> None:
     with started(house, "once") as daemon:
         wait_for(lambda: is_at_the_provider(house))
         daemon.send_signal(signal.SIGINT)
-        out, err = daemon.communicate(timeout=60)
+        out, err = daemon.communicate()
     assert daemon.returncode == 130
     assert out.splitlines()[0] == "reviews/may.csv: waiting for answers."
     assert out.splitlines()[-1].startswith("Interrupted. Jobs go on at the next start;")
@@ -572,7 +582,7 @@ def test_run_orders_and_stops(tmp_path: Path) -> None:
         hint = process("--config", config, "config", "set", "providers.fake.polls", "2").out
         assert f"kill -HUP {daemon.pid}" in hint
         daemon.send_signal(signal.SIGTERM)
-        _, err = daemon.communicate(timeout=60)
+        _, err = daemon.communicate()
     assert daemon.returncode == 0
     entries = [json.loads(line) for line in err.splitlines()]
     assert {"JobClaimed", "JobCancelled", "Stop"} <= {entry["action"] for entry in entries}
@@ -584,7 +594,7 @@ def test_status_after_a_kill(tmp_path: Path) -> None:
     with started(house, "run") as daemon:
         wait_for(lambda: is_at_the_provider(house))
         os.killpg(daemon.pid, signal.SIGKILL)
-        daemon.communicate(timeout=60)
+        daemon.communicate()
     said = process("--config", house / "config.toml", "status")
     assert said.status == 0
     assert "No daemon is running. Jobs go on when it is started: batchd run" in said.out
@@ -607,6 +617,6 @@ def test_warnings_of_the_config_are_in_the_log(tmp_path: Path) -> None:
     with started(house, "run") as daemon:
         wait_for(lambda: running(house / "state") is not None)
         daemon.send_signal(signal.SIGTERM)
-        _, err = daemon.communicate(timeout=60)
+        _, err = daemon.communicate()
     assert "warning" in err
     assert "sk-literal" not in err

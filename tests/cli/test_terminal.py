@@ -10,7 +10,6 @@ import re
 import select
 import signal
 import struct
-import subprocess
 import sys
 import termios
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from batchd.domain.subjects import Subject
 from batchd.store.spool import Spool
 from batchd.testing.household import Living
 
+from ..durability.rig import Child, shared_nursery
 from .cli_kit import House, Thirds, after, drain, environment, finished_house, half_way, stuck
 from .test_running import real_house, reviews, wait_for
 
@@ -39,15 +39,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         plain = {key: value for key, value in environment(**more).items() if key not in {"COLUMNS", "LINES"}}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "batchd", *map(str, arguments)],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=plain,
-            cwd=cwd,
-            start_new_session=True,
-        )
+        name, words, folder = Path(os.ttyname(slave)), list(map(str, arguments)), str(cwd or Path.cwd())
+        self.process = Child(shared_nursery(), words, name, None, folder, plain)
         os.close(slave)
         self.raw = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
+from unittest import mock
 
 from ..end_to_end.conftest import ENVIRONMENT, PATIENCE, Place, Process, until
 
@@ -202,7 +203,7 @@ class Counts:
 class Child:
     """A process from a nursery, with what is used of subprocess.Popen."""
 
-    stdout = None
+    stdout: IO[Any] | None = None
 
     def __init__(self, nursery: Nursery, arguments: Sequence[str], log: Path, *surroundings: object) -> None:
         self._nursery = nursery
@@ -240,6 +241,32 @@ class Child:
     def terminate(self) -> None:
         """SIGTERM."""
         self.send_signal(signal.SIGTERM)
+
+
+class ChildAlone(Child):
+    """In place of the process in which a test would try plugins, with the pipe that it speaks through."""
+
+    def __init__(self, nursery: Nursery, arguments: Sequence[str], errors: IO[bytes]) -> None:
+        reads, writes = os.pipe()
+        self._nursery, self.returncode = nursery, None
+        self.stdout = os.fdopen(reads, "rb")
+        ends = (f"/proc/{os.getpid()}/fd/{descriptor}" for descriptor in (writes, errors.fileno()))
+        self.pid = nursery.ask("alone", arguments, *ends, os.getcwd(), dict(os.environ))
+        os.close(writes)
+
+
+@contextmanager
+def plugins_tried_in_forks() -> Iterator[None]:
+    """While a test calls commands in this process: plugins are tried in forks, as of any daemon from a nursery."""
+    popen = subprocess.Popen
+
+    def begun(command: Sequence[str], **options: Any) -> Any:
+        if "batchd.config.checking.rehearsing" in str(command):
+            return ChildAlone(shared_nursery(), command[1:], options["stderr"])
+        return popen(command, **options)
+
+    with mock.patch("batchd.config.checking.rehearsing.subprocess.Popen", begun):
+        yield
 
 
 class NurseryPlace(Place):
