@@ -69,6 +69,7 @@ STATUS = BatchStatus(
 )
 
 
+COLLECTED = replace(PLANNED, state=PartState.COLLECTED, ok=6)
 BILL = Bill(10, Usage(100, 0, 50), Usage(10, 0, 5), 1_000, 100, 2_000)
 
 
@@ -220,6 +221,8 @@ STEPS = [
         lambda s: s.jobs.cancelled(RUNNING, JobCancelled(job="job"), state=JobState.RUNNING),
         "JobCancelled",
     ),
+    Step("planned_anew", (RUNNING, PLANNED), lambda s: s.jobs.planned_anew([PLANNED]), moves=PLANNED),
+    Step("followed", (RUNNING, COLLECTED), lambda s: s.jobs.followed(COLLECTED, replace(COLLECTED, ok=7))),
     Step(
         "skip",
         (job(JobState.RUNNING, cancelled=True), part(0), replace(PLANNED, first=10), part(20, PartState.BATCHED)),
@@ -357,6 +360,12 @@ STEPS = [
         "BatchReturned",
         parts=(BATCHED,),
     ),
+    Step(
+        "input_file_deleted",
+        (RUNNING, batch(BatchState.PACKED)),
+        lambda s: s.batches.input_file_deleted("batch"),
+        changes=False,
+    ),
     # --- the story
     Step("clear_condition", (), lambda s: s.event_log.clear_condition(DISK), changes=False),
 ]
@@ -407,7 +416,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 def test_every_write_is_looked_at_here() -> None:
     looks = {"find", "get", "part", "parts", "views", "view", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
-             "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "last_sent", "knows"}  # fmt: skip
+             "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "last_sent", "knows", "input_files_left"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
     assert public - looks - COUNTS <= looked_at

@@ -523,19 +523,12 @@ WHERE NOT skipped AND jobs.state NOT IN ('done', 'cancelled', 'rejected')
 -- name: delete_delivery
 DELETE FROM deliveries WHERE job = :job AND sink = :sink
 
--- name: paused_unsent
--- Batches that were not sent, and hold a row of what is paused.
+-- name: paused_batches
+-- Batches that hold a row of what is paused: those that were not sent, and live calls that are under way.
 SELECT DISTINCT batches.key, batches.state FROM batches
 JOIN parts ON parts.batch = batches.key JOIN jobs ON jobs.id = parts.job
-WHERE batches.state IN ('packed', 'uploaded') AND parts.state = 'batched'
-  AND (:everything OR 'provider ' || batches.provider IN (SELECT value FROM json_each(:names))
-       OR 'route ' || json_extract(jobs.route, '$.name') IN (SELECT value FROM json_each(:names)))
-
--- name: paused_live
--- The same of live calls that are under way.
-SELECT DISTINCT batches.key FROM batches
-JOIN parts ON parts.batch = batches.key JOIN jobs ON jobs.id = parts.job
-WHERE batches.lane = 'live' AND batches.state IN ('submitting', 'submitted') AND parts.state = 'batched'
+WHERE (batches.state IN ('packed', 'uploaded')
+       OR (batches.lane = 'live' AND batches.state IN ('submitting', 'submitted'))) AND parts.state = 'batched'
   AND (:everything OR 'provider ' || batches.provider IN (SELECT value FROM json_each(:names))
        OR 'route ' || json_extract(jobs.route, '$.name') IN (SELECT value FROM json_each(:names)))
 

@@ -10,18 +10,15 @@ from .tables.chains import Chains
 from .tables.deliveries import Deliveries
 from .tables.event_log import EventLog
 from .tables.gathering import Gathering
-from .tables.identical_rows import IdenticalRows
-from .tables.input_files import InputFiles
 from .tables.jobs import Jobs
 from .tables.learnt import LearntTables
 from .tables.money import Money
 from .tables.observers import Observers
 from .tables.pauses import Pauses
-from .tables.pilots import Pilots
 from .tables.purging import Purging
 from .tables.retention import Retention
 from .tables.switching import Switching
-from .tables.tries import Tries
+from .tables.trials import Trials
 from .tables.waiting import Waiting
 
 __all__ = ["Database", "Store", "Transaction"]
@@ -39,15 +36,12 @@ class Store:
         self.batches = Batches(database)
         self.waiting = Waiting(database)
         self.changes = ChangeLog(database)
-        self.input_files = InputFiles(database)
         self.money = Money(database)
-        self.identical_rows = IdenticalRows(database)
         self.pauses = Pauses(database)
-        self.pilots = Pilots(database)
         self.purging = Purging(database)
         self.retention = Retention(database)
         self.switching = Switching(database)
-        self.tries = Tries(database)
+        self.trials = Trials(database)
         self.event_log = EventLog(database)
         self.observers = Observers(database)
         self.learnt = LearntTables(database)

@@ -86,7 +86,7 @@ class Look:
         for batch in self._awake():
             if ours is None or batch.key in ours:
                 candidates += self._of_batch(batch, turns)
-        for batch in await self._context.store.input_files.left():
+        for batch in await self._context.store.batches.input_files_left():
             if (ours is None or batch.key in ours) and batch.provider in self._context.configured.providers:
                 # No call of the provider's line: what comes of it says nothing about the others.
                 candidates.append(Due(lifecycle.Forget(batch.key)))

@@ -60,6 +60,6 @@ async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: st
     said = None if allowed is None else amount(allowed, currency)
     rest = totals.rows - totals.settled
     event = PilotApproved(job=job.id, rows=rest, amount=said, currency=currency if said else None, where=where)
-    await context.store.pilots.approved(job, allowed, event)
+    await context.store.trials.approved(job, allowed, event)
     limit = "within the budget" if said is None else f"up to {said} {currency} in all"
     return f"Job {job.id} is approved after its pilot: the other {count(rest, 'row')} will be asked, {limit}."

@@ -30,5 +30,5 @@ async def delete_input(context: Context, batch: Batch, provider: ConfiguredProvi
             await provider.plugin_for(batch.lane).forget(submission(context, batch, provider))
     except Exception:  # noqa: BLE001  # foreign code, and nothing depends on it
         return False
-    await context.store.input_files.deleted(batch.key)
+    await context.store.batches.input_file_deleted(batch.key)
     return True

@@ -41,7 +41,7 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
     again = await context.local.run(compare, task)
     found = [planned[first] for first in again if first >= job.early_rows]
     if found:
-        await context.store.identical_rows.found(found)
+        await context.store.jobs.planned_anew(found)
     return bool(found)
 
 
@@ -73,6 +73,6 @@ async def _follow(context: Context, job: Job, part: Part, parts: Sequence[Part])
         reused=part.reused + done.reused,
         saved=part.saved + done.saved,
     )
-    await context.store.identical_rows.followed(part, followed)
+    await context.store.jobs.followed(part, followed)
     if settled is not None:
         await asyncio.to_thread(Path(settled).unlink, missing_ok=True)

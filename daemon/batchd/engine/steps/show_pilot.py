@@ -33,7 +33,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     route = configured.route(job.route.name)
     if route is not None and not route.pilot:
         # Nobody is to look at it: it was asked first so that the others find the cache that it wrote.
-        await context.store.pilots.passed(job)
+        await context.store.trials.passed(job)
         return
     asked = [part for part in parts if not part.later and part.state is PartState.COLLECTED]
     spool = context.spool
@@ -59,7 +59,7 @@ async def show(context: Context, action: ShowPilot) -> None:
         # It gives another reason.
         await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
-    await context.store.pilots.shown(
+    await context.store.trials.shown(
         job,
         f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; look at their answers in "
         f"{name} in the outbox before the other {count(rest, 'row')} {'is' if rest == 1 else 'are'} asked{cost}",

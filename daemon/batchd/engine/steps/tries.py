@@ -40,7 +40,7 @@ async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
     now = context.clock.now()
     # Somebody waits for the answers: a batch may take a day.
     live = bool(asked["live"]) and provider.live is not None and provider.lane is not Lane.LIVE
-    await context.store.tries.begun(
+    await context.store.trials.try_begun(
         Job(
             id=job,
             state=JobState.PLANNING,
@@ -78,7 +78,7 @@ async def end(context: Context, action: EndTry) -> None:
         reason=job.reason if refused else None,
     )
     state = JobState.CANCELLED if refused or job.cancelled else JobState.DONE
-    await context.store.tries.ended(job, state, event)
+    await context.store.trials.try_ended(job, state, event)
 
 
 def _take_rows(spool: Spool, job: str) -> int | None:

@@ -27,7 +27,7 @@ async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: U
         "again; "
         f"if the answers are right as they are, `batchd approve {job.id}` keeps them and asks the other rows"
     )
-    await context.store.pilots.shown(job, reason, USELESS)
+    await context.store.trials.shown(job, reason, USELESS)
 
 
 async def ask_anew(context: Context, job: Job) -> str:
@@ -51,7 +51,7 @@ async def ask_anew(context: Context, job: Job) -> str:
         for part in await context.store.jobs.parts(job.id)
         if not part.later and part.state in {PartState.COLLECTED, PartState.UNPLANNED, PartState.PLANNED}
     ]
-    await context.store.pilots.were_useless(job)
+    await context.store.trials.were_useless(job)
     await asyncio.to_thread(context.spool.forget_follows, job.id)
     event = JobRetried(job=job.id, rows=job.rows or 0)
     await context.store.jobs.revive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..database import Database
+from ..tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +15,12 @@ class Restored:
     made_at: float
 
 
-class RestoredTable:
+class RestoredTable(Table):
     """The table `restored`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def last(self) -> Restored | None:
         """The last time; None if it never was."""
-        rows = await self._database.read(lambda tx: tx.fetch("last_restored"))
+        rows = await self._rows("last_restored")
         return Restored(rows[0]["at"], rows[0]["made_at"]) if rows else None
 
     async def noticed(self, made_at: float) -> None:

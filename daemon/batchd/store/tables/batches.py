@@ -22,7 +22,6 @@ from ...events import (
     BatchNotFound,
     BatchOutcomeUnknown,
     BatchPacked,
-    BatchReturned,
     BatchStalled,
     BatchSubmitted,
     BatchUploaded,
@@ -31,42 +30,41 @@ from ...events import (
 )
 from ...model import BatchPhase, BatchStatus, Json
 from ...money.lanes import Lane
-from ..database import Database, Transaction, to_json
+from ..database import Transaction, to_json
 from .mapping import batch_of, columns_of, moment_column, part_of, status_columns
+from .steps import return_batch, take_unwanted_back
+from .table import Table
 
 
-class Batches:
-    """The tables `batches` and `batch_parts`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Batches(Table):
+    """The tables `batches`, `batch_parts` and `input_files`."""
 
     # --- looking ---------------------------------------------------------------------------------------------
 
     async def get(self, key: str) -> Batch:
         """One batch; KeyError if there is none."""
-        rows = await self._database.read(lambda tx: tx.fetch("batch", key=key))
+        rows = await self._rows("batch", key=key)
         if not rows:
             raise KeyError(key)
         return batch_of(rows[0])
 
     async def parts(self, key: str) -> list[Part]:
         """The parts that are in the batch now, by job and row."""
-        return [part_of(row) for row in await self._database.read(lambda tx: tx.fetch("parts_of_batch", batch=key))]
+        return [part_of(row) for row in await self._rows("parts_of_batch", batch=key)]
 
     async def of_job(self, job: str) -> list[Batch]:
         """Every batch that had rows of the job."""
-        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("batches_of_job", job=job))]
+        return [batch_of(row) for row in await self._rows("batches_of_job", job=job)]
 
     async def returned_before(self, key: str) -> list[Batch]:
         """Batches that came back and had parts that are in this one, at the same attempt."""
-        return [batch_of(row) for row in await self._database.read(lambda tx: tx.fetch("returned_before", batch=key))]
+        return [batch_of(row) for row in await self._rows("returned_before", batch=key)]
 
     async def enqueued_with(self, batch: Batch, now: float) -> int:
         """Input tokens that were enqueued for its model when the batch was refused, its own among them."""
         since = batch.submitted_at if batch.submitted_at is not None else now
         where = {"provider": batch.provider, "model": batch.model, "since": since}
-        [row] = await self._database.read(lambda tx: tx.fetch("enqueued_with", **where))
+        [row] = await self._rows("enqueued_with", **where)
         return int(row["tokens"])
 
     # --- on the way there ------------------------------------------------------------------------------------
@@ -116,7 +114,7 @@ class Batches:
 
     async def begin_keys_anew(self, provider: str, key: str) -> None:
         """The next batch for the provider gets this key: those that would follow are taken, by another copy of this."""
-        await self._database.write(lambda tx: tx.run("keep_next_batch_key", provider=provider, key=key))
+        await self._run("keep_next_batch_key", provider=provider, key=key)
 
     async def uploading(self, batch: Batch) -> int:
         """Commit that an upload is about to begin. Returns its number, from 1."""
@@ -210,21 +208,20 @@ class Batches:
 
     async def knows(self, provider: str, remote: str) -> bool:
         """Whether one of the batches is known there under this id."""
-        found = await self._database.read(lambda tx: tx.fetch("with_remote", provider=provider, remote=remote))
-        return bool(found)
+        return bool(await self._rows("with_remote", provider=provider, remote=remote))
 
     async def has_sent(self, provider: str) -> bool:
         """Whether a batch was ever created at the provider."""
-        return bool(await self._database.read(lambda tx: tx.fetch("has_sent", provider=provider)))
+        return bool(await self._rows("has_sent", provider=provider))
 
     async def last_sent(self, provider: str) -> Batch | None:
         """The batch that was created at the provider last."""
-        found = await self._database.read(lambda tx: tx.fetch("last_sent", provider=provider))
+        found = await self._rows("last_sent", provider=provider)
         return await self.get(found[0]["key"]) if found else None
 
     async def held_as_copy(self, provider: str) -> bool:
         """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
-        return bool(await self._database.read(lambda tx: tx.fetch("held_as_copy", provider=provider)))
+        return bool(await self._rows("held_as_copy", provider=provider))
 
     async def goes_on(self, batch: Batch, details: Mapping[str, Json]) -> None:
         """The reason for holding it is over: it continues where it was."""
@@ -320,30 +317,30 @@ class Batches:
 
     async def returned(self, batch: Batch, reason: str, changed: Sequence[Part] = ()) -> None:
         """It did not run: its parts wait for another batch, `changed` ones (or pieces of them) as they are now."""
+        await self._database.write(lambda tx: return_batch(tx, batch.key, batch.state, reason, changed))
 
-        def change(tx: Transaction) -> None:
-            where = {"key": batch.key, "state": batch.state}
-            if tx.update("batches", where, state=BatchState.RETURNED, reason=reason):
-                tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
-                tx.run("release_batch", batch=batch.key)
-                tx.run("plan_moved_parts_again", batch=batch.key)
-                tx.record(BatchReturned(batch=batch.key, reason=reason))
+    # --- input files at a provider, from before an upload begins until they are deleted there ----------------
 
-        await self._database.write(change)
+    async def input_files_left(self) -> list[Batch]:
+        """Batches that are over and whose input file may still be at their provider."""
+        return [batch_of(row) for row in await self._rows("input_files_left")]
+
+    async def input_file_deleted(self, batch: str) -> None:
+        """It is there no more."""
+        await self._run("input_file_deleted", batch=batch)
 
     # --- how -------------------------------------------------------------------------------------------------
 
     async def _step(self, batch: Batch, before: BatchState, *events: Event, **columns: Any) -> bool:
         def change(tx: Transaction) -> bool:
-            changed = tx.update("batches", {"key": batch.key, "state": before}, **columns) > 0
-            if changed:
-                tx.record(*[_with_place(tx, event) for event in events])
-            if changed and columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
+            if not tx.update("batches", {"key": batch.key, "state": before}, **columns):
+                return False
+            tx.record(*[_with_place(tx, event) for event in events])
+            if columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
                 # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
-                tx.run("release_unwanted_parts")
+                take_unwanted_back(tx)
                 tx.run("plan_moved_parts_again", batch=batch.key)
-                tx.run("return_unwanted_batches")
-            return changed
+            return True
 
         return await self._database.write(change)
 

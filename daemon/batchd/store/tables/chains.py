@@ -8,9 +8,10 @@ from typing import Any
 
 from ...domain.records import Job, JobState, Part
 from ...events import Event
-from ..database import Database, Transaction, to_json
+from ..database import Transaction, to_json
 from .mapping import columns_of, job_of
-from .steps import change_job, part_columns
+from .steps import change_job, put_parts, take_unwanted_back
+from .table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +23,18 @@ class Revived:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Chains:
+class Chains(Table):
     """The chains in the tables `jobs` and `parts`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def family(self, job: Job) -> list[Job]:
         """All jobs of its chain: the one that took the file, then the later steps in their order."""
-        rows = await self._database.read(lambda tx: tx.fetch("family", family=job.first_step))
+        rows = await self._rows("family", family=job.first_step)
         return [job_of(row) for row in rows]
 
     async def steps_of(self, job: Job) -> list[Job]:
         """The jobs that its rows were handed on to, one for each round."""
         values = {"family": job.first_step, "parent": job.id}
-        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("steps_of", **values))]
+        return [job_of(row) for row in await self._rows("steps_of", **values)]
 
     async def handed_on(self, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:
         """Its answered rows are those of the next `step` now, None if there are none; it waits for that."""
@@ -57,8 +55,7 @@ class Chains:
 
         def change(tx: Transaction) -> None:
             if tx.update("jobs", {"id": job.id, "state": JobState.CHAINED}, **columns):
-                for part in parts:
-                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+                put_parts(tx, parts)
 
         await self._database.write(change)
 
@@ -74,8 +71,7 @@ class Chains:
             for job in family:
                 if tx.run("cancel_step", job=job.id):
                     tx.run("unwanted_batches", job=job.id)
-            tx.run("release_unwanted_parts")
-            tx.run("return_unwanted_batches")
+            take_unwanted_back(tx)
             tx.record(event)
 
         await self._database.write(change)
@@ -88,8 +84,7 @@ class Chains:
                 job = each.job
                 if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):
                     return
-                for part in each.parts:
-                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+                put_parts(tx, each.parts)
                 tx.run("delete_deliveries", job=job.id)
             tx.record(event)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ...domain.records import Job, JobState
 from ...events import JobDelivered, SinkSkipped
 from ...receipts import Receipt
-from ..database import Database, Transaction, as_sequence, to_json
+from ..database import Transaction, as_sequence, to_json
+from .table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,8 @@ class Delivered:
     receipt: Receipt | None
 
 
-class Deliveries:
+class Deliveries(Table):
     """The table `deliveries`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def of_job(self, job: str) -> dict[str, Delivered]:
         """The sinks that have published the job, or were taken out of it."""

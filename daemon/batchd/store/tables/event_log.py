@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping
 from ...domain.states import Trial
 from ...domain.subjects import Subject
 from ...events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
-from ..database import Database, Transaction
+from ..database import Transaction
 from .orders import StoredOrder, stored_order
+from .table import Table
 
 
-class EventLog:
+class EventLog(Table):
     """The tables `events`, `orders`, `conditions`, `heartbeat`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def record(self, *events: Event) -> None:
         """Write events that go with no other change."""
@@ -23,7 +21,7 @@ class EventLog:
 
     async def orders(self) -> list[StoredOrder]:
         """Orders not carried out yet, in the order they came."""
-        rows = await self._database.read(lambda tx: tx.fetch("open_orders"))
+        rows = await self._rows("open_orders")
         return [stored_order(row) for row in rows]
 
     async def answer(self, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
@@ -49,7 +47,7 @@ class EventLog:
 
     async def conditions(self) -> dict[Subject, str]:
         """The current conditions: subject to sentence."""
-        rows = await self._database.read(lambda tx: tx.fetch("conditions"))
+        rows = await self._rows("conditions")
         return {Subject.parse(row["subject"]): row["text"] for row in rows}
 
     async def raise_condition(self, subject: Subject, text: str) -> None:

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from ...domain.records import Batch, Job, Part
 from ...money.spending import AnsweredBy, Bill
-from ..database import Database, Transaction
+from ..database import Transaction
 from .deliveries import Delivered, delivered_of
 from .mapping import batch_of, job_of, part_of
 from .money import bill_of, calibration_of, shares_of
+from .table import Table
 
 T = TypeVar("T")
 
@@ -53,11 +54,8 @@ class ForFinishing:
     rejected: Sequence[str]
 
 
-class Gathering:
+class Gathering(Table):
     """Reads of several tables. KeyError where there is no such job or part (any more)."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def for_part(self, job: str, first: int) -> ForPart:
         """What planning and collecting a part need."""

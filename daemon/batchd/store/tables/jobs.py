@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from ...domain.lifecycle import JobView
-from ...domain.records import Job, JobState, Part, Totals, Trial
+from ...domain.records import Job, JobState, Part, PartState, Totals, Trial
 from ...events import (
     Event,
     JobAccepted,
@@ -20,27 +20,25 @@ from ...events import (
     WorkerDied,
 )
 from ...model import Dialect, Json
-from ..database import Database, Transaction, to_json
+from ..database import Transaction, to_json
 from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
-from .steps import change_job, find_duplicate, part_columns
+from .steps import change_job, change_part, find_duplicate, put_parts, replace_parts, take_unwanted_back
+from .table import Table
 from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
 
 
-class Jobs:
+class Jobs(Table):
     """The tables `jobs` and `parts`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # --- looking ---------------------------------------------------------------------------------------------
 
     async def find(self, job: str) -> Job | None:
         """The job, None if there is none of this id."""
-        rows = await self._database.read(lambda tx: tx.fetch("job", id=job))
+        rows = await self._rows("job", id=job)
         return job_of(rows[0]) if rows else None
 
     async def get(self, job: str) -> Job:
@@ -52,15 +50,13 @@ class Jobs:
 
     async def part(self, job: str, first: int) -> Part:
         """One part; KeyError if there is none (any more)."""
-        rows = await self._database.read(lambda tx: tx.fetch("part", job=job, first=first))
-        if not rows:
-            raise KeyError((job, first))
-        return part_of(rows[0])
+        for row in await self._rows("part", job=job, first=first):
+            return part_of(row)
+        raise KeyError((job, first))
 
     async def parts(self, job: str) -> list[Part]:
         """All parts of a job in row order."""
-        rows = await self._database.read(lambda tx: tx.fetch("parts", job=job))
-        return [part_of(row) for row in rows]
+        return [part_of(row) for row in await self._rows("parts", job=job)]
 
     async def views(self, jobs: Iterable[str]) -> list[JobView]:
         """These jobs as `next_actions` wants them. Those that are gone are left out."""
@@ -73,37 +69,34 @@ class Jobs:
 
     async def sinks_waited_for(self) -> set[str]:
         """The sinks of jobs whose results are being written."""
-        return {row["sink"] for row in await self._database.read(lambda tx: tx.fetch("sinks_waited_for"))}
+        return {row["sink"] for row in await self._rows("sinks_waited_for")}
 
     async def claiming(self) -> set[bytes]:
         """The paths in the inbox of files that are just being taken."""
-        return {row["inbox_path"] for row in await self._database.read(lambda tx: tx.fetch("claiming_paths"))}
+        return {row["inbox_path"] for row in await self._rows("claiming_paths")}
 
     async def view(self, job: str) -> JobView:
         """One job as `next_actions` wants it."""
 
-        def look(tx: Transaction) -> JobView:
-            [row] = tx.fetch("job", id=job)
-            return view_of(tx, job_of(row))
-
-        return await self._database.read(look)
+        [view] = await self.views([job])
+        return view
 
     async def totals(self, job: str) -> Totals:
         """The parts of a job added up."""
-        [row] = await self._database.read(lambda tx: tx.fetch("job_totals", job=job))
-        return Totals(row["parts"], row["rows"], row["ok"], row["failed"], row["empty"])
+        [row] = await self._rows("job_totals", job=job)
+        return Totals(*row)
 
     async def ids(self) -> set[str]:
         """All jobs there are."""
-        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("job_ids"))}
+        return {row["id"] for row in await self._rows("job_ids")}
 
     async def finished_ids(self) -> set[str]:
         """Jobs that nothing more will happen to."""
-        return {row["id"] for row in await self._database.read(lambda tx: tx.fetch("finished_job_ids"))}
+        return {row["id"] for row in await self._rows("finished_job_ids")}
 
     async def expired(self, before: float) -> list[str]:
         """Finished jobs whose spool need not be kept any longer."""
-        return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("expired_jobs", before=before))]
+        return [row["id"] for row in await self._rows("expired_jobs", before=before)]
 
     # --- intake ----------------------------------------------------------------------------------------------
 
@@ -114,7 +107,7 @@ class Jobs:
 
     async def forget(self, job: str) -> None:
         """The file was gone before it could be taken: the job is deleted."""
-        await self._database.write(lambda tx: tx.run("forget_job", id=job))
+        await self._run("forget_job", id=job)
 
     async def claimed(self, job: Job, stamp: Stamp) -> None:
         """The file is in the spool, with this stamp."""
@@ -172,8 +165,7 @@ class Jobs:
             )
             if changed:
                 # Only then: parts of a job that is past this may be in a batch, and would be paid again.
-                tx.run("delete_parts", job=job.id)
-                tx.insert("parts", (columns_of(part) for part in parts))
+                replace_parts(tx, job.id, parts)
                 tx.record(
                     JobAccepted(
                         job=job.id,
@@ -199,8 +191,7 @@ class Jobs:
             if not found or found[0]["redelivered_at"] is not None:
                 return
             if tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
-                tx.run("delete_parts", job=job.id)
-                tx.insert("parts", (columns_of(part) for part in parts))
+                replace_parts(tx, job.id, parts)
                 taken = sum(part.rows for part in parts) - left
                 tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
 
@@ -271,9 +262,22 @@ class Jobs:
 
         return await self._database.write(change)
 
+    async def planned_anew(self, parts: Sequence[Part]) -> None:
+        """These planned parts are to be planned anew, without the rows that follow identical ones of other parts."""
+
+        def change(tx: Transaction) -> None:
+            for part in parts:
+                change_part(tx, part, PartState.PLANNED, replace(part, state=PartState.UNPLANNED))
+
+        await self._database.write(change)
+
+    async def followed(self, before: Part, after: Part) -> None:
+        """Rows of a collected part have the outcomes of the identical ones that they follow."""
+        await self._database.write(lambda tx: change_part(tx, before, PartState.COLLECTED, after))
+
     async def skip(self, job: str) -> None:
         """End the parts of a cancelled job that no provider is working on."""
-        await self._database.write(lambda tx: tx.run("skip_open_parts", job=job))
+        await self._run("skip_open_parts", job=job)
 
     # --- the end ---------------------------------------------------------------------------------------------
 
@@ -287,7 +291,7 @@ class Jobs:
     async def reserve(self, job: str, outbox_stem: str) -> bool:
         """Reserve the name of the outputs of a job that is in work and has none yet; False if not. May be NameTaken."""
         with names_may_be_taken():
-            return bool(await self._database.write(lambda tx: tx.run("reserve_name", job=job, outbox_stem=outbox_stem)))
+            return bool(await self._run("reserve_name", job=job, outbox_stem=outbox_stem))
 
     async def renamed(self, job: Job, outbox_stem: str) -> None:
         """The reserved name is taken; everything is delivered again under this one. May raise NameTaken."""
@@ -335,11 +339,9 @@ class Jobs:
         """By a person's order a job goes on from `state`, with these parts changed."""
 
         def change(tx: Transaction) -> None:
-            if tx.update("jobs", {"id": job.id, "state": job.state}, state=state, **columns):
-                for part in parts:
-                    tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+            if change_job(tx, job.id, job.state, state, event, **columns):
+                put_parts(tx, parts)
                 tx.run("delete_deliveries", job=job.id)
-                tx.record(event)
 
         await self._database.write(change)
 
@@ -349,8 +351,7 @@ class Jobs:
         def change(tx: Transaction) -> None:
             if tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
                 tx.run("unwanted_batches", job=job.id)
-                tx.run("release_unwanted_parts")
-                tx.run("return_unwanted_batches")
+                take_unwanted_back(tx)
                 tx.record(event)
 
         await self._database.write(change)

@@ -6,19 +6,17 @@ from ...domain.records import Batch
 from ...domain.routing import Route
 from ...money.lanes import Lane
 from ...sending.quota import Learnt, Queue
-from ..database import Database, Transaction
+from ..database import Transaction
 from .mapping import route_of
+from .table import Table
 
 
-class LearntTables:
+class LearntTables(Table):
     """The tables `learnt_limits` and `proven`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def limits(self) -> dict[Queue, Learnt]:
         """What refusals taught, by provider and model."""
-        rows = await self._database.read(lambda tx: tx.fetch("learnt_limits"))
+        rows = await self._rows("learnt_limits")
         return {
             (row["provider"], row["model"]): Learnt(row["tokens"], row["requests"], row["size"], row["refused_at"])
             for row in rows
@@ -35,7 +33,7 @@ class LearntTables:
 
     async def lane(self, provider: str, address: str) -> tuple[Lane, float] | None:
         """How a provider at this address is asked, and when that was found out."""
-        rows = await self._database.read(lambda tx: tx.fetch("found_lane", provider=provider, address=address))
+        rows = await self._rows("found_lane", provider=provider, address=address)
         return (Lane(rows[0]["lane"]), rows[0]["at"]) if rows else None
 
     async def learn_lane(self, provider: str, address: str, lane: Lane, at: float) -> None:
@@ -45,7 +43,7 @@ class LearntTables:
 
     async def proven(self) -> set[str]:
         """The ways of asking that have brought an answer."""
-        return {row["recipe"] for row in await self._database.read(lambda tx: tx.fetch("proven"))}
+        return {row["recipe"] for row in await self._rows("proven")}
 
     async def prove(self, recipe: str) -> None:
         """This way of asking has brought an answer."""
@@ -57,14 +55,14 @@ class LearntTables:
 
     async def routes_of(self, batch: Batch) -> list[Route]:
         """The routes of the jobs that have rows in the batch now."""
-        rows = await self._database.read(lambda tx: tx.fetch("routes_of_batch", batch=batch.key))
+        rows = await self._rows("routes_of_batch", batch=batch.key)
         return [route_of(row["route"]) for row in rows]
 
     async def is_trusted(self, batch: Batch) -> bool:
         """Whether a job with rows in the batch has answers already, and not only such as a person is to look at."""
-        return bool(await self._database.read(lambda tx: tx.fetch("answered_jobs_of_batch", batch=batch.key)))
+        return bool(await self._rows("answered_jobs_of_batch", batch=batch.key))
 
     async def under_way(self) -> list[tuple[Route, float]]:
         """The routes that have rows in batches, and when the oldest of these batches was made."""
-        rows = await self._database.read(lambda tx: tx.fetch("routes_under_way"))
+        rows = await self._rows("routes_under_way")
         return [(route_of(row["route"]), row["since"]) for row in rows]

@@ -18,10 +18,10 @@ from ...money.budget import MAX_AMOUNT, QUESTION_CHANGED, Account, Refusal, begi
 from ...money.lanes import Lane
 from ...money.pricing import Terms
 from ...money.spending import AnsweredBy, Bill
-from ..database import Database, Transaction, to_json
+from ..database import Transaction, to_json
 from .mapping import job_of, usage_of
-from .orders import Door
-from .steps import change_part
+from .steps import change_part, note_approval
+from .table import Table
 
 SMALL = MAX_AMOUNT >> 20
 """A job that can cost no more than this, in subunits, makes no sum too large to count: not one of a million jobs."""
@@ -43,11 +43,8 @@ class Collected:
     asked: Asked | None = None
 
 
-class Money:
+class Money(Table):
     """The tables `spending` and `calibration`, and the money in `jobs` and `parts`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # --- looking ---------------------------------------------------------------------------------------------
 
@@ -57,14 +54,11 @@ class Money:
 
     async def of_job(self, job: str) -> Bill:
         """Everything that was spent on the job."""
-        return await self._bill(job, family=job)
-
-    async def _bill(self, job: str, *, family: str) -> Bill:
-        return await self._database.read(lambda tx: bill_of(tx, job, family=family))
+        return await self._database.read(lambda tx: bill_of(tx, job, family=job))
 
     async def of_step(self, job: str) -> Bill:
         """What was spent on this job alone, without the later steps of its chain."""
-        return await self._bill(job, family="")
+        return await self._database.read(lambda tx: bill_of(tx, job, family=""))
 
     async def calibration(self, provider: str, model: str) -> tuple[int, int]:
         """Input tokens of answered requests: as they were counted, and as the service billed them."""
@@ -72,11 +66,11 @@ class Money:
 
     async def held(self) -> list[Job]:
         """Jobs that are held."""
-        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("held_jobs"))]
+        return [job_of(row) for row in await self._rows("held_jobs")]
 
     async def waiting(self) -> list[str]:
         """Jobs that are held only until the budget has room, or the price is known."""
-        return [row["id"] for row in await self._database.read(lambda tx: tx.fetch("jobs_waiting_for_budget"))]
+        return [row["id"] for row in await self._rows("jobs_waiting_for_budget")]
 
     # --- admission -------------------------------------------------------------------------------------------
 
@@ -150,7 +144,7 @@ class Money:
 
     async def price_again(self, provider: str) -> None:
         """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""
-        await self._database.write(lambda tx: tx.run("price_again", provider=provider))
+        await self._run("price_again", provider=provider)
 
     async def planned(
         self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal | None
@@ -176,18 +170,12 @@ class Money:
         await self._database.write(change)
 
     async def approved(self, job: Job, most: int, event: JobApproved) -> None:
-        """A person allows the job to cost so much in all; it is admitted again.
-
-        Allowed by a renamed note, the order is written down here: nobody has left it.
-        """
+        """A person allows the job to cost so much in all; it is admitted again."""
 
         def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD}
             if tx.update("jobs", where, state=JobState.PLANNING, approved=most):
-                tx.record(event)
-                if event.where is not None:
-                    order = {"at": tx.now, "kind": "approve", "target": job.id, "door": Door.HELD_FOLDER.value}
-                    tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])
+                note_approval(tx, event)
 
         await self._database.write(change)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ...domain.states import BatchState
 from ...domain.subjects import EVERYTHING, Subject, SubjectKind
-from ...events import BatchReturned, SendingPaused, SendingResumed
-from ..database import Database, Transaction
+from ...events import SendingPaused, SendingResumed
+from ..database import Transaction
+from .steps import return_batch
+from .table import Table
+
+_UNSENT = {BatchState.PACKED, BatchState.UPLOADED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,27 +20,22 @@ class Paused:
     """What is paused now, as `everything`, `provider NAME` or `route NAME`; `live` are batches of live calls of it."""
 
     names: frozenset[str] = frozenset()
-    live: frozenset[str] = field(default=frozenset())
+    live: frozenset[str] = frozenset()
 
     def holds(self, provider: str, route: str) -> bool:
         """Whether nothing of this route is sent to this provider."""
         return bool(self.names & {EVERYTHING, f"provider {provider}", f"route {route}"})
 
 
-class Pauses:
+class Pauses(Table):
     """The pauses in the table `conditions`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def now(self) -> Paused:
         """What is paused."""
 
         def look(tx: Transaction) -> Paused:
             names = _names(tx)
-            return Paused(
-                names, frozenset(row["key"] for row in _batches(tx, names, "paused_live")) if names else names
-            )
+            return Paused(names, frozenset(key for key, state in _batches(tx, names) if state not in _UNSENT))
 
         return await self._database.read(look)
 
@@ -75,15 +74,16 @@ def _names(tx: Transaction) -> frozenset[str]:
     return frozenset(each.name for each in subjects if each.kind is SubjectKind.PAUSE)
 
 
-def _batches(tx: Transaction, names: frozenset[str], query: str) -> list[dict[str, str]]:
-    return [dict(row) for row in tx.fetch(query, everything=EVERYTHING in names, names=json.dumps(sorted(names)))]
+def _batches(tx: Transaction, names: frozenset[str]) -> list[tuple[str, str]]:
+    """The keys and states of batches that hold a row of what is paused: those not sent, and those of live calls."""
+    if not names:
+        return []
+    values = {"everything": EVERYTHING in names, "names": json.dumps(sorted(names))}
+    return [(row["key"], row["state"]) for row in tx.fetch("paused_batches", **values)]
 
 
 def _take_back(tx: Transaction) -> None:
     """Batches that are made and not sent go back: their parts wait, those that are not paused for other batches."""
-    reason = "a person has paused the sending"
-    for row in _batches(tx, _names(tx), "paused_unsent"):
-        if tx.update("batches", {"key": row["key"], "state": row["state"]}, state=BatchState.RETURNED, reason=reason):
-            tx.run("release_batch", batch=row["key"])
-            tx.run("plan_moved_parts_again", batch=row["key"])
-            tx.record(BatchReturned(batch=row["key"], reason=reason))
+    for key, state in _batches(tx, _names(tx)):
+        if state in _UNSENT:
+            return_batch(tx, key, state, "a person has paused the sending")

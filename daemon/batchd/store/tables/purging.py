@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from ...domain.records import Job
 from ...events import JobPurged
-from ..database import Database, Transaction
+from ..database import Transaction
 from .mapping import job_of
+from .table import Table
 
 
-class Purging:
+class Purging(Table):
     """What the table `jobs` says of it."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def ordered(self, job: Job, at: float) -> None:
         """A person wants it; from here on it is carried out, whatever happens."""
@@ -21,11 +19,11 @@ class Purging:
 
     async def under_way(self) -> list[Job]:
         """Jobs of which not everything is deleted yet."""
-        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("jobs_to_purge"))]
+        return [job_of(row) for row in await self._rows("jobs_to_purge")]
 
     async def same_answers(self, job: str) -> list[Job]:
         """Other jobs that have the answers of this one, or will have them."""
-        return [job_of(row) for row in await self._database.read(lambda tx: tx.fetch("same_answers", job=job))]
+        return [job_of(row) for row in await self._rows("same_answers", job=job)]
 
     async def done(self, job: Job, event: JobPurged) -> None:
         """All is deleted that can be."""

@@ -9,7 +9,8 @@ from typing import Literal
 
 from ...domain.names import REVIEW
 from ...events import FilesRemoved
-from ..database import Database, Transaction
+from ..database import Transaction
+from .table import Table
 
 Folder = Literal["outbox", "archive", "rejected"]
 _REPORT = ".report.json"
@@ -26,11 +27,8 @@ class OldFiles:
     sha256: str | None = None
 
 
-class Retention:
+class Retention(Table):
     """The columns of `jobs` about what was removed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def old(self, folder: Folder, before: float, most: int) -> list[OldFiles]:
         """Of jobs that ended before this time the files that are there, the oldest first.

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...domain.records import Job, JobState, Part, PartState
-from ...events import Event
+from ...domain.states import BatchState
+from ...events import BatchReturned, Event, JobApproved, PilotApproved
 from ..database import Transaction
 from .mapping import columns_of
+from .orders import Door
+
+
+def step(tx: Transaction, table: str, where: Mapping[str, Any], *events: Event, **columns: Any) -> bool:
+    """Change a row that is as `where` says; False, and nothing is said, if there is none."""
+    # An event belongs to the step: taken a second time, the step finds another state and says nothing.
+    changed = tx.update(table, where, **columns) > 0
+    if changed:
+        tx.record(*events)
+    return changed
 
 
 def change_job(tx: Transaction, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> bool:
     """Take a job from one state to another; False, and nothing is said, if it is not in the first."""
-    # An event belongs to the step: taken a second time, the step finds another state and says nothing.
-    changed = tx.update("jobs", {"id": job, "state": before}, state=after, **columns) > 0
-    if changed:
-        tx.record(*events)
-    return changed
+    return step(tx, "jobs", {"id": job, "state": before}, *events, state=after, **columns)
 
 
 def change_part(tx: Transaction, part: Part, before: PartState, after: Part) -> bool:
@@ -24,6 +32,18 @@ def change_part(tx: Transaction, part: Part, before: PartState, after: Part) -> 
     # The rows too: a part that was cut meanwhile begins at the same row, in the same state and attempt.
     where = {"job": part.job, "first": part.first, "rows": part.rows, "state": before, "attempt": part.attempt}
     return tx.update("parts", where, **part_columns(after)) > 0
+
+
+def put_parts(tx: Transaction, parts: Iterable[Part]) -> None:
+    """These parts are as they are here, in whatever state they were."""
+    for part in parts:
+        tx.update("parts", {"job": part.job, "first": part.first}, **part_columns(part))
+
+
+def replace_parts(tx: Transaction, job: str, parts: Iterable[Part]) -> None:
+    """The job has these parts, and no others."""
+    tx.run("delete_parts", job=job)
+    tx.insert("parts", (columns_of(part) for part in parts))
 
 
 def part_columns(part: Part) -> dict[str, Any]:
@@ -39,3 +59,26 @@ def find_duplicate(
     """The job to take answers from, of all or of those accepted earlier. `cancelled`: even one that was cancelled."""
     rows = tx.fetch("duplicate_of", sha256=sha256, route=columns_of(job)["route"], id=job.id, accepted_at=accepted_at)
     return str(rows[0]["id"]) if rows and (cancelled or not rows[0]["cancelled"]) else None
+
+
+def return_batch(tx: Transaction, key: str, state: str, reason: str, changed: Iterable[Part] = ()) -> None:
+    """A batch in this state did not run: its parts wait for another one, `changed` ones as they are here."""
+    if tx.update("batches", {"key": key, "state": state}, state=BatchState.RETURNED, reason=reason):
+        tx.insert("parts", (columns_of(part) for part in changed), otherwise="OR REPLACE")
+        tx.run("release_batch", batch=key)
+        tx.run("plan_moved_parts_again", batch=key)
+        tx.record(BatchReturned(batch=key, reason=reason))
+
+
+def take_unwanted_back(tx: Transaction) -> None:
+    """What has not been sent of batches that nobody wants any more is not sent."""
+    tx.run("release_unwanted_parts")
+    tx.run("return_unwanted_batches")
+
+
+def note_approval(tx: Transaction, event: JobApproved | PilotApproved) -> None:
+    """A person approves a job. Where that was by a renamed note, the order is written down here: nobody has left it."""
+    tx.record(event)
+    if event.where is not None:
+        order = {"at": tx.now, "kind": "approve", "target": event.job, "door": Door.HELD_FOLDER.value}
+        tx.insert("orders", [{**order, "done_at": tx.now, "answer": event.sentence}])

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from ...domain.records import Asked, Batch, Job, JobState, Part, PartState
 from ...events import Event
 from ...money.budget import MAX_AMOUNT, Account, Refusal
-from ..database import Database, Transaction, to_json
+from ..database import Transaction, to_json
 from .mapping import batch_of, columns_of, job_of, part_of
 from .money import account_of
+from .steps import take_unwanted_back
+from .table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,19 @@ class Switch:
     event: Callable[[int], Event]
 
 
-class Switching:
+class Switching(Table):
     """The switch of a job to live calls, in `jobs`, `parts` and `batches`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def with_deadline(self, routes: Iterable[str]) -> list[WithDeadline]:
         """Running jobs of these routes that are not late yet, the oldest first."""
         names = to_json(sorted(routes))
-        rows = await self._database.read(lambda tx: tx.fetch("jobs_with_deadline", routes=names))
+        rows = await self._rows("jobs_with_deadline", routes=names)
         return [WithDeadline(*row) for row in rows]
 
     async def to_move(self, routes: Iterable[str]) -> list[tuple[str, str, str]]:
         """Running jobs of these routes with rows that their provider does not hold: id, route, provider."""
         names = to_json(sorted(routes))
-        rows = await self._database.read(lambda tx: tx.fetch("jobs_to_move", routes=names))
+        rows = await self._rows("jobs_to_move", routes=names)
         return [(row["id"], row["route"], row["provider"]) for row in rows]
 
     async def switch(
@@ -81,8 +80,7 @@ class Switching:
                 tx.run("cut_batches", job=job.id, at=tx.now)
             if asked.provider != before.provider:
                 tx.run("cut_what_is_here", job=job.id, at=tx.now)
-            tx.run("release_unwanted_parts")
-            tx.run("return_unwanted_batches")
+            take_unwanted_back(tx)
             columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}
             if switch.late:
                 columns["late_at"] = tx.now

@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..database import Database, Transaction
+from ..database import Transaction
+from .table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,18 @@ class SendingJob:
     late: bool
 
 
-class Waiting:
+class Waiting(Table):
     """Planned parts, and what is enqueued of each model."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def live_batches(self, routes: Iterable[str]) -> list[SendingJob]:
         """The batches of live calls that are under way with rows of these routes."""
         names = json.dumps(sorted(routes))
-        rows = await self._database.read(lambda tx: tx.fetch("live_batches_of_routes", names=names))
+        rows = await self._rows("live_batches_of_routes", names=names)
         return [_sending_job(row) for row in rows]
 
     async def jobs_of_batch(self, batch: str) -> list[SendingJob]:
         """The jobs with rows in a batch."""
-        rows = await self._database.read(lambda tx: tx.fetch("jobs_of_batch", batch=batch))
+        rows = await self._rows("jobs_of_batch", batch=batch)
         return [_sending_job(row) for row in rows]
 
     async def of_jobs(
@@ -103,12 +101,12 @@ class Waiting:
 
     async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
         """Input tokens that are enqueued at each provider and model, or about to be."""
-        rows = await self._database.read(lambda tx: tx.fetch("enqueued_tokens"))
+        rows = await self._rows("enqueued_tokens")
         return {(row["provider"], row["model"]): row["tokens"] for row in rows}
 
     async def open_live(self) -> dict[tuple[str, str, str], dict[str, int]]:
         """How many batches are asked by live calls, by provider, model and endpoint, and by job."""
-        rows = await self._database.read(lambda tx: tx.fetch("open_live"))
+        rows = await self._rows("open_live")
         found: dict[tuple[str, str, str], dict[str, int]] = {}
         for row in rows:
             found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]

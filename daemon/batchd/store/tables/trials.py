@@ -1,0 +1,62 @@
+"""Jobs of which rows are asked first, for a person to look at the answers: tries, pilots, and useless answers."""
+
+from __future__ import annotations
+
+from ...domain.records import Job, JobState, Part
+from ...domain.states import PILOT
+from ...events import JobHeld, PilotApproved, TryBegun, TryEnded
+from ..database import Transaction
+from .mapping import columns_of
+from .steps import change_job, note_approval, step
+from .table import Table
+
+
+class Trials(Table):
+    """What the tables `jobs` and `parts` say of them."""
+
+    async def try_begun(self, job: Job, part: Part, event: TryBegun) -> None:
+        """The rows of a try lie in the spool; they are asked."""
+
+        def take(tx: Transaction) -> None:
+            if tx.insert("jobs", [columns_of(job)], otherwise="OR IGNORE"):
+                tx.insert("parts", [columns_of(part)])
+                tx.record(event)
+
+        await self._database.write(take)
+
+    async def try_ended(self, job: Job, state: JobState, event: TryEnded) -> None:
+        """All there will be of a try is in the spool."""
+        await self._database.write(lambda tx: change_job(tx, job.id, job.state, state, event, finished_at=tx.now))
+
+    async def shown(self, job: Job, reason: str, code: str = PILOT) -> None:
+        """Some answers lie where people see them, or are told in the reason; the job waits for a person."""
+        where = {"id": job.id, "state": job.state, "cancelled": 0}
+        event = JobHeld(job=job.id, source=job.source, reason=reason, code=code)
+        columns = {"state": JobState.HELD, "reason": reason, "reason_code": code}
+        await self._database.write(lambda tx: step(tx, "jobs", where, event, **columns))
+
+    async def were_useless(self, job: Job) -> None:
+        """What was spent on the answers that there are is wasted: all rows are asked again."""
+        await self._run("waste_spending", job=job.id)
+
+    async def passed(self, job: Job) -> None:
+        """Nobody is to look at the answers: the other rows are asked, too."""
+
+        def take(tx: Transaction) -> None:
+            where = {"id": job.id, "state": job.state, "cancelled": 0}
+            if tx.update("jobs", where, state=JobState.PLANNING, trial=None):
+                tx.run("ask_later_parts", job=job.id)
+
+        await self._database.write(take)
+
+    async def approved(self, job: Job, most: int | None, event: PilotApproved) -> None:
+        """A person lets the other rows be asked, within the budget, or for so much in all."""
+
+        def take(tx: Transaction) -> None:
+            where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
+            allowed = {} if most is None else {"approved": most}
+            if tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
+                tx.run("ask_later_parts", job=job.id)
+                note_approval(tx, event)
+
+        await self._database.write(take)
