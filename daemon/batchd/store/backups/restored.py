@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..tables.table import Table
+from ..tables.table import StoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Restored:
     made_at: float
 
 
-class RestoredTable(Table):
+class RestoredTable(StoreTable):
     """The table `restored`."""
 
     async def last(self) -> Restored | None:

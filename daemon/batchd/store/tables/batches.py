@@ -33,10 +33,10 @@ from ...money.lanes import Lane
 from ..database import Transaction, to_json
 from .mapping import batch_of, columns_of, moment_column, part_of, status_columns
 from .steps import return_batch, take_unwanted_back
-from .table import Table
+from .table import StoreTable
 
 
-class Batches(Table):
+class Batches(StoreTable):
     """The tables `batches`, `batch_parts` and `input_files`."""
 
     # --- looking ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from ...events import Event
 from ..database import Transaction, to_json
 from .mapping import columns_of, job_of
 from .steps import change_job, put_parts, take_unwanted_back
-from .table import Table
+from .table import StoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Revived:
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Chains(Table):
+class Chains(StoreTable):
     """The chains in the tables `jobs` and `parts`."""
 
     async def family(self, job: Job) -> list[Job]:

@@ -10,7 +10,7 @@ from ...domain.records import Job, JobState
 from ...events import JobDelivered, SinkSkipped
 from ...receipts import Receipt
 from ..database import Transaction, as_sequence, to_json
-from .table import Table
+from .table import StoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Delivered:
     receipt: Receipt | None
 
 
-class Deliveries(Table):
+class Deliveries(StoreTable):
     """The table `deliveries`."""
 
     async def of_job(self, job: str) -> dict[str, Delivered]:

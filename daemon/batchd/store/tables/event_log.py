@@ -9,10 +9,10 @@ from ...domain.subjects import Subject
 from ...events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
 from ..database import Transaction
 from .orders import StoredOrder, stored_order
-from .table import Table
+from .table import StoreTable
 
 
-class EventLog(Table):
+class EventLog(StoreTable):
     """The tables `events`, `orders`, `conditions`, `heartbeat`."""
 
     async def record(self, *events: Event) -> None:

@@ -12,7 +12,7 @@ from ..database import Transaction
 from .deliveries import Delivered, delivered_of
 from .mapping import batch_of, job_of, part_of
 from .money import bill_of, calibration_of, shares_of
-from .table import Table
+from .table import StoreTable
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class ForFinishing:
     rejected: Sequence[str]
 
 
-class Gathering(Table):
+class Gathering(StoreTable):
     """Reads of several tables. KeyError where there is no such job or part (any more)."""
 
     async def for_part(self, job: str, first: int) -> ForPart:

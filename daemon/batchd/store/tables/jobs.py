@@ -24,14 +24,14 @@ from ..database import Transaction, to_json
 from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, change_part, find_duplicate, put_parts, replace_parts, take_unwanted_back
-from .table import Table
+from .table import StoreTable
 from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
 
 
-class Jobs(Table):
+class Jobs(StoreTable):
     """The tables `jobs` and `parts`."""
 
     # --- looking ---------------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from ...money.lanes import Lane
 from ...sending.quota import Learnt, Queue
 from ..database import Transaction
 from .mapping import route_of
-from .table import Table
+from .table import StoreTable
 
 
-class LearntTables(Table):
+class LearntTables(StoreTable):
     """The tables `learnt_limits` and `proven`."""
 
     async def limits(self) -> dict[Queue, Learnt]:

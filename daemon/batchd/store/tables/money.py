@@ -21,7 +21,7 @@ from ...money.spending import AnsweredBy, Bill
 from ..database import Transaction, to_json
 from .mapping import job_of, usage_of
 from .steps import change_part, note_approval
-from .table import Table
+from .table import StoreTable
 
 SMALL = MAX_AMOUNT >> 20
 """A job that can cost no more than this, in subunits, makes no sum too large to count: not one of a million jobs."""
@@ -43,7 +43,7 @@ class Collected:
     asked: Asked | None = None
 
 
-class Money(Table):
+class Money(StoreTable):
     """The tables `spending` and `calibration`, and the money in `jobs` and `parts`."""
 
     # --- looking ---------------------------------------------------------------------------------------------

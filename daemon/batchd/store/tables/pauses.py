@@ -10,7 +10,7 @@ from ...domain.subjects import EVERYTHING, Subject, SubjectKind
 from ...events import SendingPaused, SendingResumed
 from ..database import Transaction
 from .steps import return_batch
-from .table import Table
+from .table import StoreTable
 
 _UNSENT = {BatchState.PACKED, BatchState.UPLOADED}
 
@@ -27,7 +27,7 @@ class Paused:
         return bool(self.names & {EVERYTHING, f"provider {provider}", f"route {route}"})
 
 
-class Pauses(Table):
+class Pauses(StoreTable):
     """The pauses in the table `conditions`."""
 
     async def now(self) -> Paused:

@@ -6,10 +6,10 @@ from ...domain.records import Job
 from ...events import JobPurged
 from ..database import Transaction
 from .mapping import job_of
-from .table import Table
+from .table import StoreTable
 
 
-class Purging(Table):
+class Purging(StoreTable):
     """What the table `jobs` says of it."""
 
     async def ordered(self, job: Job, at: float) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 from ...domain.names import REVIEW
 from ...events import FilesRemoved
 from ..database import Transaction
-from .table import Table
+from .table import StoreTable
 
 Folder = Literal["outbox", "archive", "rejected"]
 _REPORT = ".report.json"
@@ -27,7 +27,7 @@ class OldFiles:
     sha256: str | None = None
 
 
-class Retention(Table):
+class Retention(StoreTable):
     """The columns of `jobs` about what was removed."""
 
     async def old(self, folder: Folder, before: float, most: int) -> list[OldFiles]:

@@ -16,7 +16,7 @@ from ..database import Transaction, to_json
 from .mapping import batch_of, columns_of, job_of, part_of
 from .money import account_of
 from .steps import take_unwanted_back
-from .table import Table
+from .table import StoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Switch:
     event: Callable[[int], Event]
 
 
-class Switching(Table):
+class Switching(StoreTable):
     """The switch of a job to live calls, in `jobs`, `parts` and `batches`."""
 
     async def with_deadline(self, routes: Iterable[str]) -> list[WithDeadline]:

@@ -8,7 +8,7 @@ from typing import Any
 from ..database import Database
 
 
-class Table:
+class StoreTable:
     """What is stored of one subject, in one table or several."""
 
     def __init__(self, database: Database) -> None:

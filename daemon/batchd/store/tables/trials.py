@@ -8,10 +8,10 @@ from ...events import JobHeld, PilotApproved, TryBegun, TryEnded
 from ..database import Transaction
 from .mapping import columns_of
 from .steps import change_job, note_approval, step
-from .table import Table
+from .table import StoreTable
 
 
-class Trials(Table):
+class Trials(StoreTable):
     """What the tables `jobs` and `parts` say of them."""
 
     async def try_begun(self, job: Job, part: Part, event: TryBegun) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..database import Transaction
-from .table import Table
+from .table import StoreTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class SendingJob:
     late: bool
 
 
-class Waiting(Table):
+class Waiting(StoreTable):
     """Planned parts, and what is enqueued of each model."""
 
     async def live_batches(self, routes: Iterable[str]) -> list[SendingJob]:
