@@ -64,7 +64,11 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
 
 
 async def took_back(context: Context, batch: Batch) -> bool:
-    """Whether a batch that was made just before the hours ended went back: its rows wait."""
+    """Whether a batch that was made just before the hours ended, or a person paused it, went back: its rows wait."""
+    if context.paused.names:
+        await context.store.pauses.take_back()
+        if (await context.store.batches.get(batch.key)).state is not batch.state:
+            return True
     if not context.outside.opens:
         return False
     jobs = await context.store.waiting.jobs_of_batch(batch.key)

@@ -26,11 +26,6 @@ async def submit(context: Context, action: Submit) -> None:
     provider = await open_provider(context, batch.provider)
     if await took_back(context, batch):
         return
-    if context.paused.names:
-        # It may have been packed at the moment of the order.
-        await context.store.pauses.take_back()
-        if (await context.store.batches.get(batch.key)).state is not batch.state:
-            return
     if await is_restored(context, batch, provider):
         return
     if not await context.store.batches.submitting(batch, context.now(), fingerprint_now(context, provider, batch.lane)):

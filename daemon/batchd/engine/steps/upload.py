@@ -27,11 +27,6 @@ async def upload(context: Context, action: Upload) -> None:
     provider = await open_provider(context, batch.provider)
     if await took_back(context, batch):
         return
-    if context.paused.names:
-        # It may have been packed at the moment of the order.
-        await context.store.pauses.take_back()
-        if (await context.store.batches.get(batch.key)).state is not batch.state:
-            return
     if changed := await _write_input(context, batch):
         # A machine that was thought dead wrote them once more, maybe with another plugin.
         again = [replace(part, state=PartState.UNPLANNED, batch=None) for part in changed]
