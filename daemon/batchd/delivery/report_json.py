@@ -216,25 +216,27 @@ def was_reported(job: Job, folder: Path, stem: str | None) -> bool:
 
     The state folder may not know it, if it is a copy of before that was put back.
     """
-    try:
-        with (folder / f"{stem}.report.json").open("rb") as file:
-            found = _Round.decode(file.read(_MAX_REPORT))
-    except (OSError, msgspec.MsgspecError):
-        return False
-    return (found.job, found.round) == (job.id, job.retry_round)
+    return _reported(folder / f"{stem}.report.json") == _Reported(job.id, job.retry_round)
 
 
 def reported(folder: Path) -> dict[str, str]:
     """The jobs that have a report in the folder, each with the name of its newest one."""
     found: dict[str, tuple[int, str]] = {}
     for path in sorted(folder.rglob("*.report.json")):
-        try:
-            with path.open("rb") as file:
-                said = _Round.decode(file.read(_MAX_REPORT))
-        except (OSError, msgspec.MsgspecError):
+        said = _reported(path)
+        if said is None:
             continue
         found[said.job] = max(found.get(said.job, (0, "")), (said.round, str(path.relative_to(folder))))
     return {job: name for job, (_, name) in found.items()}
+
+
+def _reported(path: Path) -> _Reported | None:
+    """Of which job and round a report is; None if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _Round.decode(file.read(_MAX_REPORT))
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def publish_report(

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_DAY = "|".join(_DAYS)
-_SPAN = re.compile(
-    rf"(?:({_DAY})(?:-({_DAY}))?(?: |$))?(?:(\d\d):([0-5]\d)-(\d\d):([0-5]\d)(?: |$))?([A-Za-z][\w+/-]*)?"
-)
-_WHOLE_DAY = 24 * 60
+from ..money.hours import DAY, WHOLE_DAY, days_from, minutes_of
+
+_SPAN = re.compile(rf"(?:({DAY})(?:-({DAY}))?(?: |$))?(?:(\d\d):([0-5]\d)-(\d\d):([0-5]\d)(?: |$))?([A-Za-z][\w+/-]*)?")
 _WEEK = 8
 """Days within which any span begins and ends again."""
 
@@ -35,16 +32,10 @@ class _Span:
                 f'"{text}" are no hours; write them as "00:30-08:30", "Sat-Sun" or "Mon-Fri 22:00-06:00 Asia/Shanghai"'
             )
         first, last, *clock, zone = match.groups()
-        begin, end = 0, _WHOLE_DAY
-        if clock[0] is not None:
-            begin, end = (int(hour) * 60 + int(minute) for hour, minute in (clock[:2], clock[2:]))
-        if begin == end or begin >= _WHOLE_DAY or end > _WHOLE_DAY:
+        begin, end = minutes_of(clock)
+        if begin == end or begin >= WHOLE_DAY or end > WHOLE_DAY:
             raise ValueError(f'"{text}" must begin and end at two times of a day, from 00:00 to 24:00')
-        days = frozenset(range(7))
-        if first is not None:
-            one, other = _DAYS.index(first), _DAYS.index(last or first)
-            days = frozenset((one + each) % 7 for each in range((other - one) % 7 + 1))
-        return cls(days, begin, end if end > begin else end + _WHOLE_DAY, _zone(zone))
+        return cls(days_from(first, last), begin, end if end > begin else end + WHOLE_DAY, _zone(zone))
 
     def around(self, at: float) -> Iterator[tuple[float, float]]:
         """When it begins and ends, from the day before this moment on, for more than a week."""
@@ -54,7 +45,7 @@ class _Span:
                 yield self._moment(day, self.begin), self._moment(day, self.end)
 
     def _moment(self, day: date, minute: int) -> float:
-        days, minute = divmod(minute, _WHOLE_DAY)
+        days, minute = divmod(minute, WHOLE_DAY)
         day += timedelta(days=days)
         return datetime(day.year, day.month, day.day, *divmod(minute, 60), tzinfo=self.zone).timestamp()
 

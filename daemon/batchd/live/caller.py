@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ..calls import LiveAnswer, LiveCall
-from ..errors import BatchdError, NotSent, PluginError, ProviderError, RejectedError, TooManyCalls, TransientError
+from ..errors import BatchdError, NotSent, PluginError, ProviderError, TooManyCalls, TransientError
 from ..model import Failure
 from ..sending.pace import Pace
 from ..sending.turns import FairTurns
@@ -166,7 +166,7 @@ class Caller:
                 batch.journal.write()
         except OSError:
             for batch, row in begun:
-                self.pace.broke_down(_now(), row.begun, row.tokens)
+                self.pace.broke_down()
                 batch.put_back(row, _now())
             raise
         for batch, row in begun:
@@ -229,18 +229,15 @@ class Caller:
             line = line_of(row.custom_id, answer, self._clock.now())
         except TooManyCalls as error:
             self._too_many(batch, row, error)
-        except (RejectedError, TransientError, TimeoutError, NotJson) as error:
-            self.pace.broke_down(_now(), row.begun, row.tokens)
-            if isinstance(error, RejectedError):
-                self._was_refused(batch, row, error)
-            else:
-                self._broke(batch, row, _said(error, self.timeout))
+        except (TransientError, TimeoutError, NotJson) as error:
+            self.pace.broke_down()
+            self._broke(batch, row, _said(error, self.timeout))
         except ProviderError as error:
-            self.pace.broke_down(_now(), row.begun, row.tokens)
+            self.pace.broke_down()
             self._was_refused(batch, row, error)
         except (Exception, SystemExit) as error:  # a plugin's code, so it may raise anything
             logger.debug("a live call failed", exc_info=error)
-            self.pace.broke_down(_now(), row.begun, row.tokens)
+            self.pace.broke_down()
             self._broke(
                 batch, row, PluginError(f"The provider's plugin failed over a call: {type(error).__name__}: {error}")
             )

@@ -103,24 +103,23 @@ def create(path: Path, head: Mapping[str, Json]) -> None:
     """Begin a journal, durably. One that exists stays as it is."""
     if read(path) is not None:
         return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, b"!" + msgspec.json.encode(head) + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _write_at(path, 0, b"!" + msgspec.json.encode(head) + b"\n")
     fsync_folder(path.parent)
 
 
 def note_cancelled(path: Path) -> None:
     """Commit that no more calls begin, in a journal that nobody has open."""
     past = read(path)
-    if past is None:
-        return
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    if past is not None:
+        _write_at(path, past.size, b"!cancel\n")
+
+
+def _write_at(path: Path, size: int, line: bytes) -> None:
+    """Put a line behind so many bytes of the file, durably; what stood there is gone."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        os.ftruncate(descriptor, past.size)
-        os.write(descriptor, b"!cancel\n")
+        os.ftruncate(descriptor, size)
+        os.write(descriptor, line)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

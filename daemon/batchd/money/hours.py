@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_DAY = "|".join(_DAYS)
-_SPAN = re.compile(rf"(?:({_DAY})(?:-({_DAY}))?)?(?:(?:^| )(\d\d):([0-5]\d)-(\d\d):([0-5]\d))?")
+DAY = "|".join(_DAYS)
+_SPAN = re.compile(rf"(?:({DAY})(?:-({DAY}))?)?(?:(?:^| )(\d\d):([0-5]\d)-(\d\d):([0-5]\d))?")
 WHOLE_DAY = 24 * 60
+
+
+def days_from(first: str | None, last: str | None) -> frozenset[int]:
+    """The days of the week from one to another, by their names; Monday is 0. All of them if none is named."""
+    if first is None:
+        return frozenset(range(7))
+    one, other = _DAYS.index(first), _DAYS.index(last or first)
+    return frozenset((one + each) % 7 for each in range((other - one) % 7 + 1))
+
+
+def minutes_of(clock: Sequence[str | None]) -> tuple[int, int]:
+    """Two times as hour, minute, hour, minute: the minutes of the day. The whole day if none is written."""
+    numbers = [int(each) for each in clock if each is not None]
+    return (numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]) if numbers else (0, WHOLE_DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +48,12 @@ class HourSpan:
                 f'"{text}" is no span of hours; write it as "10:00-24:00", "Sat-Sun" or "Mon-Fri 04:00-06:00"'
             )
         first, last, *clock = match.groups()
-        begin, end = 0, WHOLE_DAY
-        if clock[0] is not None:
-            begin, end = (int(hour) * 60 + int(minute) for hour, minute in (clock[:2], clock[2:]))
+        begin, end = minutes_of(clock)
         if not begin < end <= WHOLE_DAY:
             raise ValueError(
                 f'"{text}" must end after it begins, by 24:00 at the latest; write one over midnight as two'
             )
-        days = frozenset(range(7))
-        if first is not None:
-            one, other = _DAYS.index(first), _DAYS.index(last or first)
-            days = frozenset((one + each) % 7 for each in range((other - one) % 7 + 1))
-        return cls(days, begin, end)
+        return cls(days_from(first, last), begin, end)
 
     def contains(self, at: float) -> bool:
         """Whether this moment (seconds since 1970) lies in it."""

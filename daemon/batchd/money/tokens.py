@@ -66,11 +66,6 @@ def vocabulary(model: str) -> str | None:
     return name if tokenizer_of(name) is not None else None
 
 
-def own_vocabulary(model: str) -> bool:
-    """Whether the vocabulary used for a model is known to be the model's own."""
-    return _known_vocabulary(model) is not None
-
-
 def load(name: str) -> None:
     """Load a vocabulary before it is needed."""
     tokenizer = tokenizer_of(name)
@@ -79,13 +74,9 @@ def load(name: str) -> None:
         tokenizer.encode_ordinary("Xin chào, 3")
 
 
-def _known_vocabulary(model: str) -> str | None:
-    name = model.lower().rsplit("/", 1)[-1]
-    return next((vocabulary for pattern, vocabulary in VOCABULARIES if re.search(pattern, name)), None)
-
-
 def _vocabulary_of(model: str) -> str:
-    return _known_vocabulary(model) or STAND_IN
+    name = model.lower().rsplit("/", 1)[-1]
+    return next((vocabulary for pattern, vocabulary in VOCABULARIES if re.search(pattern, name)), STAND_IN)
 
 
 @cache

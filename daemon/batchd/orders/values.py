@@ -116,23 +116,14 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
         case Approve.kind:
             up_to = data.get("up_to")
             return Approve(target, None if up_to is None else str(up_to))
-        case Cancel.kind:
-            return Cancel(target)
-        case Retry.kind:
-            return Retry(target)
         case SkipSink.kind:
             return SkipSink(target, str(data.get("sink", "")))
-        case Purge.kind:
-            return Purge(target)
-        case Pause.kind:
-            return Pause(target)
-        case Resume.kind:
-            return Resume(target)
         case Try.kind:
             return Try(target, data)
         case Resolve.kind:
             return Resolve(target, str(data["found"]) if data.get("found") else None)
-    return None
+    plain = {order.kind: order for order in (Cancel, Retry, Purge, Pause, Resume)}
+    return plain[kind](target) if kind in plain else None
 
 
 def amount(text: str) -> str:

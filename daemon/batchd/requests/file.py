@@ -18,7 +18,6 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
 import msgspec
@@ -132,9 +131,7 @@ class RequestFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for each in (self._file, self._own, self.names):
             each.close()
 

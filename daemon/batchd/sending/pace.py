@@ -278,15 +278,12 @@ class Pace:
         *,
         retry_after: float | None = None,
         kind: Kind | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         """A call was refused because of too many (429, 503, 529). `retry_after` is in seconds."""
         self.in_flight -= 1
         self.refused_at = now
         self.requests.give_back(begun, 1.0)
         self.tokens.give_back(begun, tokens)
-        if headers:
-            self._heed(headers)
         if begun < self._last_cut:
             # It began before the last cut, so it only says that this cut counted too many calls as let in.
             self.requests.measure()
@@ -318,9 +315,8 @@ class Pace:
             self._window = min(NEXT_WINDOW, self.max_window)
         self._queues = False
 
-    def broke_down(self, _now: float, begun: float, tokens: float) -> None:
+    def broke_down(self) -> None:
         """A call ended without an answer (a 5xx, a broken connection, silence): no sign of a limit."""
-        del begun, tokens
         self.in_flight -= 1
 
     def limited_by(self, now: float) -> Literal["requests", "tokens", "window", "pause", "nothing"]:

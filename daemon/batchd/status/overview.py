@@ -137,10 +137,6 @@ class Overview:
         subjects = {each.subject for each in self.conditions}
         return waits_for(job, subjects, awake=self.daemon is not None, now=self.now)
 
-    def cost(self, job: JobSummary) -> int | None:
-        """What the job has cost so far, in subunits, if its price was known."""
-        return job.cost
-
     def currency(self, job: JobSummary) -> str:
         """What its money is in: the config may have another one by now."""
         return job.currency or self.places.currency
@@ -176,7 +172,7 @@ class Overview:
 
     def job_record(self, job: JobSummary) -> dict[str, Any]:
         """One job for `--json`. Money is in units of the currency."""
-        cost, currency = self.cost(job), self.currency(job)
+        currency = self.currency(job)
         return {
             "id": job.id,
             "source": job.source,
@@ -197,7 +193,7 @@ class Overview:
             },
             "tokens": _tokens(job.tokens),
             "cost": {
-                "so_far": _units(cost, currency),
+                "so_far": _units(job.cost, currency),
                 "estimated": _units(job.estimated_cost, currency),
                 "currency": currency,
             },
@@ -290,13 +286,8 @@ def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
 
 
 def _tokens(tokens: Tokens | None) -> Mapping[str, int | None]:
-    return {
-        "input": tokens.input if tokens else None,
-        "cached_input": tokens.cached if tokens else None,
-        "output": tokens.output if tokens else None,
-        "wasted_input": tokens.wasted_input if tokens else None,
-        "wasted_output": tokens.wasted_output if tokens else None,
-    }
+    names = ("input", "cached_input", "output", "wasted_input", "wasted_output")
+    return dict(zip(names, tokens or [None] * 5, strict=True))
 
 
 def batch_record(batch: BatchSummary) -> dict[str, Any]:

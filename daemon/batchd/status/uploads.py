@@ -10,7 +10,6 @@ from typing import Self
 import msgspec
 
 from ..store.reading.snapshot import snapshot
-from ..store.reading.uploads import job_of_file
 from .finding import NotFound
 
 
@@ -47,4 +46,4 @@ class ReceivedFile:
     def job(self, state: Path) -> str | None:
         """The job that it has become, if the daemon has taken it."""
         with snapshot(state) as look:
-            return job_of_file(look, self.place, self.size, self.changed)
+            return look.job_of_file(self.place, self.size, self.changed)

@@ -70,34 +70,20 @@ def _own(descriptor: int) -> bool:
 
 
 class Spool:
-    """Paths in the state folder, and in the spool, which is `shared` or the same."""
+    """Paths in the state folder, and in the spool, which is `shared` or the same. `database` is the SQLite file."""
 
     def __init__(self, state: Path, shared: Path | None = None) -> None:
         self.state = state
         self.root = shared or state
+        self.database = state / DATABASE
+        # These may be deleted at any time: they hold answers that may be reused, those to rows that were asked ahead,
+        # and those of later steps of chains, for the same file once more.
+        self.answer_cache = state / "answers.db"
+        self.answers_ahead = state / "ahead.db"
+        self.answers_of_steps = state / "steps.db"
         # Texts, which are put together several times as fast as paths.
         self._jobs = f"{self.root}/jobs"
         self._fingerprint_key: bytes | None = None
-
-    @property
-    def answer_cache(self) -> Path:
-        """The answers that may be reused. It may be deleted at any time."""
-        return self.state / "answers.db"
-
-    @property
-    def answers_ahead(self) -> Path:
-        """The answers to rows that were asked ahead. It may be deleted at any time, too."""
-        return self.state / "ahead.db"
-
-    @property
-    def answers_of_steps(self) -> Path:
-        """The answers of later steps of chains, for the same file once more. It may be deleted at any time, too."""
-        return self.state / "steps.db"
-
-    @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return self.state / DATABASE
 
     def fingerprint_key(self) -> bytes:
         """The random key of this state folder's fingerprints; made by the first call."""

@@ -22,8 +22,6 @@ from ..secrets.masking import mask as mask
 
 Format: TypeAlias = Literal["text", "json"]
 
-LEVELS = ("debug", "info", "warning", "error")
-
 _HINT = "For the traceback, start with --log-level debug."
 _COLOURS = {
     logging.DEBUG: "2",
@@ -84,7 +82,7 @@ def _complete(record: logging.LogRecord) -> bool:
 class _Formatter(logging.Formatter):
     """The base of all formats: covers secrets, and shows a traceback only if `tracebacks` is set."""
 
-    def __init__(self, *, tracebacks: bool) -> None:
+    def __init__(self, *, tracebacks: bool = False) -> None:
         super().__init__()
         self._tracebacks = tracebacks
 
@@ -127,9 +125,6 @@ class TextFormatter(_Formatter):
 class JournalFormatter(_Formatter):
     """For the journal, which adds the time itself and reads the level from a prefix. Each line is an entry with one."""
 
-    def __init__(self, *, tracebacks: bool = False) -> None:
-        super().__init__(tracebacks=tracebacks)
-
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
         lines = _lines(self, record)
@@ -138,9 +133,6 @@ class JournalFormatter(_Formatter):
 
 class JsonFormatter(_Formatter):
     """One object per line: `time`, `level`, `action`, `job`, `batch`, `message`, then the record's other fields."""
-
-    def __init__(self, *, tracebacks: bool = False) -> None:
-        super().__init__(tracebacks=tracebacks)
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))

@@ -16,12 +16,8 @@ class Notifier:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environment.get("NOTIFY_SOCKET", ""))
-        self._watchdog = _watchdog(environment)
-
-    @property
-    def watchdog_seconds(self) -> float | None:
+        self.watchdog_seconds = _watchdog(environment)
         """systemd restarts the daemon after so many seconds without `alive`; call it twice as often. None: never."""
-        return self._watchdog
 
     def ready(self, status: str | None = None) -> None:
         """The start or the reload is over, whether the reload succeeded or not."""

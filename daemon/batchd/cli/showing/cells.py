@@ -91,7 +91,7 @@ def spent(job: JobSummary, survey: Overview) -> str:
     """What it has cost, in money if prices are known, else in tokens; empty if nothing was spent."""
     if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""
-    cost = survey.cost(job)
+    cost = job.cost
     if cost is not None:
         return money(cost, survey.currency(job))
     return f"{short_count(job.tokens.input + job.tokens.output)} tokens"

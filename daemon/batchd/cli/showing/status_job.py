@@ -110,7 +110,7 @@ def _rows(survey: JobDetails) -> str:
 
 def _money(survey: JobDetails) -> Iterator[tuple[str, str]]:
     job, currency = survey.job, survey.around.currency(survey.job)
-    cost = survey.around.cost(job) if job.tokens is not None and any(job.tokens) else None
+    cost = job.cost if job.tokens is not None and any(job.tokens) else None
     facts = [] if cost is None else [f"{money(cost, currency)}{'' if job.final else ' so far'}"]
     facts += [] if job.estimated_cost is None else [f"estimated {money_at_most(job.estimated_cost, currency)}"]
     if facts:

@@ -7,19 +7,13 @@ from typing import Any
 
 from ...domain.states import FAILED_AT_THE_END
 from ...money.budget import WAITS
-from .records import FINAL, JobSummary
-from .snapshot import State
+from .records import JobSummary
+from .snapshot import SQL_FINAL, State, sql_words
 
 GROUPS = ("now", "waiting", "held", "failed", "done")
 """Every job is in one of these: worked on, waiting to be sent, waiting for a person, failed, done."""
 
 
-def _in(words: Sequence[str]) -> str:
-    return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
-
-
-_FINAL = _in(list(FINAL))
-_AT_THE_END = _in(list(FAILED_AT_THE_END))
 _BATCHED = "SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state IN ('batched', 'answered')"
 _HELD_BATCH = (
     "SELECT 1 FROM parts JOIN batches ON batches.key = parts.batch "
@@ -28,8 +22,9 @@ _HELD_BATCH = (
 # What is held until there is room in the budget goes on by itself: its code begins so.
 _GROUP = f"""
 CASE
-    WHEN state IN ('failed', 'rejected') OR (state = 'done' AND reason_code IN {_AT_THE_END}) THEN 'failed'
-    WHEN state IN {_FINAL} THEN 'done'
+    WHEN state IN ('failed', 'rejected') THEN 'failed'
+    WHEN state = 'done' AND reason_code IN {sql_words(FAILED_AT_THE_END)} THEN 'failed'
+    WHEN state IN {SQL_FINAL} THEN 'done'
     WHEN state = 'held' THEN IIF(reason_code LIKE '{WAITS}%', 'waiting', 'held')
     WHEN state != 'running' THEN 'now'
     WHEN EXISTS ({_HELD_BATCH}) THEN 'held'
@@ -47,7 +42,7 @@ _COUNTS = f"SELECT {_GROUP} AS name, COUNT(*) AS number FROM jobs WHERE {_WANTED
 _PAGE = f"""
 SELECT id, {_GROUP} AS name FROM jobs
 WHERE {_WANTED} AND (:group IS NULL OR name = :group)
-ORDER BY state IN {_FINAL}, name != 'held' AND state != 'failed', finished_at DESC, claimed_at, id
+ORDER BY state IN {SQL_FINAL}, name != 'held' AND state != 'failed', finished_at DESC, claimed_at, id
 LIMIT :size OFFSET :offset
 """  # noqa: S608
 

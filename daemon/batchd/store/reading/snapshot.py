@@ -18,11 +18,12 @@ from .opening import connected
 from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, LearntLimit, StoredEvent, Tokens
 
 
-def _words(words: Collection[str]) -> str:
+def sql_words(words: Collection[str]) -> str:
+    """The words as SQL writes a list of them."""
     return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
 
 
-_FINAL = _words(FINAL)
+SQL_FINAL = sql_words(FINAL)
 
 _JOBS = """
 SELECT *, json_extract(route, '$.name') AS route_name, json_extract(route, '$.provider') AS provider,
@@ -98,12 +99,19 @@ AND (:since IS NULL OR claimed_at >= :since)
 """
 # Those of which at least one row has no answer.
 _NOT_WELL = f"""
-(state = 'rejected' OR reason_code IN {_words(FAILED_AT_THE_END)}
+(state = 'rejected' OR reason_code IN {sql_words(FAILED_AT_THE_END)}
  OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.failed > 0))
 """  # noqa: S608  # words of our own
 _DONE = """
 SELECT COUNT(*) AS jobs, COALESCE(SUM(rows), 0) AS rows FROM jobs
 WHERE family IS NULL AND state = 'done' AND finished_at >= :since
+"""
+# Exactly: an earlier file of the same name and size may have come a second before.
+_OF_FILE = """
+SELECT id FROM jobs
+WHERE family IS NULL AND source = :place AND json_extract(stamp, '$[1]') = :size
+  AND json_extract(stamp, '$[2]') = :changed
+ORDER BY claimed_at DESC LIMIT 1
 """
 _SPENT = "SELECT COALESCE(SUM(cost), 0) AS cost FROM spent_by_day WHERE day = :day AND currency = :currency"
 
@@ -116,7 +124,7 @@ class State:
 
     def unfinished(self, *, route: str | None = None, since: float | None = None) -> list[JobSummary]:
         """Jobs that something will still happen to, the oldest first; of a route, or those that came since then."""
-        where = f"WHERE state NOT IN {_FINAL} AND {_WANTED} ORDER BY claimed_at, id"
+        where = f"WHERE state NOT IN {SQL_FINAL} AND {_WANTED} ORDER BY claimed_at, id"
         return self._jobs(where, route=route, since=since)
 
     def finished(
@@ -126,13 +134,13 @@ class State:
 
         `failed`: only those that were rejected, or have rows without an answer.
         """
-        where = f"WHERE state IN {_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
+        where = f"WHERE state IN {SQL_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
         order = "ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
         return self._jobs(f"{where} {order}", most=most, route=route, since=since)[::-1]
 
     def finished_count(self, *, route: str | None = None, since: float | None = None, failed: bool = False) -> int:
         """How many of these there are."""
-        where = f"state IN {_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
+        where = f"state IN {SQL_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
         rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE {where}", route=route, since=since)  # noqa: S608
         return rows[0]["number"] if rows else 0
 
@@ -220,6 +228,11 @@ class State:
                 return found
         return []
 
+    def job_of_file(self, place: str, size: int, changed: int) -> str | None:
+        """The job of the file that lay at this place of the inbox, of this size, and written at that time."""
+        rows = self.rows(_OF_FILE, place=place, size=size, changed=changed)
+        return str(rows[0]["id"]) if rows else None
+
     def batches_called(self, word: str) -> list[BatchSummary]:
         """The batches that `word` may mean: by key, by its beginning, by what the provider calls it."""
         for where in ("key = :word", "remote = :word", "substr(key, 1, length(:word)) = :word"):
@@ -231,7 +244,7 @@ class State:
 
     def job_names(self, beginning: str, *, finished: bool) -> list[tuple[str, str]]:
         """Ids that begin like this, with their files: for completion in a shell."""
-        state = "1" if finished else f"state NOT IN {_FINAL}"
+        state = "1" if finished else f"state NOT IN {SQL_FINAL}"
         query = "SELECT id, source FROM jobs WHERE family IS NULL AND substr(id, 1, length(:beginning)) = :beginning"
         rows = self.rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
         return [(row["id"], row["source"]) for row in rows]
@@ -266,44 +279,22 @@ class State:
         steps = self._jobs("WHERE family = :job ORDER BY accepted_at, id", job=job) if row["then"] is not None else []
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
-        return JobSummary(
-            id=job,
-            state=state,
-            source=row["source"],
-            route=row["route_name"],
-            provider=row["provider"],
-            model=row["model"],
-            sinks=json.loads(row["sinks"]),
-            rows=row["rows"],
-            ok=ok,
-            failed=failed,
-            empty=empty,
-            answered=min(row["rows"] or 0, ok + failed + empty + under_way),
-            parts={name: part["number"] for name, part in parts.items()},
-            tokens=_tokens(parts, steps),
-            cancelled=bool(row["cancelled"]),
-            reason_code=row["reason_code"],
-            reason=row["reason"],
-            estimated_cost=row["estimated_cost"],
-            cost=cost,
-            currency=row["currency"],
-            outbox_stem=row["outbox_stem"],
-            archive_name=row["archive_name"],
-            sha256=row["sha256"],
-            duplicate_of=row["duplicate_of"],
-            claimed_at=row["claimed_at"],
-            accepted_at=row["accepted_at"],
-            planned_at=row["planned_at"],
-            collected_at=row["collected_at"],
-            finished_at=row["finished_at"],
-            purged_at=row["purged_at"],
-            late_at=row["late_at"],
-            moved_from=row["moved_from"],
-            rest_until=_rest_until(parts),
-            batches=batches,
-            steps=steps if row["family"] is None else (),
-            family=row["family"],
-        )
+        told = {
+            "route": row["route_name"],
+            "sinks": json.loads(row["sinks"]),
+            "ok": ok,
+            "failed": failed,
+            "empty": empty,
+            "answered": min(row["rows"] or 0, ok + failed + empty + under_way),
+            "parts": {name: part["number"] for name, part in parts.items()},
+            "tokens": _tokens(parts, steps),
+            "cancelled": bool(row["cancelled"]),
+            "cost": cost,
+            "rest_until": _rest_until(parts),
+            "batches": batches,
+            "steps": steps if row["family"] is None else (),
+        }
+        return JobSummary(**_columns(row, JobSummary, but=told), **told)
 
     def _last_word(self, job: str) -> tuple[int, int, int]:
         """How many rows were ok, failed and skipped in the end, of a job whose parts are not kept any longer."""
@@ -342,33 +333,19 @@ def _tokens(parts: dict[str, sqlite3.Row], steps: Sequence[JobSummary]) -> Token
 
 def batch_of(row: sqlite3.Row) -> BatchSummary:
     """The batch in a row of the table, with `ours` beside."""
-    extra_remotes: Sequence[str] = json.loads(row["extra_remotes"])
-    return BatchSummary(
-        key=row["key"],
-        provider=row["provider"],
-        model=row["model"],
-        state=row["state"],
-        phase=row["phase"],
-        requests=row["requests"],
-        ours=row["ours"],
-        completed=row["completed"],
-        failed=row["failed"],
-        total=row["total"],
-        remote=row["remote"],
-        extra_remotes=extra_remotes,
-        reason=row["reason"],
-        created_at=row["created_at"],
-        submitted_at=row["submitted_at"],
-        ended_at=row["ended_at"],
-        progress_at=_at(row["progress"]),
-        stopping_at=_at(row["stopping"]),
-        held_for=row["held_for"],
-        answers_until=row["answers_until"],
-        account=account_name(json.loads(row["fingerprint"])),
-        lane=row["lane"],
-        live_rate=json.loads(row["details"]).get(LIVE_RATE),
-        cut_at=row["cut_at"],
-    )
+    told = {
+        "extra_remotes": json.loads(row["extra_remotes"]),
+        "progress_at": _at(row["progress"]),
+        "stopping_at": _at(row["stopping"]),
+        "account": account_name(json.loads(row["fingerprint"])),
+        "live_rate": json.loads(row["details"]).get(LIVE_RATE),
+    }
+    return BatchSummary(**_columns(row, BatchSummary, but=told), **told)
+
+
+def _columns(row: sqlite3.Row, summary: type[JobSummary | BatchSummary], *, but: Collection[str]) -> dict[str, Any]:
+    """The fields of a summary that are columns as they are."""
+    return {name: row[name] for name in summary.__dataclass_fields__ if name not in but}
 
 
 def _at(moment: str | None) -> float | None:

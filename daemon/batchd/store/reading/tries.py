@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...domain.subjects import Subject
 from ..tables.sums import with_money
@@ -56,20 +57,10 @@ def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
     found = {}
     for row in rows:
         usage, wasted, saved = (json.loads(row[name] or "[0,0,0]") for name in ("usage", "wasted", "saved"))
-        found[row["id"]] = TryRecord(
-            job=row["id"],
-            state=row["state"],
-            reason=row["reason"],
-            reason_code=row["reason_code"],
-            provider=row["provider"],
-            results=row["results"] or 0,
-            ok=row["ok"] or 0,
-            failed=row["failed"] or 0,
-            reused=row["reused"] or 0,
-            output_tokens=max(0, usage[2] - wasted[2]) + saved[2],
-            lane=row["lane"],
-            cost=row["cost"],
-        )
+        known: dict[str, Any] = {name: row[name] or 0 for name in ("results", "ok", "failed", "reused")}
+        known |= {name: row[name] for name in ("state", "reason", "reason_code", "provider", "lane", "cost")}
+        output = max(0, usage[2] - wasted[2]) + saved[2]
+        found[row["id"]] = TryRecord(job=row["id"], output_tokens=output, **known)
     return found
 
 
