@@ -51,6 +51,7 @@ api_key = "none"
 poll = "200ms"
 linger = "100ms"
 create_timeout = "1s"
+max_requests = 10  # so that files are sent while they are planned
 
 [routes.reviews]
 provider = "sandbox"
@@ -103,7 +104,7 @@ class Soak:
         self.sandbox, self.url = self._start_sandbox()
         (self.folder / "config.toml").write_text(
             CONFIG.format(
-                url=self.url, mode="live" if self.live else "batch", part_rows=LIVE_PART_ROWS if self.live else 10
+                url=self.url, mode="live" if self.live else "batch", part_rows=LIVE_PART_ROWS if self.live else 5
             )
         )
         for name in ("inbox/reviews", "outbox", "archive", "rejected", "aside"):

@@ -110,6 +110,8 @@ class PowerCuts:
             self.rig.terms |= {"mode": "live", "at_once": LIVE_AT_ONCE, "part_rows": LIVE_ROWS}
             self.rig.serve("--no-batches", "--live-latency", f"{1000 * LIVE_AT_ONCE // LIVE_A_SECOND}ms")
         else:
+            # Files of more rows than a batch holds are sent while they are planned.
+            self.rig.terms["max_requests"] = 8
             self.rig.serve("--latency", "100ms")
         self.cuts = 0
         self.wrong: list[str] = []

@@ -45,6 +45,7 @@ base_url = "{url}"
 api_key = "env:SANDBOX_KEY"
 poll = "100ms"
 linger = "0s"
+max_requests = {max_requests}
 create_timeout = "{create_timeout}"
 
 [routes.reviews]
@@ -341,7 +342,7 @@ class Rig(NurseryPlace):
         super().__init__(folder, nursery)
         self.folders = {name: folders.get(name, folder / name) for name in FOLDERS}
         self.terms: dict[str, object] = {"create_timeout": "1s", "part_rows": 4, "rescan": "100ms"}
-        self.terms |= {"mode": "batch", "at_once": 1024}
+        self.terms |= {"mode": "batch", "at_once": 1024, "max_requests": 10_000}
         self.untold = 0
         """Live calls that may be made again without a word of it: those of the last second before a power cut."""
         self.dropped: dict[str, int] = {}

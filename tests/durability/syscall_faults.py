@@ -75,7 +75,8 @@ class Striker:
 
     def __init__(self, folder: Path, nursery: Nursery, *, live: bool = False) -> None:
         self.rig = Rig(folder, nursery)
-        self.rig.terms["part_rows"] = 3
+        # A file of more rows than a batch holds is sent while it is planned.
+        self.rig.terms |= {"part_rows": 3, "max_requests": 3}
         if live:
             self.rig.terms["mode"] = "live"
             self.rig.serve("--no-batches", "--live-latency", "20ms")
