@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .calls import LiveAnswer as LiveAnswer
     from .calls import LiveCall as LiveCall
     from .columns import cell_text as cell_text
+    from .columns import column_names as column_names
     from .columns import free_names as free_names
     from .columns import unique_names as unique_names
     from .contracts import BatchProvider as BatchProvider
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from .model import RowStatus as RowStatus
     from .model import Usage as Usage
     from .network_faults import NetworkFault as NetworkFault
+    from .optional_packages import OptionalPackage as OptionalPackage
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
     from .plugin.http_providers import HttpBatchProvider as HttpBatchProvider
@@ -119,7 +121,7 @@ _HOMES = {
     "bodies.thinking": ("without_thinking",),
     "bodies.usage": ("read_usage",),
     "calls": ("BatchesFound", "FindsBatches", "LiveAnswer", "LiveCall"),
-    "columns": ("cell_text", "free_names", "unique_names"),
+    "columns": ("cell_text", "column_names", "free_names", "unique_names"),
     "contracts": (
         "BatchProvider",
         "DeliveryJob",
@@ -188,6 +190,7 @@ _HOMES = {
         "Usage",
     ),
     "network_faults": ("NetworkFault",),
+    "optional_packages": ("OptionalPackage",),
     "paged_sink": ("Page", "PagedSink"),
     "retrying": ("Pacing", "with_retries"),
     "secrets.known": ("covered",),

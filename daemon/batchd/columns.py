@@ -25,6 +25,26 @@ def free_names(taken: Iterable[str], names: Iterable[str]) -> list[str]:
     return free
 
 
+def column_names(names: Iterable[str]) -> list[str]:
+    """The names of a file's columns, each once: a second `a` is `a (2)`, the third column without a name `column 3`.
+
+    >>> column_names(["a", "a", "", "a (2)"])
+    ['a', 'a (3)', 'column 3', 'a (2)']
+    """
+    names = list(names)
+    own, used = set(filter(None, names)), set[str]()
+    unique = []
+    for place, name in enumerate(names, start=1):
+        base = free = name or f"column {place}"
+        number = 1
+        while free in used or (free in own and free != name):
+            number += 1
+            free = f"{base} ({number})"
+        used.add(free)
+        unique.append(free)
+    return unique
+
+
 def unique_names(names: Iterable[str], *, longest: int | None = None) -> list[str]:
     """Names that a database keeps apart: no two are the same, not even in another case. The first keeps its own.
 

@@ -25,6 +25,7 @@ from batchd import (
     LiveAnswer,
     LiveCall,
     NotSent,
+    OptionalPackage,
     Problem,
     ProviderError,
     Purged,
@@ -38,13 +39,13 @@ from batchd import (
 from .answers import output_line
 from .bodies import Translate, translator
 from .content import Untranslatable
-from .packages import NEEDED, is_installed, needed
 from .settings import AnthropicSettings
 from .writing import TooManyBytes, written
 
 if TYPE_CHECKING:
     from .client import Client
 
+PACKAGE = OptionalPackage("anthropic", "anthropic", "provider anthropic")
 LIMITS = Limits(max_requests=100_000, max_bytes=250_000_000, max_line_bytes=32_000_000)
 """Anthropic takes 100,000 requests or 256 MB."""
 KEPT_SECONDS = 29 * 86_400.0
@@ -74,7 +75,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
     @property
     def _client(self) -> Client:
         if self._open_client is None:
-            needed()
+            PACKAGE.require()
             # Imported here: the SDK takes more than a second to import, and other commands do not need it.
             from .client import Client
 
@@ -98,18 +99,16 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 
     async def find_batches(self) -> BatchesFound:
         """By the list of batches, and if there is none by that of models."""
-        if not is_installed():
-            return BatchesFound(None, NEEDED)
+        if not PACKAGE.is_installed:
+            return BatchesFound(None, PACKAGE.advice)
         from .live import find_batches
 
         return await find_batches(self._client)
 
     async def upload(self, submission: Submission) -> None:
         """Nothing is sent ahead. Requests that cannot be translated are refused here, before anything is paid."""
-        needed()
-        problems = await asyncio.to_thread(self._problems, submission)
-        if problems:
-            raise SubmissionRefused(problems[0].message, problems=problems)
+        PACKAGE.require()
+        await asyncio.to_thread(self._write, submission, None)
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never repeated here."""
@@ -119,7 +118,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         loop = asyncio.get_running_loop()
         began = loop.time()
         with _scratch(submission) as body:
-            size = await asyncio.to_thread(self._write, submission, body)
+            size = await asyncio.to_thread(self._spooled, submission, body)
             call = HttpCall("create a batch", CallKind.CREATE)
             left = max(1.0, within - (loop.time() - began))
             answer = await client.create(
@@ -195,8 +194,8 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the package, the key, the address and the models. This creates nothing and costs nothing."""
-        if not is_installed():
-            return [NEEDED]
+        if not PACKAGE.is_installed:
+            return [PACKAGE.advice]
         try:
             answer = await self._client.get(HttpCall("list its models"), "models", query={"limit": 1000})
         except RemoteMissing:
@@ -222,31 +221,26 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         if self._open_client is not None:
             await self._open_client.aclose()
 
-    def _problems(self, submission: Submission) -> list[Problem]:
-        problems: list[Problem] = []
-        translate = self._translator(submission)
+    def _spooled(self, submission: Submission, body: IO[bytes]) -> int:
         try:
-            for _ in written(submission, translate, problems):
-                pass
-        except TooManyBytes as error:
-            problems.append(Problem("request_too_large", str(error)))
-        return problems
-
-    def _write(self, submission: Submission, body: IO[bytes]) -> int:
-        problems: list[Problem] = []
-        translate = self._translator(submission)
-        try:
-            for piece in written(submission, translate, problems):
-                body.write(piece)
+            self._write(submission, body)
             size = body.tell()
             body.seek(0)
-        except TooManyBytes as error:
-            problems.append(Problem("request_too_large", str(error)))
         except OSError as error:
             raise _unwritten(error) from None
+        return size
+
+    def _write(self, submission: Submission, body: IO[bytes] | None) -> None:
+        """Translate all requests, and write them if there is where to. Raises SubmissionRefused if one cannot be."""
+        problems: list[Problem] = []
+        try:
+            for piece in written(submission, self._translator(submission), problems):
+                if body is not None:
+                    body.write(piece)
+        except TooManyBytes as error:
+            problems.append(Problem("request_too_large", str(error)))
         if problems:
             raise SubmissionRefused(problems[0].message, problems=problems)
-        return size
 
     def _translator(self, submission: Submission) -> Translate:
         try:

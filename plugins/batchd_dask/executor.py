@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchd import Executor, Node, NodeLost, PluginError, WorkerLost
+from batchd import Executor, Node, NodeLost, OptionalPackage, PluginError, WorkerLost
 
 from .connecting import CONNECT_WITHIN, connected, said
-from .packages import needed
 from .settings import DaskSettings
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("batchd.dask")
 
+_PACKAGE = OptionalPackage("distributed", "dask", "executor dask", where="where batchd runs and on each node")
 LOOK_EVERY = 1.0
 ASK_EVERY = 15.0
 """Seconds after which a node is asked again: a share may be lost there, or what was missing may have come."""
@@ -73,7 +73,7 @@ class DaskExecutor(Executor[DaskSettings]):
 
     async def aopen(self) -> None:
         """Connect, and ask the nodes what they have. A scheduler that is not there yet is waited for while it runs."""
-        needed()
+        _PACKAGE.require(PluginError)
         self._counting = self.number == 0
         await asyncio.to_thread(__import__, "batchd_dask.node")
         await self._look_once()

@@ -35,7 +35,6 @@ class Command(Observer[CommandSettings]):
     Settings = CommandSettings
 
     async def notice(self, event: Event) -> None:
-        """See Observer."""
         content = json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         program, *arguments = self.settings.run
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings.environment}

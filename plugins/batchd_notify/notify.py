@@ -38,15 +38,14 @@ class Notify(Observer[NotifySettings]):
         self.group_for = settings.group
 
     async def aopen(self) -> None:
-        """See Observer. Raises RejectedError if an address is none that apprise knows."""
+        """Raises RejectedError if an address is none that apprise knows."""
         self._service = await asyncio.to_thread(self._made)
 
     async def notice(self, event: Event) -> None:
-        """See Observer."""
         await self.notice_all([event])
 
     async def notice_all(self, events: Sequence[Event]) -> None:
-        """See Observer. Raises TransientError if an address did not take the message; then all get it again."""
+        """Raises TransientError if an address did not take the message; then all get it again."""
         service = self._service
         assert service is not None, "aopen comes first"
         language = self.settings.language

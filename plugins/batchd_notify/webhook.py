@@ -19,10 +19,9 @@ class Webhook(Observer[SignedPostSettings]):
         self._post = SignedPost(settings)
 
     async def notice(self, event: Event) -> None:
-        """See Observer. Raises TransientError unless the receiver accepts it with a status from 200 to 299."""
+        """Raises TransientError unless the receiver accepts it with a status from 200 to 299."""
         content = json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace")
         await self._post.send(content, key=f"batchd-event-{event.id}")
 
     async def aclose(self) -> None:
-        """See Observer."""
         await self._post.aclose()

@@ -46,15 +46,12 @@ class WholeText(Answers):
         self.columns = (column,)
 
     def read(self, text: str) -> Mapping[str, Json]:
-        """See Answers."""
         return {self.columns[0]: text}
 
     def cells(self, text: str) -> list[Json]:
-        """See Answers."""
         return [text]
 
     def written(self, values: Mapping[str, Json]) -> str | None:
-        """See Answers."""
         return _text(values.get(self.columns[0]))
 
 
@@ -66,7 +63,6 @@ class Separated(Answers):
         self._separator = separator
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers."""
         pieces = unfenced(text).strip().split(self._separator)
         if len(pieces) != len(self.columns):
             return unparsable(
@@ -75,12 +71,10 @@ class Separated(Answers):
         return {column: piece.strip() for column, piece in zip(self.columns, pieces, strict=True)}
 
     def cells(self, text: str) -> list[Json] | None:
-        """See Answers."""
         pieces = (unfenced(text) if "```" in text else text).strip().split(self._separator)
         return list(map(str.strip, pieces)) if len(pieces) == len(self.columns) else None
 
     def written(self, values: Mapping[str, Json]) -> str | None:
-        """See Answers."""
         if not set(self.columns) <= values.keys():
             return None
         return self._separator.join(_text(values[column]) or "" for column in self.columns)
@@ -99,14 +93,12 @@ class Matched(Answers):
             raise ValueError('The regex has no named group, such as "(?P<score>[0-9]+)". Each becomes a column.')
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers."""
         found = self._pattern.search(text)
         if found is None:
             return unparsable(f"the regular expression {self._pattern.pattern} does not match it", text)
         return {column: None if found[column] is None else found[column].strip() for column in self.columns}
 
     def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:  # noqa: ARG002  # the pattern reads the text
-        """See Answers."""
         return self.read(text)
 
 
@@ -117,7 +109,6 @@ class JsonText(Answers):
         self.columns = tuple(columns)
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers."""
         values = json_values(text)
         if len(self.columns) > 1:
             fitting = [each for each in values if isinstance(each, dict) and set(self.columns) <= each.keys()]
@@ -132,7 +123,6 @@ class JsonText(Answers):
         return {column: values[0][column] for column in self.columns}
 
     def written(self, values: Mapping[str, Json]) -> str | None:
-        """See Answers."""
         if not set(self.columns) <= values.keys():
             return None
         if len(self.columns) == 1:
@@ -148,18 +138,16 @@ class Structured(Answers):
         self._reader = JsonReader(schema)
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """See Answers. Words, a fence or a list around the JSON do not matter: only what can be read was paid for."""
+        """Words, a fence or a list around the JSON do not matter: only what can be read was paid for."""
         answer = self._reader.read(text)
         return answer if isinstance(answer, Failure) else {column: answer.get(column) for column in self.columns}
 
     def written(self, values: Mapping[str, Json]) -> str | None:
-        """See Answers."""
         given = {column: values[column] for column in self.columns if column in values}
         fitted = self._reader.fitted(given) if given else ""
         return None if isinstance(fitted, str) else json.dumps(fitted, ensure_ascii=False)
 
     def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:  # noqa: ARG002  # the schema reads the text
-        """See Answers."""
         return self.read(text)
 
 

@@ -13,8 +13,8 @@ from pydantic import Field, field_validator, model_validator
 
 from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings
 
-from .json_text import BROKEN_TEXT
-from .template_settings import joined, template
+from .json_text import BROKEN_TEXT, is_broken
+from .template_settings import TemplateText, joined, template
 
 
 class EmbeddingSettings(Settings):
@@ -24,7 +24,7 @@ class EmbeddingSettings(Settings):
     """The columns whose cells are the text, joined."""
     input_separator: str = "\n"
     """What stands between the cells of `input`."""
-    text: str | None = None
+    text: TemplateText | None = None
     """In place of `input`: a template, such as `query: {{ question }}`."""
     column: str = "embedding"
     """The column that holds the vector, as a list of numbers in JSON."""
@@ -32,13 +32,6 @@ class EmbeddingSettings(Settings):
     """The length of the vectors, for models that let you choose; answers are checked by it."""
     encoding_format: Literal["float", "base64"] | None = None
     """How the service writes the numbers: `base64` makes smaller answers. By default as the service does."""
-
-    @field_validator("text")
-    @classmethod
-    def _understood(cls, value: str | None) -> str | None:
-        if value is not None:
-            template(value)
-        return value
 
     @field_validator("column")
     @classmethod
@@ -80,24 +73,19 @@ class EmbeddingBuilder(PromptBuilder[EmbeddingSettings]):
         return self._text.needs
 
     def uses(self) -> Iterable[str] | None:
-        """See PromptBuilder."""
         return self._text.uses
 
     def build(self, row: Row) -> Body | Failure:
-        """See PromptBuilder."""
         text = self._text.render(row)
         if isinstance(text, Failure):
             return text
         if not text.strip():
             return Failure("no_text", "There is no text in this row, so it has no vector.")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
+        if is_broken(text):
             return BROKEN_TEXT
         return {"input": text, **self._chosen}
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        """See PromptBuilder."""
         if response.failure is not None:
             return response.failure
         found = list(vectors(response.body))

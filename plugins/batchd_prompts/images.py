@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchd import Body, Failure, Row
 
-from .json_text import BROKEN_TEXT
+from .json_text import BROKEN_TEXT, is_broken
 
 if TYPE_CHECKING:
     from .template_settings import TemplateSettings
@@ -26,9 +26,7 @@ def with_images(body: Body, row: Row, settings: TemplateSettings) -> Body | Fail
         name = cell.strip() if isinstance(cell, str) else "" if cell is None else str(cell)
         if not name:
             continue
-        try:
-            name.encode()
-        except UnicodeEncodeError:
+        if is_broken(name):
             return BROKEN_TEXT
         if not _ADDRESS.fullmatch(name):
             if _OTHER.match(name):

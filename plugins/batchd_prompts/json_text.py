@@ -16,6 +16,15 @@ BROKEN_TEXT = Failure(
 """The failure of a row with text that cannot be encoded."""
 
 
+def is_broken(text: str) -> bool:
+    """Whether a text has half of a character in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def encoded_body(body: Json) -> bytes | Failure:
     """The body as JSON on one line."""
     try:

@@ -44,7 +44,6 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
         return ("custom_id", "body")
 
     def build(self, row: Row) -> Body | Failure:
-        """See PromptBuilder."""
         body = self._body(row)
         if isinstance(body, Failure):
             return body
@@ -52,7 +51,6 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
         return encoded if isinstance(encoded, Failure) else body
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
-        """See PromptBuilder."""
         for row in rows:
             body = self._body(row)
             yield body if isinstance(body, Failure) else encoded_body({**common, **body})
@@ -63,7 +61,6 @@ class PassthroughBuilder(PromptBuilder[PassthroughSettings]):
         return {"answer": response.answer or ""} if failure is None else failure
 
     def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
-        """See PromptBuilder."""
         return ([without_thinking(text)] for text in texts)
 
     def _body(self, row: Row) -> Body | Failure:

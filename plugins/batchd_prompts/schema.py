@@ -40,7 +40,7 @@ def completed(schema: Mapping[str, Json]) -> dict[str, Json]:
 
 def in_words(schema: Mapping[str, Json]) -> str:
     """The instruction for services that do not take a schema beside the prompt."""
-    text = msgspec.json.encode(_strict({"type": "object", **schema})).decode()
+    text = msgspec.json.encode(completed(schema)).decode()
     return f"Answer with one JSON object, and nothing else, that fits this JSON Schema: {text}"
 
 

@@ -10,7 +10,7 @@ from batchd import Body, Failure, Json, PromptBuilder, Response, Row, without_th
 from .answers import read_answer
 from .examples import checked_examples
 from .images import with_images
-from .json_text import BROKEN_TEXT
+from .json_text import BROKEN_TEXT, is_broken
 from .schema import in_words, response_format
 from .template_settings import TemplateSettings as TemplateSettings
 
@@ -53,22 +53,18 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         return {*(column for each in used for column in each or ()), *(self.settings.images or ())}
 
     def build(self, row: Row) -> Body | Failure:
-        """See PromptBuilder."""
         texts = []
         for template in self._templates:
             text = template.render(row)
             if isinstance(text, Failure):
                 return text
-            try:
-                text.encode()
-            except UnicodeEncodeError:
+            if is_broken(text):
                 return BROKEN_TEXT
             texts.append(text)
         body = self._body(texts)
         return body if self.settings.images is None else with_images(body, row, self.settings)
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
-        """See PromptBuilder."""
         if self.settings.images is not None:
             return super().encode(rows, common)
         from .request_lines import encode_requests
@@ -76,13 +72,12 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         return encode_requests(rows, self._templates, self._body, common)
 
     def pattern(self, cell: Callable[[str], str]) -> Body | None:
-        """See PromptBuilder. Templates that only Jinja can fill have none, and neither have pictures."""
+        """Templates that only Jinja can fill have none, and neither have pictures."""
         if self.settings.images is not None or any(template.pieces is None for template in self._templates):
             return None
         return self._body([template.filled(cell) for template in self._templates])
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        """See PromptBuilder."""
         read = read_answer(response, self._answers, keep_thinking=self.settings.keep_thinking)
         kept = self.settings.keep_answer
         if kept is None:
@@ -91,7 +86,6 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         return replace(read, answer=whole) if isinstance(read, Failure) else {**read, **whole}
 
     def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
-        """See PromptBuilder."""
         thinking, cells = self.settings.keep_thinking, self._answers.cells
         kept = self.settings.keep_answer
         for text in texts:

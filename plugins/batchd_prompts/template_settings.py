@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from batchd import FromFile, Json, Settings
 
@@ -18,17 +18,28 @@ if TYPE_CHECKING:
     from .rendering import Template
 
 
+def template(text: str) -> Template:
+    """The compiled template. ValueError with a sentence if it is not valid."""
+    # Imported here, so that Jinja is loaded with the first prompt and not with the plugin.
+    from .rendering import Template
+
+    return Template(text)
+
+
+def _understood(text: str) -> str:
+    template(text)
+    return text
+
+
+TemplateText = Annotated[str, AfterValidator(_understood)]
+"""The text of a template, which is checked."""
+
+
 class MessageSettings(Settings):
     """A message of a conversation; its text is a template."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str
-
-    @field_validator("content")
-    @classmethod
-    def _understood(cls, value: str) -> str:
-        template(value)
-        return value
+    content: TemplateText
 
 
 class TemplateSettings(Settings):
@@ -36,9 +47,9 @@ class TemplateSettings(Settings):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    system: str | None = None
+    system: TemplateText | None = None
     """The system message, a template like `user`."""
-    user: str | None = None
+    user: TemplateText | None = None
     """The question about each row, in Jinja2: `{{ column }}` or `{{ row["Any name"] }}` is a cell."""
     input: tuple[str, ...] | None = None
     """In place of `user`: the columns whose cells are the question, joined."""
@@ -71,13 +82,6 @@ class TemplateSettings(Settings):
     prompt alone, for services that refuse both."""
     system_role: Literal["system", "developer", "user"] = "system"
     """The role of the system message. With `user` it stands before the question, in one message."""
-
-    @field_validator("system", "user")
-    @classmethod
-    def _understood(cls, value: str | None) -> str | None:
-        if value is not None:
-            template(value)
-        return value
 
     @field_validator("user")
     @classmethod
@@ -206,14 +210,6 @@ class TemplateSettings(Settings):
         if self.input is not None:
             return [*system, ("user", joined(self.input, self.input_separator))]
         return [*system, ("user", template(self.user or ""))]
-
-
-def template(text: str) -> Template:
-    """The compiled template. ValueError with a sentence if it is not valid."""
-    # Imported here, so that Jinja is loaded with the first prompt and not with the plugin.
-    from .rendering import Template
-
-    return Template(text)
 
 
 def joined(columns: Sequence[str], separator: str) -> Template:

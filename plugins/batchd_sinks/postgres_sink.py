@@ -15,6 +15,7 @@ from batchd import (
     DeliveryJob,
     Duration,
     Json,
+    OptionalPackage,
     Receipt,
     RejectedError,
     ResultRows,
@@ -25,13 +26,13 @@ from batchd import (
     cell_text,
 )
 
-from .packages import needed
 from .postgres_errors import explained, place_of, unreachable, unusable
 from .tables import FIRST, KEY, names_of, placed, quoted
 
 if TYPE_CHECKING:
     import asyncpg
 
+_PACKAGE = OptionalPackage("asyncpg", "postgres", "sink postgres")
 _LONGEST_NAME = 63
 _TEXTS = frozenset({"text", "character varying", "character"})
 _encode = msgspec.json.Encoder().encode
@@ -79,7 +80,6 @@ class PostgresSink(Sink[PostgresSettings]):
     Settings = PostgresSettings
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt:
-        """See Sink."""
         names = names_of(rows, longest=_LONGEST_NAME)
         types: dict[str, str] = {}
         unread: list[OSError] = []
@@ -133,7 +133,6 @@ class PostgresSink(Sink[PostgresSettings]):
             return None
 
     async def check(self) -> Sequence[str]:
-        """See Sink."""
         try:
             async with self._connected() as connection:
                 transaction = connection.transaction()
@@ -198,7 +197,7 @@ class PostgresSink(Sink[PostgresSettings]):
         self, types: Mapping[str, str] | None = None, unread: Sequence[OSError] = ()
     ) -> AsyncIterator[asyncpg.Connection]:
         """A connection, and what goes wrong with it in words; what is `unread` is no fault of it."""
-        needed()
+        _PACKAGE.require()
         import asyncpg
 
         try:

@@ -54,7 +54,6 @@ class SqliteSink(Sink[SqliteSettings]):
     Settings = SqliteSettings
 
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt:
-        """See Sink."""
         cancelled = threading.Event()
         writing = asyncio.get_running_loop().run_in_executor(None, self._write, job, rows, cancelled)
         try:
@@ -68,7 +67,6 @@ class SqliteSink(Sink[SqliteSettings]):
         return Receipt(str(self.settings.path.absolute()), table=self.settings.table, rows=count)
 
     async def check(self) -> Sequence[str]:
-        """See Sink."""
         try:
             await asyncio.to_thread(self._look)
         except (RejectedError, TransientError) as error:

@@ -29,13 +29,10 @@ class WebhookSink(PagedSink[WebhookSinkSettings]):
         self._post = SignedPost(settings)
 
     async def send(self, page: Page) -> None:
-        """See PagedSink."""
         await self._post.send(page.json(), key=page.key)
 
     def receipt(self, job: DeliveryJob, rows: int) -> Receipt:  # noqa: ARG002  # the address is the same for all jobs
-        """See PagedSink."""
         return Receipt(self._post.where, rows=rows)
 
     async def aclose(self) -> None:
-        """See Sink."""
         await self._post.aclose()

@@ -14,7 +14,7 @@ from .other_files import require_archive
 from .sheet_xml import number_of
 from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters, is_filled
 from .texts import cell_text
-from .xml_text import broken, decoded, fragment, local, namespaces, pieces
+from .xml_text import broken, decoded, fragment, local, namespaces, opening, pieces
 
 _ROW, _END, _STOP = re.compile(r"<table:table-row[\s/>]"), "</table:table-row>", "</office:spreadsheet>"
 _TABLE = re.compile(r"<table:table\s[^>]*>")
@@ -31,11 +31,10 @@ class OdsReader(SheetReader):
     suffixes = (".ods",)
 
     def dialect(self) -> Dialect:
-        """See Reader."""
         return Dialect(form="ods")
 
     def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See SheetReader. Memory holds some rows at a time."""
+        """Memory holds some rows at a time."""
         with source.open() as file:
             require_archive(file, "a spreadsheet")
             archive = Archive(file, self.settings.limits)
@@ -83,17 +82,14 @@ class OdsSheet:
 
     def rows(self, chunks: Iterable[str]) -> Iterator[SheetRow]:
         """The rows that have cells, with their numbers."""
-        chunks = iter(chunks)
-        head, spaces, begin = _head(chunks)
-        hidden = set(_HIDDEN.findall(head))
-
-        def rest() -> Iterator[str]:
-            yield head[begin:]
-            yield from chunks
-
+        body, rest = opening(chunks, r"<office:spreadsheet\b[^>]*>", _HEAD)
+        root = re.search(r"<office:document-content\b[^>]*>", body.string) if body is not None else None
+        if body is None or root is None or body[0].endswith("/>"):
+            raise broken("has no spreadsheet in it")
+        spaces, hidden = namespaces(root[0]), set(_HIDDEN.findall(body.string))
         inside, filled, number = False, False, 0
         shapes: list[OdsShape] = []
-        for piece in pieces(rest(), _END, _STOP):
+        for piece in pieces(rest, _END, _STOP):
             at, odd = 0, "<!" in piece
             while at <= len(piece):
                 for place, shape in enumerate(shapes if inside and not odd else ()):
@@ -168,22 +164,6 @@ class OdsSheet:
                 cells.extend([value] * times)
             place += times
         return row
-
-
-def _head(chunks: Iterator[str]) -> tuple[str, str, int]:
-    """The beginning of the document, its namespaces, and where its sheets begin."""
-    head = ""
-    for chunk in chunks:
-        head += chunk
-        body = re.search(r"<office:spreadsheet\b[^>]*>", head)
-        if body is not None:
-            root = re.search(r"<office:document-content\b[^>]*>", head)
-            if root is None or body[0].endswith("/>"):
-                break
-            return head, namespaces(root[0]), body.end()
-        if len(head) > _HEAD:
-            break
-    raise broken("has no spreadsheet in it")
 
 
 def _attributes(element: Element) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, UnpackLimits
 
-from .sheets import MAX_COLUMNS, column_names
+from .sheets import MAX_COLUMNS, header_names
 
 _ROWS = 2_000
 """Rows that are read at a time."""
@@ -39,11 +39,10 @@ class ParquetReader(Reader[ParquetSettings]):
         return {"format": "parquet"}
 
     def dialect(self) -> Dialect:
-        """See Reader."""
         return Dialect(form="parquet")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Memory holds some pages of a row group."""
+        """Memory holds some pages of a row group."""
         with source.open() as file:
             head = file.read(4)
             if head == b"PARE":
@@ -72,7 +71,7 @@ class ParquetReader(Reader[ParquetSettings]):
             raise FileRefused("no_columns", "The file has no columns. Write the table again, and drop that.")
         # Each column has a cell in every row, also one at the end without a name.
         names = [name if name.strip() else f"column {place}" for place, name in enumerate(schema.names, start=1)]
-        yield column_names(names, 1)
+        yield header_names(names, 1)
         limits = UnpackLimits(max_unpacked=self.settings.max_unpacked)
         converters = [_converter(field.type) for field in schema]
         rows = size = 0

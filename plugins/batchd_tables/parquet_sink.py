@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,12 +11,9 @@ from typing import IO
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
+from batchd import FileSink, Json, OptionalPackage, ResultRow, RowStatus, Settings, Shape
 
-NEEDED = (
-    "The sink parquet needs the package pyarrow, which is not installed here. Install it where batchd runs: "
-    "pip install 'batchd[parquet]'. Then start batchd again."
-)
+PACKAGE = OptionalPackage("pyarrow", "parquet", "sink parquet")
 _ROWS = 2_000
 """Rows of a row group, which are in memory at a time."""
 _CHUNK = 1 << 20
@@ -33,21 +29,16 @@ class ParquetSink(FileSink[Settings]):
     """
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # such a file has no head
-        """See FileSink."""
         return {".results.parquet": b"", ".failed.parquet": b""}
 
     def in_one_piece(self, shape: Shape) -> bool:  # noqa: ARG002  # always
-        """See FileSink."""
         return True
 
     async def check(self) -> Sequence[str]:
-        """See Sink."""
-        return () if find_spec("pyarrow") is not None else (NEEDED,)
+        return () if PACKAGE.is_installed else (PACKAGE.advice,)
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
-        if find_spec("pyarrow") is None:
-            raise RejectedError(NEEDED)
+        PACKAGE.require()
         nothing = [None] * len(shape.answer_columns)
         width = len(shape.columns)
         with TemporaryDirectory(prefix="batchd-parquet-") as folder, ExitStack() as stack:

@@ -19,7 +19,7 @@ from .number_formats import PLAIN, Format, shown
 from .row_shapes import Shapes
 from .sheets import MAX_COLUMNS, SheetRow, column_letters
 from .texts import cell_text, rich_text, unescaped
-from .xml_text import broken, fragment, local, namespaces, pieces
+from .xml_text import broken, fragment, local, namespaces, opening, pieces
 
 _REMEMBERED = 50_000
 _EXACT = 10**15
@@ -64,23 +64,21 @@ class SheetXml:
 
     def rows(self, chunks: Iterable[str]) -> Iterator[SheetRow]:
         """The rows of a sheet that have cells, with their numbers."""
-        chunks = iter(chunks)
-        head, prefix, spaces, begin = _head(chunks)
-        if begin < 0:
+        data, rest = opening(chunks, r"<((?:[\w.-]+:)?)sheetData\b[^>]*>", _HEAD)
+        root = re.search(r"<(?:[\w.-]+:)?worksheet\b[^>]*>", data.string) if data is not None else None
+        if data is None or root is None:
+            raise broken("has no sheet where the workbook says that one is")
+        if data[0].endswith("/>"):
             return
-        look = self.look
-        look.head(head[:begin])
+        prefix, spaces, look = data[1], namespaces(root[0]), self.look
+        look.head(data.string[: data.end()])
         usual = _usual_cell(prefix)
         end = f"</{prefix}row>"
-        opening, cell = f"<{prefix}row", f"<{prefix}c"
-
-        def rest() -> Iterator[str]:
-            yield head[begin:]
-            yield from chunks
+        row_tag, cell = f"<{prefix}row", f"<{prefix}c"
 
         number = 0
         shapes = Shapes(prefix, self._places, self._reader_of)
-        for piece in pieces(rest(), end, f"</{prefix}sheetData>"):
+        for piece in pieces(rest, end, f"</{prefix}sheetData>"):
             if look.wants_more:
                 look.rows(piece, self._places)
             odd = "<!" in piece
@@ -97,9 +95,9 @@ class SheetXml:
                 stop = piece.find(end, at)
                 text = piece[at:stop] if stop >= 0 else piece[at:]
                 at = stop + len(end)
-                start = text.rfind(opening)
+                start = text.rfind(row_tag)
                 if start >= 0:
-                    number = _row_number(text, start, number + 1 + text.count(opening, 0, start))
+                    number = _row_number(text, start, number + 1 + text.count(row_tag, 0, start))
                     found = usual.findall(text, start)
                     if odd or len(found) != text.count(cell, start):
                         yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
@@ -190,22 +188,6 @@ def _usual_cell(prefix: str) -> re.Pattern[str]:
         rf'(?:<{prefix}v(?: xml:space="preserve")?>([^<]*)</{prefix}v>|<{prefix}v/>'
         rf'|<{prefix}is><{prefix}t(?: xml:space="preserve")?>([^<]*)</{prefix}t></{prefix}is>)?</{prefix}c>)'
     )
-
-
-def _head(chunks: Iterator[str]) -> tuple[str, str, str, int]:
-    """The beginning of a sheet, the prefix of its tags, its namespaces, and where its rows begin; -1 if it has none."""
-    head = ""
-    for chunk in chunks:
-        head += chunk
-        data = re.search(r"<((?:[\w.-]+:)?)sheetData\b[^>]*>", head)
-        if data is not None:
-            root = re.search(r"<(?:[\w.-]+:)?worksheet\b[^>]*>", head)
-            if root is None:
-                break
-            return head, data[1], namespaces(root[0]), -1 if data[0].endswith("/>") else data.end()
-        if len(head) > _HEAD:
-            break
-    raise broken("has no sheet where the workbook says that one is")
 
 
 def _row_number(text: str, start: int, otherwise: int) -> int:

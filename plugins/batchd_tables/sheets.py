@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source, UnpackLimits
+from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source, UnpackLimits, column_names
 
 MAX_COLUMNS = 16_384
 """As many as a sheet of Excel has."""
@@ -57,11 +57,9 @@ class SheetReader(Reader[SheetSettings]):
         """The names of the columns, then the rows, one by one."""
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader."""
         return self.table(source)
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
-        """See Reader."""
         records = self.table(source)
         yield [next(records)]
         while some := list(islice(records, _AT_ONCE)):
@@ -112,7 +110,7 @@ class TableInSheet:
         filled = filter(is_filled, self._rows)
         header, rest = self._header(filled)
         self.header_number = header.number
-        names = column_names(header.cells, header.number)
+        names = header_names(header.cells, header.number)
         width = len(names)
         yield names
         count = 0
@@ -193,7 +191,7 @@ def _filled(cells: Sequence[Json]) -> int:
     return sum(cell is not None and cell != "" for cell in cells)
 
 
-def column_names(cells: Sequence[Json], number: int) -> list[str]:
+def header_names(cells: Sequence[Json], number: int) -> list[str]:
     """The names of the columns. A column without a name is named after its position, a repeated one by a number."""
     names = [cell_text(cell).strip() for cell in cells]
     while names and not names[-1]:
@@ -204,18 +202,7 @@ def column_names(cells: Sequence[Json], number: int) -> list[str]:
             f"Row {number:,}, the header, names no column. Write the names of the columns there, and drop the file "
             "again.",
         )
-    used: set[str] = set(filter(None, names))
-    seen: set[str] = set()
-    result = []
-    for position, name in enumerate(names, start=1):
-        base = free = name or f"column {position}"
-        count = 1
-        while free in seen or (free != name and free in used):
-            count += 1
-            free = f"{base} ({count})"
-        seen.add(free)
-        result.append(free)
-    return result
+    return column_names(names)
 
 
 def cell_text(value: Json) -> str:

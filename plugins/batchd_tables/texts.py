@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, overload
 
-from .xml_text import fragment, local, namespaces, pieces, plain
+from .xml_text import fragment, local, namespaces, opening, pieces, plain
 
 IN_MEMORY = 32 * 1024 * 1024
 """Characters, and 60 for each text, which Python needs for it."""
@@ -88,15 +88,7 @@ def _nameless(folder: Path) -> IO[bytes]:
 
 def read_shared(chunks: Iterable[str], texts: Texts) -> None:
     """Add the texts of a document of shared strings."""
-    chunks = iter(chunks)
-    head = ""
-    for chunk in chunks:
-        head += chunk
-        root = re.search(r"<((?:[\w.-]+:)?)sst\b[^>]*>", head)
-        if root is not None or len(head) > 1_000_000:
-            break
-    else:
-        return
+    root, rest = opening(chunks, r"<((?:[\w.-]+:)?)sst\b[^>]*>", 1_000_000)
     if root is None or root[0].endswith("/>"):
         return
     prefix, spaces = root[1], namespaces(root[0])
@@ -106,26 +98,17 @@ def read_shared(chunks: Iterable[str], texts: Texts) -> None:
     )
     end, begin = f"</{prefix}si>", f"<{prefix}si"
 
-    def rest() -> Iterable[str]:
-        yield head[root.end() :]
-        yield from chunks
-
-    for piece in pieces(rest(), end, f"</{prefix}sst>"):
+    for piece in pieces(rest, end, f"</{prefix}sst>"):
         found = usual.findall(piece)
         if len(found) == piece.count(begin) and "<!" not in piece:
             texts.extend(map(cell_text, found))
             continue
         element = fragment(f"<root{spaces}>{piece}</root>")
-        texts.extend(_without_readings(item) for item in element if local(item.tag) == "si")
-
-
-def _without_readings(item: object) -> str:
-    """The text of an entry: its own or that of its runs, without the readings above Japanese words."""
-    return unescaped(rich_text(item))
+        texts.extend(unescaped(rich_text(item)) for item in element if local(item.tag) == "si")
 
 
 def rich_text(item: object) -> str:
-    """The text of an element with texts and runs in it."""
+    """The text of an element: its own or that of its runs, without the readings above Japanese words."""
     parts = []
     for child in item:  # type: ignore[attr-defined]  # an Element, whose type would import the parser here
         name = local(child.tag)

@@ -34,11 +34,11 @@ class XlsxReader(SheetReader):
         self._look: Mapping[str, Json] = {}
 
     def dialect(self) -> Dialect:
-        """See Reader. Has how the sheet looks, for the sink `xlsx`."""
+        """Has how the sheet looks, for the sink `xlsx`."""
         return Dialect(form="xlsx", details=self._look)
 
     def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See SheetReader. Memory holds some rows at a time, and at most 32 MiB of shared texts."""
+        """Memory holds some rows at a time, and at most 32 MiB of shared texts."""
         with source.open() as file:
             require_archive(file, "a workbook")
             archive = Archive(file, self.settings.limits)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
-from batchd import FileSink, Json, RejectedError, ResultRow, RowStatus, Settings, Shape
+from batchd import FileSink, Json, OptionalPackage, ResultRow, RowStatus, Settings, Shape
 
 from .number_formats import PLAIN, Kind, built_in, format_of, stored
 
@@ -21,10 +20,7 @@ MAX_ROWS = 1_048_576
 MAX_TEXT = 32_767
 """Characters in a cell."""
 CUT = " … (cut: a cell holds no more)"
-NEEDED = (
-    "The sink xlsx needs the package XlsxWriter, which is not installed here. Install it where batchd runs: "
-    "pip install 'batchd[excel]'. Then start batchd again."
-)
+PACKAGE = OptionalPackage("XlsxWriter", "excel", "sink xlsx")
 _SAMPLE, _NARROW, _WIDE = 100, 8, 60
 _EXACT = 10**15
 """A sheet keeps 15 digits of a number, so longer ones are written as text."""
@@ -45,23 +41,17 @@ class XlsxSink(FileSink[Settings]):
     max_rows = MAX_ROWS
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # a workbook has no head
-        """See FileSink."""
-        if find_spec("xlsxwriter") is None:
-            raise RejectedError(NEEDED)
+        PACKAGE.require()
         return {".results.xlsx": b"", ".failed.xlsx": b""}
 
     def in_one_piece(self, shape: Shape) -> bool:  # noqa: ARG002  # always
-        """See FileSink."""
         return True
 
     async def check(self) -> Sequence[str]:
-        """See Sink."""
-        return () if find_spec("xlsxwriter") is not None else (NEEDED,)
+        return () if PACKAGE.is_installed else (PACKAGE.advice,)
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
-        if find_spec("xlsxwriter") is None:
-            raise RejectedError(NEEDED)
+        PACKAGE.require()
         nothing = [None] * len(shape.answer_columns)
         look = shape.dialect.details if shape.dialect is not None and shape.dialect.form == "xlsx" else {}
         with TemporaryDirectory(prefix="batchd-xlsx-") as folder, ExitStack() as stack:

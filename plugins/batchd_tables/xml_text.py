@@ -10,6 +10,7 @@ import codecs
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from batchd import FileRefused
 
@@ -38,6 +39,22 @@ def decoded(chunks: Iterable[bytes]) -> Iterator[str]:
             yield decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         raise broken("has bytes that are no text") from None
+
+
+def opening(chunks: Iterable[str], tag: str, most: int) -> tuple[re.Match[str] | None, Iterator[str]]:
+    """The first such tag, in what has come until its end (`string`), and the text behind it; None if there is none.
+
+    It is looked for in so many characters at most.
+    """
+    chunks, head = iter(chunks), ""
+    for chunk in chunks:
+        head += chunk
+        found = re.search(tag, head)
+        if found is not None:
+            return found, chain([head[found.end() :]], chunks)
+        if len(head) > most:
+            break
+    return None, iter(())
 
 
 def parsed(document: bytes) -> ET.Element:

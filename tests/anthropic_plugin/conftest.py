@@ -13,13 +13,12 @@ import pytest
 from anthropic_support import KEY, MODEL, Connect, FakeAnthropic, running
 
 from batchd import Submission
-from batchd_anthropic.packages import is_installed
-from batchd_anthropic.provider import AnthropicProvider
+from batchd_anthropic.provider import PACKAGE, AnthropicProvider
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say why nothing is tested where the package is not installed."""
-    if not is_installed():
+    if not PACKAGE.is_installed:
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason="the package anthropic is not installed: batchd[anthropic]"))

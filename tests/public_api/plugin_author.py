@@ -57,6 +57,7 @@ from batchd import (
     NotKnownYet,
     NotSent,
     Observer,
+    OptionalPackage,
     Outbox,
     Pacing,
     Page,
@@ -97,6 +98,7 @@ from batchd import (
     account_advice,
     arriving,
     cell_text,
+    column_names,
     covered,
     describe_node,
     free_names,
@@ -378,6 +380,7 @@ class PostProvider(HttpBatchProvider[PostSettings], HttpLiveProvider[PostSetting
         async def once() -> str:
             return submission.key
 
+        OptionalPackage("Stamps", extra="post", user="provider post").require()
         return await with_retries(Pacing(tries=2, within=1.0), once)
 
     async def ask_to_cancel(self, batch: RemoteBatch) -> None: ...
@@ -526,6 +529,7 @@ class Hook(PagedSink[HookSettings]):
         assert_type(page.rows, Sequence[ResultRow])
         assert_type(page.rows[0].as_dict(), dict[str, Json])
         assert_type([cell_text(cell) for cell in page.rows[0].cells], list[str])
+        assert_type(column_names(page.names), list[str])
         assert_type(unique_names(page.names, longest=63), list[str])
         await self.post.send(page.json(), key=f"{self.settings.team}-{page.key}")
 

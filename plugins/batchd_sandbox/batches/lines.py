@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ..answers.answering import ChatRequest, EmbeddingsRequest, Request, ResponsesRequest, unreadable_body
+from ..answers.answering import ENDPOINTS, Request, unreadable_body
 from ..refusals import Refusal
 from .worker_messages import BatchError
 
@@ -35,9 +35,8 @@ class BadBody:
 
 
 _DECODERS: dict[str, Callable[[bytes], RequestLine[Any]]] = {
-    "/v1/chat/completions": msgspec.json.Decoder(RequestLine[ChatRequest]).decode,
-    "/v1/responses": msgspec.json.Decoder(RequestLine[ResponsesRequest]).decode,
-    "/v1/embeddings": msgspec.json.Decoder(RequestLine[EmbeddingsRequest]).decode,
+    path: msgspec.json.Decoder(RequestLine[endpoint.request]).decode  # type: ignore[name-defined]
+    for path, endpoint in ENDPOINTS.items()
 }
 
 
@@ -46,13 +45,11 @@ class LineRefused(Exception):
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
-        self.code = code
-        self.message = message
-        self.param = param
+        self._error = code, message, param
 
     def at(self, line: int) -> BatchError:
         """The error as an item of `errors.data`."""
-        return BatchError(self.code, self.message, self.param, line)
+        return BatchError(*self._error, line)
 
 
 class LineReader:

@@ -33,9 +33,9 @@ def account_of(request: web.Request, key: str) -> str:
 def require_own(request: web.Request) -> None:
     """Refuse a call about a file or a batch of another account: it does not exist there."""
     file_id, batch_id = request.match_info.get("file_id"), request.match_info.get("batch_id")
-    if file_id is not None and not _is_own(request, file_id):
+    if file_id is not None and not is_own(request, file_id):
         raise no_such_file(file_id)
-    if batch_id is not None and not _is_own(request, batch_id):
+    if batch_id is not None and not is_own(request, batch_id):
         raise no_such_batch(batch_id)
 
 
@@ -47,13 +47,9 @@ def own(request: web.Request, *ids: str) -> None:
 
 def only_own(request: web.Request, records: Iterable[RecordT]) -> list[RecordT]:
     """Those that belong to the account of this call."""
-    return [record for record in records if _is_own(request, record.id)]
+    return [record for record in records if is_own(request, record.id)]
 
 
-def is_own_file(request: web.Request, file_id: str) -> bool:
-    """Whether the account of this call has this file."""
-    return _is_own(request, file_id)
-
-
-def _is_own(request: web.Request, id_: str) -> bool:
+def is_own(request: web.Request, id_: str) -> bool:
+    """Whether the account of this call has this file or batch."""
     return not request[ACCOUNT] or request.app[CONTEXT].store.owner(id_) in {None, request[ACCOUNT]}

@@ -9,7 +9,7 @@ from ..answers.answering import ENDPOINTS
 from ..batches.lifecycle import answered_share, shown_counts
 from ..records import BatchRecord, BatchView, Status
 from ..refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
-from .accounts import is_own_file, only_own, own
+from .accounts import is_own, only_own, own
 from .connections import reset
 from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
 from .of_files import BATCH_LIFETIME
@@ -56,7 +56,7 @@ def _new_batch(request: web.Request, body: dict[str, Any], created_at: float) ->
     metadata = _metadata(body.get("metadata"))
     file_id = str(body["input_file_id"])
     file = context.store.file(file_id)
-    if file is None or not is_own_file(request, file_id):
+    if file is None or not is_own(request, file_id):
         raise no_such_file(file_id)
     if file.purpose != "batch":
         raise Refusal(
