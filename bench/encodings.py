@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "files
 
 from languages import CODE_PAGES, REVIEWS
 
-from batchd_files.encoding import encode_all
-from batchd_files.guessing import MIN_BYTES, guess
+from batchd_files.texts.encoding import encode_all
+from batchd_files.texts.guessing import MIN_BYTES, guess
 
 
 def files(texts: Sequence[str], chance: random.Random) -> Iterator[tuple[str, Sequence[str]]]:

@@ -223,8 +223,8 @@ def plainly(kind: str, rows: Iterable[Any], path: Path) -> None:
 def by_sink(kind: str, rows: Iterable[Any], path: Path) -> None:
     """The sink, as a worker calls it."""
     from batchd import Dialect, Shape
-    from batchd_files.csv_sink import CsvSink
-    from batchd_files.jsonl_sink import JsonlSink
+    from batchd_files.delimited.csv_sink import CsvSink
+    from batchd_files.objects.jsonl_sink import JsonlSink
     from batchd_files.same_sink import SameSink
     from batchd_tables.parquet_sink import ParquetSink
     from batchd_tables.xlsx_sink import XlsxSink

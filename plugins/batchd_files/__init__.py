@@ -8,10 +8,10 @@ from batchd import Register, hookimpl
 @hookimpl
 def register_readers(register: Register) -> None:
     """Offer the readers `csv`, `json`, `jsonl` and `text`."""
-    from .csv_reader import CsvReader
-    from .json_reader import JsonReader
-    from .jsonl_reader import JsonlReader
-    from .text_reader import TextReader
+    from .delimited.csv_reader import CsvReader
+    from .objects.json_reader import JsonReader
+    from .objects.jsonl_reader import JsonlReader
+    from .texts.text_reader import TextReader
 
     register("csv", CsvReader)
     register("json", JsonReader)
@@ -22,8 +22,8 @@ def register_readers(register: Register) -> None:
 @hookimpl
 def register_sinks(register: Register) -> None:
     """Offer the sinks `same`, `csv` and `jsonl`."""
-    from .csv_sink import CsvSink
-    from .jsonl_sink import JsonlSink
+    from .delimited.csv_sink import CsvSink
+    from .objects.jsonl_sink import JsonlSink
     from .same_sink import SameSink
 
     register("same", SameSink)

@@ -13,12 +13,11 @@ import msgspec
 
 from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
 
-from .bad_lines import original_line
-from .cells import FORMULA_SIGNS, Table, harmless
-from .csv_sink import OK, TOGETHER, again, answered_lines
-from .encoding import encode_all
-from .jsonl_sink import JsonlSink, input_line
-from .quotes import original_text
+from .delimited.cells import Table
+from .delimited.csv_sink import OK, TOGETHER, again, answered_lines, table_lines
+from .objects.bad_lines import original_line
+from .objects.jsonl_sink import JsonlSink, input_line
+from .texts.encoding import encode_all
 
 OTHERS = {"xlsx": "xlsx", "xlsm": "xlsx", "ods": "xlsx", "parquet": "parquet"}
 """Which sink writes files of other forms."""
@@ -39,41 +38,40 @@ class SameSink(FileSink[Settings]):
     """The package that each of the others needs. Without it the results are a table as text: no job waits for it."""
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
-        """See FileSink."""
         other = self._other(shape)
         if other is not None:
             return other.heads(shape)
         if _form(shape) == "jsonl":
             return {".results.jsonl": b"", ".failed.jsonl": b""}
         came = _came(shape)
-        results, failed = _results(came), Table(again(came), sure=True)
+        results, failed = _tables(came)
         mark = "\ufeff" if came.mark else ""
         return {
             f".results.{came.form}": f"{mark}{results.header(shape.names)}".encode(),
-            f".failed.{came.form}": failed.start() + failed.encoded(failed.header(shape.columns)),
+            f".failed.{came.form}": failed.head(shape.columns),
         }
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
         other = self._other(shape)
         if other is not None:
             return other.lines(shape, rows)
-        return _json_lines(shape, rows) if _form(shape) == "jsonl" else _table_lines(shape, rows)
+        if _form(shape) == "jsonl":
+            return _json_lines(shape, rows)
+        came = _came(shape)
+        return table_lines(shape, rows, came.form, _tables(came))
 
     def answered(
         self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
     ) -> Iterator[tuple[str, bytes]] | None:
-        """See FileSink."""
         if self._other(shape) is not None:
             return None
         if _form(shape) == "jsonl":
             return _answered_json_lines(shape, rows)
         came = _came(shape)
-        results = _results(came)
+        results, _ = _tables(came)
         return ((f".results.{came.form}", results.lines(some).encode()) for some in answered_lines(rows))
 
     def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
-        """See FileSink."""
         other = self._other(shape)
         if other is not None:
             return other.encoders(shape)
@@ -83,7 +81,6 @@ class SameSink(FileSink[Settings]):
         return {f".results.{came.form}": partial(encode_all, encoding=came.encoding)}
 
     def in_one_piece(self, shape: Shape) -> bool:
-        """See FileSink."""
         other = self._other(shape)
         return other is not None and other.in_one_piece(shape)
 
@@ -107,29 +104,10 @@ def _came(shape: Shape) -> Dialect:
     return shape.dialect if shape.dialect is not None and shape.dialect.is_text else FOR_PEOPLE
 
 
-def _results(came: Dialect) -> Table:
+def _tables(came: Dialect) -> tuple[Table, Table]:
     # A reader of results looks for the usual quotes, whatever its route expects of dropped files.
-    return Table(replace(came, quote='"', escape=None, skip_spaces=False, above=0))
-
-
-def _table_lines(shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-    came = _came(shape)
-    results, failed = _results(came), Table(again(came), sure=True)
-    results_file, failed_file = f".results.{came.form}", f".failed.{came.form}"
-    signs = FORMULA_SIGNS
-    no_answer = [""] * len(shape.answer_columns)
-    for row in rows:
-        answer: list[Json] = no_answer
-        if row.answer:
-            # A fast path for each value: nearly all are texts that no spreadsheet would run.
-            answer = [
-                value if type(value) is not str or value[:1] not in signs else harmless(value) for value in row.answer
-            ]
-        error = harmless(row.failure.message) if row.failure is not None else ""
-        yield results_file, results.line([*row.values, *answer, row.status.value, error]).encode()
-        if row.status is RowStatus.FAILED:
-            text = original_text(row.original, row.failure, failed.delimiter)
-            yield failed_file, failed.encoded(failed.line(row.original) if text is None else failed.text(text))
+    results = Table(replace(came, quote='"', escape=None, skip_spaces=False, above=0))
+    return results, Table(again(came), sure=True)
 
 
 def _answered_json_lines(

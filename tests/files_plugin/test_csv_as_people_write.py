@@ -10,7 +10,7 @@ from files_support import bad, read, refused
 from test_failed_again import cells_of, failed_csv
 
 from batchd import BadRow, Json, Source
-from batchd_files.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
 
 pytestmark = pytest.mark.field("files")
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchd import FileRefused, Source
-from batchd_files.csv_blocks import cells_of
-from batchd_files.csv_reader import CsvReader, CsvSettings
-from batchd_files.csv_records import Records
-from batchd_files.csv_rows import Rows
-from batchd_files.forms import Form
+from batchd_files.delimited.blocks import cells_of
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.forms import Form
+from batchd_files.delimited.records import Records
+from batchd_files.delimited.rows import Rows
 
 csv.field_size_limit(10_500_000)
 

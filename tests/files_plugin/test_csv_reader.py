@@ -23,10 +23,10 @@ from languages import CODE_PAGES, REVIEWS
 from pydantic import ValidationError
 
 from batchd import BadRow, Source
-from batchd_files.csv_reader import CsvReader, CsvSettings
-from batchd_files.delimiter import find_delimiter
-from batchd_files.forms import is_blank
-from batchd_files.guessing import MIN_BYTES, guess
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.delimiter import find_delimiter
+from batchd_files.delimited.forms import is_blank
+from batchd_files.texts.guessing import MIN_BYTES, guess
 
 
 def reader(**settings: str) -> CsvReader:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchd import Failure, Json, ResultRow
-from batchd_files.csv_reader import CsvReader, CsvSettings
-from batchd_files.csv_sink import CsvSink, CsvSinkSettings
-from batchd_files.forms import is_blank
-from batchd_files.header import visible
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.csv_sink import CsvSink, CsvSinkSettings
+from batchd_files.delimited.forms import is_blank
+from batchd_files.delimited.header import visible
 
 
 def publish(rows: Rows, **options: Json) -> dict[str, bytes]:

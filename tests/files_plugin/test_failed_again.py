@@ -17,8 +17,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from batchd import BadRow, Dialect, FileRefused, Json, Source
-from batchd_files.csv_reader import CsvReader, CsvSettings
-from batchd_files.csv_sink import CsvSink, CsvSinkSettings
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.csv_sink import CsvSink, CsvSinkSettings
 
 pytestmark = pytest.mark.field("dropped again")
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd import BadRow, Settings, Source
-from batchd_files import json_reader
-from batchd_files.json_reader import JsonReader
+from batchd_files.objects import json_reader
+from batchd_files.objects.json_reader import JsonReader
 
 pytestmark = pytest.mark.field("files")
 ROWS = [{"id": 1, "text": "a, b"}, {"id": 2, "text": 'quote " } , {', "more": {"x": [1, {"y": "}"}]}}]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from batchd import Settings, Source
-from batchd_files.json_reader import Document, JsonReader
+from batchd_files.objects.json_reader import Document, JsonReader
 
 
 class InSmallPieces(JsonReader):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from batchd import BadRow, Settings, Source
 from batchd.requests.json_lines import UNREADABLE
-from batchd_files import bad_lines
-from batchd_files.bad_lines import original_line
-from batchd_files.jsonl_reader import JsonlReader
+from batchd_files.objects import bad_lines
+from batchd_files.objects.bad_lines import original_line
+from batchd_files.objects.jsonl_reader import JsonlReader
 
 READER = JsonlReader(Settings())
 

@@ -10,8 +10,8 @@ import pytest
 from files_support import MemoryOutbox, Rows, answered, failed, job, read, skipped
 
 from batchd import Failure, Settings
-from batchd_files.jsonl_reader import JsonlReader
-from batchd_files.jsonl_sink import JsonlSink
+from batchd_files.objects.jsonl_reader import JsonlReader
+from batchd_files.objects.jsonl_sink import JsonlSink
 
 
 def publish(rows: Rows) -> dict[str, bytes]:

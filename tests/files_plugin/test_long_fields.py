@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from batchd import BadRow, FileRefused, Source
-from batchd_files.csv_reader import CsvReader
-from batchd_files.json_reader import JsonReader
-from batchd_files.jsonl_reader import JsonlReader
+from batchd_files.delimited.csv_reader import CsvReader
+from batchd_files.objects.json_reader import JsonReader
+from batchd_files.objects.jsonl_reader import JsonlReader
 
 pytestmark = [pytest.mark.field("files"), pytest.mark.slow]
 

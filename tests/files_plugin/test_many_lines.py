@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchd import Dialect
-from batchd_files.cells import Table
+from batchd_files.delimited.cells import Table
 
 CELLS = st.text(st.sampled_from("a1 ,;\t|\"'\\\r\n\0é\ufeff"), max_size=3) | st.sampled_from(
     [None, 7, True, 1.5, ["a"], "", "x" * 40]

@@ -11,7 +11,7 @@ from files_support import MemoryOutbox, Rows, answered, failed, job
 
 from batchd import Dialect, Failure, Source
 from batchd.plugin.catalogue import Catalogue
-from batchd_files.csv_reader import CsvReader, CsvSettings
+from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
 
 pytestmark = pytest.mark.field("results")
 CATALOGUE = Catalogue.load()

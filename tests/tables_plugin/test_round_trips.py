@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchd import BadRow, Dialect, FileSink, Reader, ResultRow, RowStatus, Settings, Shape, Source
-from batchd_files.json_reader import JsonReader
-from batchd_files.jsonl_reader import JsonlReader
+from batchd_files.objects.json_reader import JsonReader
+from batchd_files.objects.jsonl_reader import JsonlReader
 from batchd_files.same_sink import SameSink
 from batchd_tables.parquet_reader import ParquetReader
 from batchd_tables.parquet_sink import ParquetSink

@@ -11,7 +11,7 @@ from batchd.domain.routing import PluginSpec
 
 PLUGINS = '''
 import msgspec
-from batchd_files.csv_sink import CsvSink
+from batchd_files.delimited.csv_sink import CsvSink
 from batchd_files.same_sink import SameSink
 from batchd_prompts.template import TemplateBuilder
 

@@ -24,8 +24,8 @@ from batchd import (
     read_json_together,
 )
 
+from ..texts.content import begin_json
 from .bad_lines import TOO_LONG, bad_line
-from .content import begin_json
 
 MAX_LINE = 21_000_000
 """Bytes in one line, and in one object of a JSON file: a field of 10 MB has room, as in a CSV file."""
@@ -59,16 +59,14 @@ class JsonlReader(Reader[Settings]):
         return {"encoding": "utf-8"}
 
     def dialect(self) -> Dialect:
-        """See Reader."""
         return Dialect(form="jsonl")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader."""
         for rows in self.read_many(source):
             yield from rows
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
-        """See Reader. Reads the file twice: for the columns, then for the rows."""
+        """Reads the file twice: for the columns, then for the rows."""
         lines = _Lines(source, self.max_line)
         columns = _columns(lines)
         yield [columns]

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from batchd import FileRefused
+from batchd import FileRefused, column_names
 
 from .forms import is_blank
 
@@ -36,7 +36,7 @@ def header_of(cells: Sequence[str], line: int, rows: Sequence[Sequence[str]]) ->
     required = width
     if not all(is_blank(row[width:]) for row in rows if len(row) <= len(names)):
         width = len(names)
-    unique = _unique(names[:width])
+    unique = column_names(names[:width])
     given = [name for name, own in zip(unique, names, strict=False) if name != own]
     return Header(unique, required, cells, given)
 
@@ -55,19 +55,3 @@ def visible(name: str) -> str:
         return name.replace("\0", "").strip()
     seen = (each for each in name if each != "\0" and (unicodedata.category(each) != "Cf" or each in JOINERS))
     return "".join(seen).strip()
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """The names, each once: a second `a` is `a (2)`, the third column without a name `column 3`."""
-    own = {name for name in names if name}
-    used: set[str] = set()
-    unique = []
-    for place, name in enumerate(names, start=1):
-        base = name or f"column {place}"
-        free, number = base, 1
-        while free in used or (free in own and free != name):
-            number += 1
-            free = f"{base} ({number})"
-        used.add(free)
-        unique.append(free)
-    return unique

@@ -18,26 +18,13 @@ from .guessing import Candidate, guess, is_utf8, lines_beyond_utf8
 
 _MARKS = (
     # UTF-32 before UTF-16, since its mark begins with that of UTF-16.
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF32_LE, "utf-32", "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32", "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8-sig", "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16", "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16", "utf-16-be"),
 )
-_OWN_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_WITHOUT_ORDER = {
-    "utf-32-le": "utf-32",
-    "utf-32-be": "utf-32",
-    "utf-8": "utf-8-sig",
-    "utf-16-le": "utf-16",
-    "utf-16-be": "utf-16",
-}
+"""Each mark, the encoding that reads it, and the one that writes no mark by itself."""
 _NEVER_IN_TEXT = tuple(bytes([code]) for code in (*range(1, 7), *range(14, 26)))
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _CHUNK = 1 << 20
@@ -61,7 +48,7 @@ def choose_encoding(head: bytes, configured: str | None) -> str:
 
     Raises `FileRefused` if the bytes cannot be text in it.
     """
-    for mark, encoding in _MARKS:
+    for mark, encoding, _ in _MARKS:
         if head.startswith(mark):
             return encoding
     if configured is None and (order := order_without_mark(head)) is not None:
@@ -114,20 +101,18 @@ def certain_encoding(source: Source) -> str:
 
 def written_as(head: bytes, encoding: str) -> tuple[str, bool]:
     """The encoding in which the file can be written line by line, and whether a byte order mark stands before them."""
-    for mark, name in _OWN_MARKS:
-        if head.startswith(mark) and encoding in (name, _WITHOUT_ORDER[name]):
-            return name, True
+    for mark, reads, writes in _MARKS:
+        if head.startswith(mark) and encoding in (reads, writes):
+            return writes, True
     return "utf-8" if encoding == "utf-8-sig" else encoding, False
 
 
 def encoded(text: str, encoding: str) -> bytes:
     """The text in an encoding in which it was read. What that cannot express becomes an escape, and stops nothing."""
     try:
-        return text.encode(encoding)
+        return encode_all(text, encoding)
     except UnicodeEncodeError:
-        if encoding == "cp1258":
-            text = "".join(map(_with_tone, text))
-        return text.encode(encoding, "backslashreplace")
+        return (_with_tones(text) if encoding == "cp1258" else text).encode(encoding, "backslashreplace")
 
 
 def encode_all(text: str, encoding: str) -> bytes:
@@ -137,7 +122,11 @@ def encode_all(text: str, encoding: str) -> bytes:
     except UnicodeEncodeError:
         if encoding != "cp1258":
             raise
-        return "".join(map(_with_tone, text)).encode(encoding)
+        return _with_tones(text).encode(encoding)
+
+
+def _with_tones(text: str) -> str:
+    return "".join(map(_with_tone, text))
 
 
 def _with_tone(letter: str) -> str:
@@ -149,7 +138,7 @@ def _with_tone(letter: str) -> str:
 
 def begins_with_mark(head: bytes) -> bool:
     """Whether the bytes would be taken for a byte order mark."""
-    return any(head.startswith(mark) for mark, _ in _MARKS)
+    return any(head.startswith(mark) for mark, *_ in _MARKS)
 
 
 def _not_text(head: bytes) -> FileRefused:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from batchd import Dialect, Json, cell_text
 
-from .content import begins_otherwise
+from ..texts.content import begins_otherwise
+from ..texts.encoding import begins_with_mark, encoded
 from .delimiter import RARE, can_be_declared
-from .encoding import begins_with_mark, encoded
 
 # Every character that a CSV reader may take for a delimiter: when the file is dropped again, its delimiter is guessed
 # and the cells must be the same. A byte order mark would be removed from the first cell.
@@ -166,9 +166,10 @@ class Table:
         """The line in the encoding."""
         return encoded(line, self._dialect.encoding)
 
-    def start(self) -> bytes:
-        """What stands before the first line."""
-        return encoded("\ufeff", self._dialect.encoding) if self._dialect.mark else b""
+    def head(self, names: Sequence[str]) -> bytes:
+        """The header line, behind a byte order mark if there is to be one."""
+        mark = "\ufeff" if self._dialect.mark else ""
+        return encoded(mark + self.header(names), self._dialect.encoding)
 
     def text(self, text: str) -> str:
         """The text of a record that could not be read, as it stood in its file, as a line."""

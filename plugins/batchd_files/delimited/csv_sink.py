@@ -12,6 +12,7 @@ from pydantic import field_validator
 
 from batchd import Dialect, FileSink, Json, ResultRow, RowStatus, Settings, Shape
 
+from ..texts.encoding import encoded
 from .cells import FORMULA_SIGNS, Table, harmless
 from .quotes import original_text
 
@@ -49,38 +50,17 @@ class CsvSink(FileSink[CsvSinkSettings]):
     """The tables of the last shape: answered rows and others come in turns."""
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
-        """See FileSink."""
         results, failed = self._tables(shape)
-        return {
-            ".results.csv": results.start() + results.encoded(results.header(shape.names)),
-            ".failed.csv": failed.start() + failed.encoded(failed.header(shape.columns)),
-        }
+        return {".results.csv": results.head(shape.names), ".failed.csv": failed.head(shape.columns)}
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
-        results, failed = self._tables(shape)
-        safe, signs = self._safe, FORMULA_SIGNS
-        no_answer: Sequence[Json] = [None] * len(shape.answer_columns)
-        for row in rows:
-            answer = no_answer
-            if row.answer:
-                # A fast path for each value: nearly all are texts that no spreadsheet would run.
-                answer = [
-                    value if type(value) is not str or value[:1] not in signs else safe(value) for value in row.answer
-                ]
-            error = safe(row.failure.message) if row.failure is not None else ""
-            yield ".results.csv", results.encoded(results.line([*row.values, *answer, row.status.value, error]))
-            if row.status is RowStatus.FAILED:
-                text = original_text(row.original, row.failure, failed.delimiter)
-                yield ".failed.csv", failed.encoded(failed.line(row.original) if text is None else failed.text(text))
+        return table_lines(shape, rows, "csv", self._tables(shape), self._safe or str)
 
     def answered(
         self, shape: Shape, rows: Iterable[tuple[Sequence[Json], Sequence[Json]]]
     ) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
         results, _ = self._tables(shape)
-        safe = harmless if self.settings.formulas == "escape" else None
-        for some in answered_lines(rows, safe):
+        for some in answered_lines(rows, self._safe):
             yield ".results.csv", results.encoded(results.lines(some))
 
     def _tables(self, shape: Shape) -> tuple[Table, Table]:
@@ -96,8 +76,34 @@ class CsvSink(FileSink[CsvSinkSettings]):
         self._made = (shape, tables)
         return tables
 
-    def _safe(self, text: str) -> str:
-        return harmless(text) if self.settings.formulas == "escape" else text
+    @property
+    def _safe(self) -> Callable[[str], str] | None:
+        return harmless if self.settings.formulas == "escape" else None
+
+
+def table_lines(
+    shape: Shape,
+    rows: Iterable[ResultRow],
+    form: str,
+    tables: tuple[Table, Table],
+    safe: Callable[[str], str] = harmless,
+) -> Iterator[tuple[str, bytes]]:
+    """The lines of the results in UTF-8, and those of the failed rows as they were dropped."""
+    results, failed = tables
+    results_file, failed_file, signs = f".results.{form}", f".failed.{form}", FORMULA_SIGNS
+    no_answer: Sequence[Json] = [""] * len(shape.answer_columns)
+    for row in rows:
+        answer = no_answer
+        if row.answer:
+            # A fast path for each value: nearly all are texts that no spreadsheet would run.
+            answer = [
+                value if type(value) is not str or value[:1] not in signs else safe(value) for value in row.answer
+            ]
+        error = safe(row.failure.message) if row.failure is not None else ""
+        yield results_file, encoded(results.line([*row.values, *answer, row.status.value, error]), "utf-8")
+        if row.status is RowStatus.FAILED:
+            text = original_text(row.original, row.failure, failed.delimiter)
+            yield failed_file, failed.encoded(failed.line(row.original) if text is None else failed.text(text))
 
 
 TOGETHER = 64

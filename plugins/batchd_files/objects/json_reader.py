@@ -16,8 +16,8 @@ import msgspec
 
 from batchd import BadRow, Dialect, FileRefused, Json, Reader, Settings, Source, read_json_line, read_json_together
 
+from ..texts.content import begin_json, refuse_other_kinds
 from .bad_lines import bad_line
-from .content import begin_json, refuse_other_kinds
 from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, has_nameless, refuse_sparse, rows_of
 
 _PIECE = 1 << 18
@@ -52,16 +52,14 @@ class JsonReader(Reader[Settings]):
         return dict(self._facts)
 
     def dialect(self) -> Dialect:
-        """See Reader."""
         return Dialect(form="json")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader."""
         for rows in self.read_many(source):
             yield from rows
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
-        """See Reader. Reads the file twice: for the columns, then for the rows."""
+        """Reads the file twice: for the columns, then for the rows."""
         if self._is_lines(source):
             reader = JsonlReader(JsonlReader.Settings())
             self._facts = {"format": "jsonl", **reader.describe()}

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple, final
 
 from batchd import FileRefused
 
-from .csv_blocks import can_be_read_together, counts_on
+from .blocks import can_be_read_together, counts_on
 from .forms import Form
 
 MAX_COLUMNS = 16_384
@@ -273,17 +273,14 @@ class Limited(io.RawIOBase):
         self._left = end
 
     def readable(self) -> bool:
-        """See io.RawIOBase."""
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any writable buffer
-        """See io.RawIOBase."""
         chunk = self._file.read(min(len(buffer), self._left))
         buffer[: len(chunk)] = chunk
         self._left -= len(chunk)
         return len(chunk)
 
     def close(self) -> None:
-        """See io.RawIOBase."""
         self._file.close()
         super().close()

@@ -47,7 +47,7 @@ class TextReader(Reader[TextSettings]):
         return {"format": "text", "encoding": self._encoding}
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader. Memory holds a line at a time."""
+        """Memory holds a line at a time."""
         configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
             encoding = choose_encoding(refuse_other_kinds(file), configured)

@@ -8,12 +8,12 @@ from itertools import islice
 
 from batchd import BadRow, Failure, FileRefused, Json
 
-from .csv_blocks import cells_of
-from .csv_records import Endless, Records
+from .blocks import cells_of
 from .delimiter import named
 from .forms import Form, is_blank, is_ruler, names_columns
 from .header import Header, header_of, without_names
 from .quotes import explained, stray_row
+from .records import Endless, Records
 
 _AT_ONCE = 500
 _SURELY = 3

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from batchd import BadRow, Failure, Json
 
-from .csv_records import FOLLOWED, TOO_LONG, Stray
 from .delimiter import named
 from .forms import Form
+from .records import FOLLOWED, TOO_LONG, Stray
 
 STRAY = "stray_quote"
 """The record cannot be read. Its values are pieces of its text, which the delimiter joins, with quotes as they were."""

@@ -12,13 +12,13 @@ from pydantic import field_validator
 
 from batchd import BadRow, Dialect, Json, Reader, Settings, Source
 
-from .content import HEAD, refuse_json, refuse_other_kinds
-from .csv_records import Limited, Records, content_end
-from .csv_rows import Rows
+from ..texts.content import HEAD, refuse_json, refuse_other_kinds
+from ..texts.encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
 from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
-from .encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
 from .forms import Form, Trial, find_form, parsed
 from .quoting import quoting_of
+from .records import Limited, Records, content_end
+from .rows import Rows
 
 MAX_CELL = 10_500_000
 """Characters in one cell: 10 MB. A longer one is nearly always the rest of the file after a quote that is not
@@ -88,16 +88,14 @@ class CsvReader(Reader[CsvSettings]):
         return dict(self._description)
 
     def dialect(self) -> Dialect | None:
-        """See Reader."""
         return self._dialect
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """See Reader."""
         for rows in self.read_many(source):
             yield from rows
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
-        """See Reader. Memory holds one block of lines, or one record, at a time."""
+        """Memory holds one block of lines, or one record, at a time."""
         # The limit holds for the whole process. Its default is too small for an article in a cell.
         csv.field_size_limit(self.max_cell)
         # Our own results have the form of their sink, or that of the program that they were edited with.

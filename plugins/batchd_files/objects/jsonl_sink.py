@@ -26,11 +26,9 @@ class JsonlSink(FileSink[Settings]):
     """
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # lines alone, no head
-        """See FileSink."""
         return {".results.jsonl": b"", ".failed.jsonl": b""}
 
     def lines(self, shape: Shape, rows: Iterable[ResultRow]) -> Iterator[tuple[str, bytes]]:
-        """See FileSink."""
         columns = list(shape.columns)
         position = columns.index("custom_id") if "custom_id" in columns else None
         for row in rows:
