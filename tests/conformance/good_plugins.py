@@ -49,7 +49,7 @@ TaskT = TypeVar("TaskT")
 DoneT = TypeVar("DoneT")
 CONTEXT = get_context("forkserver")
 # There is one such server in a process: other tests may have its workers after these.
-CONTEXT.set_forkserver_preload([*PRELOADED, "batchd.testing.conformance_executor"])
+CONTEXT.set_forkserver_preload([*PRELOADED, "batchd.testing.conformance.executor"])
 
 
 class TabReader(Reader[Settings]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import SkipTest
 
-from batchd.testing.conformance_shared import PluginConformance
+from batchd.testing.conformance.plugin import PluginConformance
 
 
 def failed(conformance: type[PluginConformance]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchd.testing.conformance_shared import PluginConformance
+from batchd.testing.conformance.plugin import PluginConformance
 
 from . import (
     hostile_commands,

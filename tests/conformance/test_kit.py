@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from batchd import ResultRow, RowStatus
-from batchd.testing.conformance_memory import grows, homes_of
+from batchd.testing.conformance.memory import grows, homes_of
 from batchd.testing.outbox import FakeRows
 
 from . import good_plugins as good

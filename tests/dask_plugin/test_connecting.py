@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchd.plugin.catalogue import Catalogue
-from batchd.testing.conformance_executor import Sum, add, note_a_run
+from batchd.testing.conformance.executor import Sum, add, note_a_run
 from batchd.workers.nodes import MARK, ask_for
 
 from .cluster import cluster, free_port

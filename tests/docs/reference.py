@@ -103,7 +103,7 @@ def python_page(module: ModuleType, title: str, beside: str) -> str:
 
 
 def _of_class(name: str, found: type[Any]) -> Iterator[str]:
-    bases = [base.__name__ for base in found.__bases__ if base is not object and not base.__name__.startswith("_")]
+    bases = [base.__name__ for base in found.__bases__ if base is not object and not base.__name__.endswith("Handle")]
     above = f"({', '.join(bases)})" if bases else ""
     yield f"```python\nclass {name}{above}\n```\n"
     yield _words(found)
@@ -111,7 +111,9 @@ def _of_class(name: str, found: type[Any]) -> Iterator[str]:
         yield "| field | type |\n| --- | --- |"
         yield from (f"| `{key}` | `{str(each).replace(' | ', ' or ')}` |" for key, each in hints.items())
         yield ""
-    for key, member in vars(found).items():
+    # What both clients have in common stands in classes that nobody imports.
+    handles = [base for base in found.__mro__ if base.__module__ == "batchd.client.core"]
+    for key, member in {key: each for home in (*handles, found) for key, each in vars(home).items()}.items():
         if key.startswith("_") or key in hints:
             continue
         if isinstance(member, property):

@@ -23,7 +23,7 @@ from batchd.app.load import load
 from batchd.cli.main import batchd as command_line
 from batchd.plugin.catalogue import Role
 from batchd.testing import conformance
-from batchd.testing.conformance_shared import PluginConformance
+from batchd.testing.conformance.plugin import PluginConformance
 
 from ..durability.rig import shared_nursery
 from .pages import DOCS, PAGES, ROOT, Block, blocks, code, headings, prose, tables

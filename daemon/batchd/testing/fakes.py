@@ -25,19 +25,15 @@ class FakeClock(Clock):
         self._next_id = first_id
 
     def now(self) -> float:
-        """As Clock."""
         return self.wall
 
     def steady(self) -> float:
-        """As Clock."""
         return self.elapsed
 
     def boot(self) -> str:
-        """As Clock."""
         return "one boot"
 
     async def sleep(self, seconds: float) -> None:
-        """Move the time forward at once."""
         self.advance(max(0.0, seconds))
 
     def new_id(self) -> str:
@@ -46,7 +42,6 @@ class FakeClock(Clock):
         return f"{self._next_id - 1:08d}"
 
     def jitter(self) -> float:
-        """As Clock."""
         return 0.5
 
     def advance(self, seconds: float) -> None:
@@ -60,11 +55,10 @@ class InlineExecutor(Executor[Settings]):
 
     number = 1
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        super().__init__(settings or Settings())
+    def __init__(self) -> None:
+        super().__init__(Settings())
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
-        """As Executor."""
         return function(task)
 
 
@@ -113,10 +107,15 @@ class FakeService:
         self.step("create: before")
         assert submission.upload is not None
         self.creates += 1
-        batch = FakeBatch(f"batch-{len(self.batches) + 1}", submission.upload, submission.key, polls_left=self.polls)
-        batch.rows_key = submission.rows_key
         requests = self.files[submission.upload]
-        batch.problems = tuple(self.refuse(requests))
+        batch = FakeBatch(
+            f"batch-{len(self.batches) + 1}",
+            submission.upload,
+            submission.key,
+            polls_left=self.polls,
+            rows_key=submission.rows_key,
+            problems=tuple(self.refuse(requests)),
+        )
         if batch.problems:
             batch.phase = BatchPhase.FAILED
         else:
@@ -146,20 +145,16 @@ class FakeProvider(BatchProvider[Settings]):
         self.service = service
 
     async def upload(self, submission: Submission) -> str:
-        """As BatchProvider."""
         return self.service.upload(submission)
 
     async def submit(self, submission: Submission) -> str:
-        """As BatchProvider."""
         return self.service.create(submission)
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        """As BatchProvider."""
         self.service.step("find")
         return [batch.id for batch in self.service.batches.values() if batch.key == submission.key]
 
     async def find_rows(self, submission: Submission) -> Sequence[str]:
-        """As BatchProvider."""
         self.service.step("find")
         return [batch.id for batch in self.service.batches.values() if batch.rows_key == submission.rows_key]
 
@@ -175,14 +170,12 @@ class FakeProvider(BatchProvider[Settings]):
         return BatchStatus(ours.phase, len(ours.lines), done, 0, problems=ours.problems)
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """As BatchProvider."""
         self.service.step("results: before")
         for result in self._batch(batch).lines:
             yield result
         self.service.step("results: after")
 
     async def cancel(self, batch: RemoteBatch) -> None:
-        """As BatchProvider."""
         self.service.step("cancel")
         ours = self._batch(batch)
         if not ours.phase.ended:

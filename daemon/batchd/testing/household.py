@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,80 +49,58 @@ REVIEWS = Route(
 _RESTING = (BatchState.DONE, BatchState.RETURNED, BatchState.HELD)
 
 
+@dataclass(eq=False)
 class Household:
     """Folders in a temporary place, and one daemon after another that works on them.
 
     `drop` puts a file into the inbox; `living` is a daemon on the folders. Leaving its block kills the daemon; only its
-    database is closed.
+    database is closed. The provider is that of the `service`, unless another is given.
+
+    With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take. With
+    `batches_first` it is asked in batches, as one whose `mode` is "batch": live calls are for what is late. `backup` is
+    a second provider of this name, asked by live calls.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        service: FakeService | None = None,
-        provider: BatchProvider[Any] | LiveProvider[Any] | None = None,
-        routes: Sequence[Route] = (REVIEWS,),
-        limits: Limits | None = None,
-        sinks: Mapping[str, Sink[Any]] | None = None,
-        plugin_dir: Path | None = None,
-        duplicates: Duplicates = "redeliver",
-        prices: Mapping[str, Price] | None = None,
-        budget: SpendingLimits | None = None,
-        approve_in_folder: bool = False,
-        page_for: Language | None = None,
-        executor: Executor[Any] | None = None,
-        shared: Path | None = None,
-        create_timeout: float = 10.0,
-        call_timeout: float = 60.0,
-        time_limits: TimeLimits | None = None,
-        poll: float = 1.0,
-        live: LiveTerms | None = None,
-        find_lane: bool = False,
-        batches_first: bool = False,
-        backup: LiveProvider[Any] | None = None,
-    ) -> None:
-        """With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take.
+    folder: Path
+    _: KW_ONLY
+    service: FakeService = field(default_factory=FakeService)
+    provider: Any = None
+    routes: Sequence[Route] = (REVIEWS,)
+    limits: Limits = field(default_factory=Limits)
+    sinks: Mapping[str, Sink[Any]] = field(default_factory=dict)
+    plugin_dir: Path | None = None
+    duplicates: Duplicates = "redeliver"
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    budget: SpendingLimits = field(default_factory=SpendingLimits)
+    approve_in_folder: bool = False
+    page_for: Language | None = None
+    executor: Executor[Any] = field(default_factory=InlineExecutor)
+    shared: Path | None = None
+    create_timeout: float = 10.0
+    call_timeout: float = 60.0
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
+    poll: float = 1.0
+    live: InitVar[LiveTerms | None] = None
+    find_lane: bool = False
+    batches_first: bool = False
+    backup: LiveProvider[Any] | None = None
+    held_open: Callable[[Path], object] = held_open_for_writing
+    clock: FakeClock = field(default_factory=FakeClock)
+    events: list[Event] = field(default_factory=list)
 
-        With `batches_first` it is asked in batches, as one whose `mode` is "batch": live calls are for what is late.
-        `backup` is a second provider of this name, asked by live calls.
-        """
-        self.folder = folder
-        self.service = service or FakeService()
-        self.provider = provider or FakeProvider(self.service)
-        give_state_folder(self.provider, folder / "state" / "plugins" / "providers" / "fake")
-        self.routes = tuple(routes)
-        self.limits = limits or Limits()
-        self.clock = FakeClock()
-        self.held_open: Callable[[Path], object] = held_open_for_writing
-        self.events: list[Event] = []
-        self.executor = executor or InlineExecutor()
-        self.shared = shared
-        self.create_timeout = create_timeout
-        self.call_timeout = call_timeout
-        self.time_limits = time_limits or TimeLimits()
-        self.poll = poll
+    def __post_init__(self, live: LiveTerms | None) -> None:
         self.live_terms = live
-        self.find_lane = find_lane
-        self.batches_first = batches_first
-        self.backup = backup
-        self.plugin_dir = plugin_dir
-        self.duplicates: Duplicates = duplicates
-        self.budget = budget or SpendingLimits()
-        self.prices = PriceList(prices or {}, currency=self.budget.currency)
-        self.approve_in_folder = approve_in_folder
-        self.page_for = page_for
-        names = ("inbox", "outbox", "archive", "rejected", "held")
-        inbox, outbox, archive, rejected, held = (folder / name for name in names)
-        self.folders = PeopleFolders(inbox, outbox, archive, rejected, held)
-        for each in (folder / name for name in names):
+        self.provider = self.provider or FakeProvider(self.service)
+        give_state_folder(self.provider, self.folder / "state" / "plugins" / "providers" / "fake")
+        folders = [self.folder / name for name in ("inbox", "outbox", "archive", "rejected", "held")]
+        for each in folders:
             each.mkdir(parents=True, exist_ok=True)
-        catalogue = Catalogue.load(plugin_dir) if plugin_dir else _installed_plugins()
+        inbox, outbox, archive, rejected, held = folders
+        self.folders = PeopleFolders(inbox, outbox, archive, rejected, held)
+        catalogue = Catalogue.load(self.plugin_dir) if self.plugin_dir else _installed_plugins()
         self.suffixes = frozenset(catalogue.table_suffixes())
-        sink_names = {sink for route in self.routes for sink in route.sinks}
-        self.sinks = dict(sinks or {})
-        for name in sink_names - self.sinks.keys():
-            self.sinks[name] = catalogue.create("sink", name, {})
+        named = {sink for route in self.routes for sink in route.sinks}
+        self.sinks = {**{name: catalogue.create("sink", name, {}) for name in named - self.sinks.keys()}, **self.sinks}
 
     def drop(self, path: str, content: str | bytes) -> Path:
         """A whole file appears in the inbox."""
@@ -146,17 +124,12 @@ class Household:
                 await database.close()
 
     def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
-        live_provider = None
-        terms = self.live_terms or LiveTerms()
-        used = {"backup": (self.backup, terms)} if self.backup is not None else {}
+        used = {"backup": (self.backup, self.live_terms or LiveTerms())} if self.backup is not None else {}
         if self.live_terms is not None:
-            assert isinstance(self.provider, LiveProvider)
             used["fake"] = (self.provider, self.live_terms)
         lanes.use(used)
-        if self.live_terms is not None:
-            assert isinstance(self.provider, LiveProvider)
-            live_provider = LiveBatchProvider("fake", self.provider, lanes, poll_waits=0.2)
-        plugin = self.provider if isinstance(self.provider, BatchProvider) else live_provider
+        live = None if self.live_terms is None else LiveBatchProvider("fake", self.provider, lanes, poll_waits=0.2)
+        plugin = self.provider if isinstance(self.provider, BatchProvider) else live
         assert plugin is not None, "a provider of live calls alone needs `live`"
         provider = ConfiguredProvider(
             "fake",
@@ -166,9 +139,9 @@ class Household:
             poll=self.poll,
             create_timeout=self.create_timeout,
             call_timeout=self.call_timeout,
-            prices=self.prices,
-            live=live_provider,
-            mode=None if self.find_lane else Lane.BATCH if live_provider is None or self.batches_first else Lane.LIVE,
+            prices=PriceList(self.prices, currency=self.budget.currency),
+            live=live,
+            mode=None if self.find_lane else Lane.BATCH if live is None or self.batches_first else Lane.LIVE,
         )
         providers = {"fake": provider}
         if self.backup is not None:
@@ -184,7 +157,7 @@ class Household:
             configured=Configured(
                 providers=providers,
                 sinks=self.sinks,
-                routes=self.routes,
+                routes=tuple(self.routes),
                 file_sinks={name: PluginSpec(name) for name, sink in self.sinks.items() if isinstance(sink, FileSink)},
                 plugin_dir=str(self.plugin_dir) if self.plugin_dir else None,
                 suffixes=self.suffixes,
@@ -199,12 +172,14 @@ class Household:
 
     def outbox(self) -> dict[str, bytes]:
         """Every visible file in the outbox by its path there."""
-        return _files(self.folders.outbox)
+        return {
+            str(path.relative_to(self.folders.outbox)): path.read_bytes()
+            for path in sorted(self.folders.outbox.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
+        }
 
     def report(self, name: str) -> dict[str, Any]:
-        """A report in the outbox."""
-        report: dict[str, Any] = json.loads((self.folders.outbox / name).read_bytes())
-        return report
+        return dict(json.loads((self.folders.outbox / name).read_bytes()))
 
 
 class Living:
@@ -263,11 +238,3 @@ class Living:
 def _installed_plugins() -> Catalogue:
     """The same for each household of this process: looking for them takes longer than the rest of a household."""
     return Catalogue.load()
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    }

@@ -30,31 +30,24 @@ class FakeInstallation(Installation):
 
     @property
     def config_path(self) -> Path:
-        """See Installation."""
-        self.asked += 1
-        if self._config is None:
-            raise ConfigError("There is no configuration.")
+        self.config()
         return self._folder / "config.toml"
 
     def config(self) -> Mapping[str, Json]:
-        """See Installation."""
         self.asked += 1
         if self._config is None:
             raise ConfigError("There is no configuration.")
         return self._config
 
     def settings(self, model: type[SettingsT]) -> SettingsT:
-        """See Installation."""
         self.asked += 1
         return model.model_validate(self._settings)
 
     def status(self) -> Mapping[str, Json]:
-        """See Installation."""
         self.asked += 1
         return {"jobs": self._jobs, "conditions": [], "totals": None}
 
     def job(self, word: str) -> Mapping[str, Json]:
-        """See Installation."""
         self.asked += 1
         found = [job for job in self._jobs if word in {job.get("id"), job.get("source")}]
         if len(found) != 1:
@@ -63,7 +56,6 @@ class FakeInstallation(Installation):
 
     @property
     def state_folder(self) -> Path:
-        """See Installation."""
         self.asked += 1
         folder = self._folder / "state-of-the-command"
         folder.mkdir(exist_ok=True)

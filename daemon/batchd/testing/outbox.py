@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import IO, Any, cast
 
@@ -31,7 +31,6 @@ class MemoryOutbox(Outbox):
 
     @contextmanager
     def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
-        """See Outbox."""
         if not suffix.startswith(".") or "/" in suffix:
             raise ValueError(f"A suffix begins with a dot and names no folder; {suffix!r} does not do so.")
         self.begun += 1
@@ -51,7 +50,6 @@ class CountingOutbox(Outbox):
 
     @contextmanager
     def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
-        """See Outbox."""
         drain = _Drain(self._on_write)
         yield cast("IO[bytes]", drain)
         self.sizes[suffix] = drain.size
@@ -79,7 +77,8 @@ class FakeRows(ResultRows):
         self._make = make
 
     def __iter__(self) -> Iterator[ResultRow]:
-        if _on_event_loop():
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
             self.on_loop += 1
         return self._handed_out()
 
@@ -176,11 +175,3 @@ class _Drain(io.BufferedIOBase):
         self.size += len(chunk)
         self._on_write(len(chunk))
         return len(chunk)
-
-
-def _on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

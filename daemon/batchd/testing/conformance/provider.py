@@ -12,31 +12,22 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from ..answers.meaning import owner
-from ..contracts import BatchProvider, Limits, RemoteBatch, Submission
-from ..errors import CannotFind, NotKnownYet, RemoteMissing
-from ..model import BatchPhase, BatchStatus, Body, Failure, Response, Result
-from .conformance_shared import PATIENCE, PluginConformance, failure, no_json, passes_cancellation, sentences
+from ...answers.meaning import owner
+from ...contracts import BatchProvider, Limits, RemoteBatch, Submission
+from ...errors import CannotFind, NotKnownYet, RemoteMissing
+from ...model import BatchPhase, BatchStatus, Body, Failure, Response, Result
+from .plugin import PATIENCE, PluginConformance, explained, failure, no_json, passes_cancellation, sentences
 
 NOBODYS = "batchd-conformance-no-such-batch"
 
 
-class BatchProviderConformance(PluginConformance):
-    """Inherit it and write `make`, which connects to a service that answers within seconds.
-
-    class TestMyProvider(BatchProviderConformance):
-        def make(self) -> MyProvider:
-            return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
-
-    A test calls `make` several times, and all its results must use the same service, as a restarted daemon does.
-    """
+class ProviderConformance(PluginConformance):
+    """What both kinds of providers are asked about."""
 
     model: ClassVar[str] = "sandbox-small"
     endpoint: ClassVar[str] = "/v1/chat/completions"
-    pause: ClassVar[float] = 0.05
-    """Seconds between two polls."""
 
-    def make(self) -> BatchProvider[Any]:
+    def make(self) -> Any:
         """A new provider object, connected to the test service."""
         raise NotImplementedError("Write make(self): it returns a new provider, connected to a service to test by.")
 
@@ -46,6 +37,24 @@ class BatchProviderConformance(PluginConformance):
             {"model": self.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
             for text in ("Say one.", "Say two.\u2028Or three?", "Đẹp 👍🏽")
         ]
+
+    async def test_a_check_says_what_is_wrong_in_sentences(self, provider: Any) -> None:
+        """`check` returns a list, empty if all is well."""
+        sentences(await provider.check([self.model]), "check()")
+
+
+class BatchProviderConformance(ProviderConformance):
+    """Inherit it and write `make`, which connects to a service that answers within seconds.
+
+    class TestMyProvider(BatchProviderConformance):
+        def make(self) -> MyProvider:
+            return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
+
+    A test calls `make` several times, and all its results must use the same service, as a restarted daemon does.
+    """
+
+    pause: ClassVar[float] = 0.05
+    """Seconds between two polls."""
 
     # --- results ---------------------------------------------------------------------------------------------
 
@@ -114,26 +123,23 @@ class BatchProviderConformance(PluginConformance):
         await self._submitted(provider)
         submission = self._submission()
         submission = dataclasses.replace(submission, upload=await provider.upload(submission))
-        try:
+        with explained(
+            "find() of a submission that has no batch raised",
+            ". Return [] if there is none, raise CannotFind if the service cannot tell, NotKnownYet if it cannot tell "
+            "yet.",
+        ):
             remotes = await self._find(provider, submission)
-        except Exception as error:
-            raise AssertionError(
-                f"find() of a submission that has no batch raised {error!r}. Return [] if there is none, raise "
-                "CannotFind if the service cannot tell, NotKnownYet if it cannot tell yet."
-            ) from error
         assert not remotes, f"find() of a submission that was never made into a batch returned {remotes!r}."
 
     async def test_an_upload_may_be_repeated(self, provider: BatchProvider[Any]) -> None:
         """The response may be lost: upload the same file again, then create the batch from the second upload."""
         submission = self._submission()
         uploads: list[Any] = [await provider.upload(submission)]
-        try:
+        with explained(
+            "Uploading the same file a second time raised",
+            ". The answer to an upload may be lost; `submission.attempt` counts them, in case names must differ.",
+        ):
             uploads.append(await provider.upload(dataclasses.replace(submission, attempt=2)))
-        except Exception as error:
-            raise AssertionError(
-                f"Uploading the same file a second time raised {error!r}. The answer to an upload may be lost; "
-                "`submission.attempt` counts them, in case names must differ."
-            ) from error
         for upload in uploads:
             assert upload is None or (isinstance(upload, str) and upload), (
                 f"upload() returned {upload!r}; return the file's id as text, or None if there is nothing to keep."
@@ -169,28 +175,24 @@ class BatchProviderConformance(PluginConformance):
 
     async def test_a_batch_that_is_not_there_is_missing(self, provider: BatchProvider[Any]) -> None:
         """Raises RemoteMissing, so that batchd asks its rows again instead of waiting for it."""
-        try:
-            status = await provider.poll(RemoteBatch(NOBODYS, "nobodys", {}))
-        except RemoteMissing:
-            return
-        except Exception as error:
-            message = f"poll() of a batch that does not exist raised {error!r}, not RemoteMissing."
-            raise AssertionError(message) from error
+        with explained("poll() of a batch that does not exist raised", ", not RemoteMissing."):
+            try:
+                status = await provider.poll(RemoteBatch(NOBODYS, "nobodys", {}))
+            except RemoteMissing:
+                return
         raise AssertionError(f"poll() of a batch that does not exist returned {status!r}; raise RemoteMissing.")
 
     async def test_another_object_goes_on_where_one_left_off(self, provider: BatchProvider[Any]) -> None:
         """The daemon may be killed at any time: of a batch it then knows id, key and details only."""
         submission, remote = await self._submitted(provider)
-        try:
+        with explained(
+            "A new provider object, as after a restart, could not go on with the batch:",
+            ". Keep nothing about a batch in the object; what is needed later goes into `details`.",
+        ):
             details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
             async with self._opened() as another:
                 ended = await self._until_ended(another, RemoteBatch(remote, submission.key, details))
                 answered = [result async for result in another.results(ended)]
-        except Exception as error:
-            raise AssertionError(
-                f"A new provider object, as after a restart, could not go on with the batch: {error!r}. Keep "
-                "nothing about a batch in the object; what is needed later goes into `details`."
-            ) from error
         assert answered, f"After a restart not one of the answers of batch {remote} was there."
 
     # --- the rest --------------------------------------------------------------------------------------------
@@ -201,14 +203,12 @@ class BatchProviderConformance(PluginConformance):
         details = await self._details(provider, remote, submission)
         await provider.cancel(RemoteBatch(remote, submission.key, details))
         await self._until_ended(provider, RemoteBatch(remote, submission.key, details))
-        try:
+        with explained(
+            "forget() of a batch that is done, or the second one of the same batch, raised",
+            ". What is not there any more is forgotten.",
+        ):
             await provider.forget(submission)
             await provider.forget(submission)
-        except Exception as error:
-            raise AssertionError(
-                f"forget() of a batch that is done, or the second one of the same batch, raised {error!r}. What "
-                "is not there any more is forgotten."
-            ) from error
 
     async def test_a_cancellation_passes_through(self, provider: BatchProvider[Any]) -> None:
         """The daemon cancels running calls when it stops."""
@@ -228,10 +228,6 @@ class BatchProviderConformance(PluginConformance):
             optional = name in {"max_line_bytes", "max_enqueued_tokens"}
             good = (optional and value is None) or (isinstance(value, int) and value > 0)
             assert good, f"`limits.{name}` is {value!r}, so nothing could ever be sent."
-
-    async def test_a_check_says_what_is_wrong_in_sentences(self, provider: BatchProvider[Any]) -> None:
-        """`check` returns a list, empty if all is well."""
-        sentences(await provider.check([self.model]), "check()")
 
     # --- how -------------------------------------------------------------------------------------------------
 

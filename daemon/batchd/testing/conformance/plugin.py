@@ -12,22 +12,22 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 from unittest import SkipTest
 
-from ..contracts import Plugin, Settings
-from ..model import BadRow, Failure
-from ..plugin.background import has_background
-from ..plugin_base import give_state_folder
+from ...contracts import Plugin, Settings
+from ...model import BadRow, Failure
+from ...plugin.background import has_background
+from ...plugin_base import give_state_folder
 
 PATIENCE = 20.0
 """Seconds after which a test fails if something has not ended."""
-_KIT = os.path.dirname(__file__) + os.sep
+_KIT = str(Path(__file__).parents[1]) + os.sep
 
 
 def _speaking(test: Callable[..., None]) -> Callable[..., None]:
@@ -158,12 +158,12 @@ class PluginConformance:
         plugin = self.make()
         if inspect.isroutine(plugin):
             return  # a command reads its settings when it runs
-        settings = getattr(type(plugin), "Settings", None)
-        assert isinstance(settings, type), f"{_name(plugin)}.Settings is {settings!r}; nest a class of batchd.Settings."
-        assert issubclass(settings, Settings), f"{_name(plugin)}.Settings does not inherit from batchd.Settings."
+        name, settings = type(plugin).__name__, getattr(type(plugin), "Settings", None)
+        assert isinstance(settings, type), f"{name}.Settings is {settings!r}; nest a class of batchd.Settings."
+        assert issubclass(settings, Settings), f"{name}.Settings does not inherit from batchd.Settings."
         extra = settings.model_config.get("extra")
         assert extra == "forbid", (
-            f"{_name(plugin)}.Settings takes keys that it does not know (extra={extra!r}), so a mistyped key in the "
+            f"{name}.Settings takes keys that it does not know (extra={extra!r}), so a mistyped key in the "
             "config would be passed over in silence. Leave `extra` as batchd.Settings has it."
         )
 
@@ -305,6 +305,24 @@ def ask(question: Callable[[], Coroutine[Any, Any, None]], *, within: float = PA
     asyncio.run(asking())
 
 
+@contextmanager
+def explained(before: str, after: str) -> Iterator[None]:
+    """What the plugin raises in here fails the test: named between these words."""
+    try:
+        yield
+    except Exception as error:
+        raise AssertionError(f"{before} {error!r}{after}") from error
+
+
+async def raised_by(call: Awaitable[object]) -> Exception | None:
+    """What it raises, None if nothing."""
+    try:
+        await call
+    except Exception as error:  # noqa: BLE001  # a task or a plugin may raise anything
+        return error
+    return None
+
+
 async def passes_cancellation(
     call: Awaitable[object], what: str, *, release: Callable[[], None] = lambda: None
 ) -> None:
@@ -326,7 +344,3 @@ async def passes_cancellation(
         f"{what} swallowed its cancellation: {became}. Let asyncio.CancelledError pass: catch `Exception`, not "
         "`BaseException`, and raise again what a `finally` or `except` has tidied up after."
     )
-
-
-def _name(plugin: Plugin[Any]) -> str:
-    return type(plugin).__name__

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
-OURS = str(Path(__file__).parents[1])
+OURS = str(Path(__file__).parents[2])
 _CHUNK = 500_000
 """Bytes that are worth a look where they are written at a time."""
 _FRAMES = 6

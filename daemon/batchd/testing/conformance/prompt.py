@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from ..contracts import PromptBuilder
-from ..model import Body, Failure, Json, Response, Row
-from ..plugin_base import overrides_last
-from ..requests.rules import body_faults
-from .conformance_shared import PluginConformance, failure, no_json
+from ...columns import cell_text
+from ...contracts import PromptBuilder
+from ...model import Body, Failure, Json, Response, Row
+from ...plugin_base import overrides_last
+from ...requests.rules import body_faults
+from .plugin import PluginConformance, explained, failure, no_json
 
 COMMON: Body = {"model": "small", "max_tokens": 50, "temperature": 0, "metadata": {"a": [1, "é"]}}
 
@@ -88,7 +89,6 @@ class PromptBuilderConformance(PluginConformance):
     """
 
     def make(self) -> PromptBuilder[Any]:
-        """A new prompt builder."""
         raise NotImplementedError("Write make(self): it returns a new prompt builder.")
 
     def rows(self) -> Sequence[Row]:
@@ -132,15 +132,13 @@ class PromptBuilderConformance(PluginConformance):
         """With any value in a cell, the row gets a body or a Failure; nothing is raised."""
         builder = self.make()
         for row in self._odd_rows():
-            try:
+            what = f"the row {str(row.values)[:200]}"
+            with explained(
+                "build() raised", f" for {what}. Return a Failure(code, sentence): it fails that row alone."
+            ):
                 body = builder.build(row)
-            except Exception as error:
-                raise AssertionError(
-                    f"build() raised {error!r} for the row {str(row.values)[:200]}. Return a Failure(code, sentence): "
-                    "it fails that row alone."
-                ) from error
             if isinstance(body, Failure):
-                failure(body, f"the row {str(row.values)[:200]}")
+                failure(body, what)
 
     def test_many_rows_are_encoded_as_each_is_built(self) -> None:
         """`encode` gives what `build` gives, the route's share added, in order, one for each row."""
@@ -164,7 +162,7 @@ class PromptBuilderConformance(PluginConformance):
     def test_a_pattern_asks_what_is_built(self) -> None:
         """`pattern`, if there is one, with the texts of a row's cells in their places is what `build` gives."""
         for row in [*self._rows(), *self._odd_rows()]:
-            texts = {column: _as_text(value) for column, value in row.as_dict().items()}
+            texts = {column: cell_text(value) for column, value in row.as_dict().items()}
             missing: list[str] = []
             builder = self.make()
             filled = builder.pattern(partial(_text_of, texts, missing))
@@ -249,13 +247,12 @@ class PromptBuilderConformance(PluginConformance):
         """No text, a refusal, a cut, nonsense: columns or a Failure; nothing is raised, the answer is paid for."""
         builder = self.make()
         for body in ODD_BODIES:
-            try:
+            with explained(
+                "parse() raised",
+                f" for the body {body!r}. Return a Failure(code, sentence, transient=True) to have it asked again, or "
+                "without `transient` to fail the row.",
+            ):
                 read = builder.parse(Response(deepcopy(body)))
-            except Exception as error:
-                raise AssertionError(
-                    f"parse() raised {error!r} for the body {body!r}. Return a Failure(code, sentence, "
-                    "transient=True) to have it asked again, or without `transient` to fail the row."
-                ) from error
             if isinstance(read, Failure):
                 failure(read, f"the body {body!r}")
             else:
@@ -309,12 +306,6 @@ class PromptBuilderConformance(PluginConformance):
 
 def _copied(row: Row) -> Row:
     return Row(row.number, list(row.columns), deepcopy(list(row.values)))
-
-
-def _as_text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else msgspec.json.encode(value).decode()
 
 
 def _text_of(texts: Mapping[str, str], missing: list[str], column: str) -> str:

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..model import Json
-from .conformance_shared import PluginConformance
-from .installation import FakeInstallation
+from ...model import Json
+from ..installation import FakeInstallation
+from .plugin import PluginConformance, explained
 
 if TYPE_CHECKING:
     import click
@@ -39,12 +39,8 @@ class CommandConformance(PluginConformance):
     def test_it_is_made_without_a_look(self) -> None:
         """`batchd --help` makes every command, also where there is no configuration yet."""
         batchd = FakeInstallation(self.folder)
-        try:
+        with explained("It could not be made where there is no configuration:", ". Look when the command runs."):
             self._made(batchd)
-        except Exception as error:
-            raise AssertionError(
-                f"It could not be made where there is no configuration: {error!r}. Look when the command runs."
-            ) from error
         assert not batchd.asked, "It looks at batchd when it is made. `batchd --help` makes it too: look when it runs."
 
     def test_it_is_a_command_that_says_what_it_does(self) -> None:

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..contracts import Sink
-from ..file_sink import FileSink, Shape
-from ..model import RowStatus
-from ..plugin_base import overrides_last
-from ..receipts import Receipt
-from .conformance_memory import Looks, grows, homes_of
-from .conformance_shared import PATIENCE, PluginConformance, passes_cancellation, sentences
-from .outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
+from ...contracts import Sink
+from ...file_sink import FileSink, Shape
+from ...model import RowStatus
+from ...plugin_base import overrides_last
+from ...receipts import Receipt
+from ..outbox import CountingOutbox, FakeRows, MemoryOutbox, many_rows, sample_job, sample_rows
+from .memory import Looks, grows, homes_of
+from .plugin import PATIENCE, PluginConformance, explained, passes_cancellation, sentences
 
 
 class SinkConformance(PluginConformance):
@@ -33,7 +33,6 @@ class SinkConformance(PluginConformance):
     """
 
     def make(self) -> Sink[Any]:
-        """A new sink."""
         raise NotImplementedError("Write make(self): it returns a new sink.")
 
     def seen(self) -> Any:
@@ -42,13 +41,12 @@ class SinkConformance(PluginConformance):
 
     async def test_rows_of_every_kind_are_published(self, sink: Sink[Any]) -> None:
         """Failed, skipped, too long, with empty cells, formulas, line breaks, numbers, lists; and no rows at all."""
-        try:
+        with explained(
+            "Publishing rows as people drop them raised",
+            ". Values are anything that JSON can say; `original` may be shorter or longer than `columns`; `answer` is "
+            "empty unless the status is ok.",
+        ):
             await sink.publish(sample_job(MemoryOutbox()), sample_rows())
-        except Exception as error:
-            raise AssertionError(
-                f"Publishing rows as people drop them raised {error!r}. Values are anything that JSON can say; "
-                "`original` may be shorter or longer than `columns`; `answer` is empty unless the status is ok."
-            ) from error
         nothing = FakeRows(["id"], ["answer"], lambda: iter(()))
         counts = dict.fromkeys(RowStatus, 0)
         await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)

@@ -15,14 +15,14 @@ Each test checks one promise in `batchd.contracts`; its failure says what to do.
 
 from __future__ import annotations
 
-from .conformance_command import CommandConformance
-from .conformance_executor import ExecutorConformance
-from .conformance_live import LiveProviderConformance
-from .conformance_observer import ObserverConformance, sample_events
-from .conformance_prompt import PromptBuilderConformance
-from .conformance_provider import BatchProviderConformance
-from .conformance_reader import ReaderConformance
-from .conformance_sink import SinkConformance
+from .command import CommandConformance
+from .executor import ExecutorConformance
+from .live import LiveProviderConformance
+from .observer import ObserverConformance, sample_events
+from .prompt import PromptBuilderConformance
+from .provider import BatchProviderConformance
+from .reader import ReaderConformance
+from .sink import SinkConformance
 
 __all__ = [
     "BatchProviderConformance",

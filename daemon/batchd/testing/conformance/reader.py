@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..contracts import Reader, Source
-from ..errors import FileRefused
-from ..model import BadRow
-from .conformance_memory import Looks, grows, homes_of
-from .conformance_shared import PluginConformance, bad_row, no_json, skip
+from ...contracts import Reader, Source
+from ...errors import FileRefused
+from ...model import BadRow
+from .memory import Looks, grows, homes_of
+from .plugin import PluginConformance, bad_row, explained, no_json, skip
 
 GARBAGE = bytes(range(256)) * 20
 
@@ -28,7 +28,6 @@ class ReaderConformance(PluginConformance):
     """
 
     def make(self) -> Reader[Any]:
-        """A new reader."""
         raise NotImplementedError("Write make(self): it returns a new reader.")
 
     def samples(self) -> Mapping[str, bytes]:
@@ -126,12 +125,10 @@ class ReaderConformance(PluginConformance):
         if not broken:
             skip("no broken() files to ask about")
         for source in broken:
-            try:
+            with explained(
+                f"One broken record brought all of {source.name} down:", ". Yield a BadRow for it and go on."
+            ):
                 records = self._read(source)[1:]
-            except Exception as error:
-                raise AssertionError(
-                    f"One broken record brought all of {source.name} down ({error!r}). Yield a BadRow for it and go on."
-                ) from error
             bad = sum(isinstance(record, BadRow) for record in records)
             assert bad, f"Nothing in {source.name} was found to be broken: {records!r}."
             assert bad < len(records), f"Everything in {source.name} was found to be broken: {records!r}."
@@ -141,15 +138,18 @@ class ReaderConformance(PluginConformance):
         suffix = Path(next(iter(self.samples()))).suffix
         may = {f"empty{suffix}": b"", f"noise{suffix}": GARBAGE, f"nul{suffix}": b"\0" * 100}
         for source in _written(self.folder, {**may, **self.refused()}):
-            try:
-                self._read(source)
-            except FileRefused as refusal:
+            refusal = None
+            with explained(
+                f"Reading {source.name} raised",
+                ". A file that cannot be read is a FileRefused(code, sentence), which batchd puts next to the file for "
+                "the person who dropped it.",
+            ):
+                try:
+                    self._read(source)
+                except FileRefused as error:
+                    refusal = error
+            if refusal is not None:
                 _check_refusal(refusal, f"The FileRefused of {source.name}")
-            except Exception as error:
-                raise AssertionError(
-                    f"Reading {source.name} raised {error!r}. A file that cannot be read is a FileRefused(code, "
-                    "sentence), which batchd puts next to the file for the person who dropped it."
-                ) from error
             else:
                 assert source.name not in self.refused(), f"{source.name} was to be refused, and was read."
 

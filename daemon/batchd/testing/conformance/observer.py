@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .. import events
-from ..contracts import Observer
-from ..events import Event
-from .conformance_shared import PluginConformance, ask, passes_cancellation
+from ... import events
+from ...contracts import Observer
+from ...events import Event
+from .plugin import PluginConformance, ask, explained, passes_cancellation, raised_by
 
 _SAMPLES: dict[Any, Any] = {str: "text", int: 3, float: 1.5, bool: True, list[str]: ["one", "two"], list[int]: [4, 17]}
 _SAMPLES |= {dict[str, int]: {"no_answer": 3}, dict[str, Any]: {"sink": "csv"}}
@@ -52,7 +52,6 @@ class ObserverConformance(PluginConformance):
     """
 
     def make(self) -> Observer[Any]:
-        """A new observer."""
         raise NotImplementedError("Write make(self): it returns a new observer.")
 
     def seen(self) -> Any:
@@ -62,28 +61,25 @@ class ObserverConformance(PluginConformance):
     async def test_it_can_be_told_of_every_event(self, observer: Observer[Any]) -> None:
         """One of each kind, with and without a job."""
         for event in (*sample_events(), events.ConditionCleared(subject="provider acme")):
-            try:
+            with explained("notice() raised", f" for the event {event!r}"):
                 await observer.notice(event)
-            except Exception as error:
-                raise AssertionError(f"notice() raised {error!r} for the event {event!r}") from error
 
     async def test_it_passes_over_events_that_it_does_not_know(self, observer: Observer[Any]) -> None:
         """Later versions have more events."""
-        try:
+        with explained(
+            "notice() raised",
+            " for an event of a later version. Ignore what you do not know; every event has a `kind`, a `sentence` and "
+            "`data()`.",
+        ):
             await observer.notice(_SomethingNew(job="job"))
-        except Exception as error:
-            raise AssertionError(
-                f"notice() raised {error!r} for an event of a later version. Ignore what you do not "
-                "know; every event has a `kind`, a `sentence` and `data()`."
-            ) from error
 
     async def test_an_event_that_comes_again_changes_nothing(self, observer: Observer[Any]) -> None:
         """After a crash the event that was under way comes again, with the same id."""
         for event in sample_events():
-            if await _notified(observer, event) is not None:
+            if await raised_by(observer.notice(event)) is not None:
                 continue  # another test checks what it raises for a single event
             before = self.seen()
-            error = await _notified(observer, event)
+            error = await raised_by(observer.notice(event))
             assert error is None, f"notice() raised {error!r} when {event.kind} came again. Accept it a second time."
             assert self.seen() == before, (
                 f"When {event.kind} came again, the observer wrote something else or wrote it twice. Use the "
@@ -94,12 +90,8 @@ class ObserverConformance(PluginConformance):
         """Where `aopen` has failed, or batchd stops before it."""
 
         async def asking() -> None:
-            try:
+            with explained("aclose() raised", " when aopen() had not been called. Close only what is open."):
                 await self.make().aclose()
-            except Exception as error:
-                raise AssertionError(
-                    f"aclose() raised {error!r} when aopen() had not been called. Close only what is open."
-                ) from error
 
         ask(asking)
 
@@ -110,11 +102,3 @@ class ObserverConformance(PluginConformance):
 
     async def _open(self, observer: Observer[Any]) -> None:
         await observer.aopen()
-
-
-async def _notified(observer: Observer[Any], event: Event) -> Exception | None:
-    try:
-        await observer.notice(event)
-    except Exception as error:  # noqa: BLE001  # a plugin may raise anything
-        return error
-    return None

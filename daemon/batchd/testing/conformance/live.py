@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from ..contracts import LiveProvider
-from ..model import Body, Failure
-from .conformance_provider import outcome_is_sound
-from .conformance_shared import PluginConformance, passes_cancellation, sentences, skip
+from ...contracts import LiveProvider
+from ...model import Body, Failure
+from .plugin import explained, passes_cancellation, skip
+from .provider import ProviderConformance, outcome_is_sound
 
 
-class LiveProviderConformance(PluginConformance):
+class LiveProviderConformance(ProviderConformance):
     """Inherit it and write `make`; with `refused` it tests more.
 
     class TestMyProvider(LiveProviderConformance):
         def make(self) -> MyProvider:
             return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
     """
-
-    model: ClassVar[str] = "sandbox-small"
-    endpoint: ClassVar[str] = "/v1/chat/completions"
-
-    def make(self) -> LiveProvider[Any]:
-        """A new provider object, connected to the test service."""
-        raise NotImplementedError("Write make(self): it returns a new provider, connected to a service to test by.")
-
-    def bodies(self) -> Sequence[Body]:
-        """Bodies of requests that the service answers."""
-        return [
-            {"model": self.model, "messages": [{"role": "user", "content": text}], "max_tokens": 20}
-            for text in ("Say one.", "Say two.\u2028Or three?", "Đẹp 👍🏽")
-        ]
 
     def refused(self) -> Body | None:
         """The body of a request that the service refuses, None if it refuses none."""
@@ -67,13 +52,11 @@ class LiveProviderConformance(PluginConformance):
         body = self.refused()
         if body is None:
             skip("no refused() body to ask about")
-        try:
-            result = await provider.complete("job-0", dict(body or {}), endpoint=self.endpoint)
-        except Exception as error:
-            raise AssertionError(
-                f"complete() of a request that the service refuses raised {error!r}. Return a Result with a "
-                "Failure; TransientError is for a busy service, RejectedError for a bad key."
-            ) from error
+        with explained(
+            "complete() of a request that the service refuses raised",
+            ". Return a Result with a Failure; TransientError is for a busy service, RejectedError for a bad key.",
+        ):
+            result = await provider.complete("job-0", dict(body), endpoint=self.endpoint)
         assert isinstance(result.outcome, Failure), f"A refused request came back as {result.outcome!r}."
         assert not result.outcome.transient, f"{result.outcome!r} would be asked again, and refused again."
 
@@ -81,7 +64,3 @@ class LiveProviderConformance(PluginConformance):
         """The daemon cancels running calls when it stops."""
         call = provider.complete("job-0", dict(self.bodies()[0]), endpoint=self.endpoint)
         await passes_cancellation(call, "complete()")
-
-    async def test_a_check_says_what_is_wrong_in_sentences(self, provider: LiveProvider[Any]) -> None:
-        """`check` returns a list, empty if all is well."""
-        sentences(await provider.check([self.model]), "check()")

@@ -9,13 +9,12 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import FileRefused, PluginError, WorkerLost
-from ..executor import Executor, Node
-from .conformance_shared import PATIENCE, PluginConformance, ask, passes_cancellation, skip
+from ...errors import FileRefused, PluginError, WorkerLost
+from ...executor import Executor, Node
+from .plugin import PATIENCE, PluginConformance, ask, passes_cancellation, raised_by, skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,6 @@ class Sum:
 
 
 def add(task: Sum) -> Sum:
-    """Work on a task."""
     return Sum([sum(task.numbers)])
 
 
@@ -97,7 +95,7 @@ class ExecutorConformance(PluginConformance):
             return ClusterExecutor(ClusterExecutor.Settings(address="tcp://127.0.0.1:8786"))
 
     Each test opens a new executor, asks one question of it, and closes it. The tasks are functions of
-    `batchd.testing.conformance_executor`, which worker processes must be able to import. They write files into a
+    `batchd.testing.conformance.executor`, which worker processes must be able to import. They write files into a
     temporary folder of this machine, so nodes must run here, or share it.
 
     | asked | tests |
@@ -175,7 +173,7 @@ class ExecutorConformance(PluginConformance):
 
     async def test_what_a_task_raises_comes_back_whole(self, executor: Executor[Any]) -> None:
         """People see a refused file's code and message."""
-        error = await _raised(executor.run(refuse, "empty"))
+        error = await raised_by(executor.run(refuse, "empty"))
         assert isinstance(error, FileRefused), f"A task raised FileRefused, and run() raised {error!r}."
         assert (error.code, str(error)) == ("empty", "This file cannot be taken."), (
             f"A task raised FileRefused('empty', 'This file cannot be taken.'), and run() raised it with the code "
@@ -185,7 +183,7 @@ class ExecutorConformance(PluginConformance):
     async def test_what_cannot_travel_comes_back_in_words(self, executor: Executor[Any]) -> None:
         """A plugin may raise anything, and its message is what helps people."""
         self._needs_a_process()
-        error = await _raised(executor.run(raise_what_cannot_travel, "no such column"))
+        error = await raised_by(executor.run(raise_what_cannot_travel, "no such column"))
         complete = isinstance(error, PluginError) and "no such column" in str(error)
         assert complete, (
             f"A task raised an error that cannot be pickled, with the words “no such column”, and run() raised "
@@ -205,7 +203,7 @@ class ExecutorConformance(PluginConformance):
         process, _ = await executor.run(whereabouts, None)
         if process == os.getpid():
             skip("It runs tasks in this process, which would die.")
-        error = await _raised(executor.run(die, None))
+        error = await raised_by(executor.run(die, None))
         assert isinstance(error, WorkerLost), (
             f"The process of a task was killed, and run() raised {error!r}. Raise batchd.WorkerLost."
         )
@@ -220,7 +218,7 @@ class ExecutorConformance(PluginConformance):
         await asyncio.sleep(0.05)
         executor.renew()
         file.touch()
-        error = await _raised(going)
+        error = await raised_by(going)
         assert error is None, (
             f"renew() ended a task that was under way: run() raised {error!r}. Only the next go to new processes."
         )
@@ -258,11 +256,3 @@ class ExecutorConformance(PluginConformance):
 
     async def _open(self, executor: Executor[Any]) -> None:
         await executor.aopen()
-
-
-async def _raised(running: Awaitable[object]) -> Exception | None:
-    try:
-        await running
-    except Exception as error:  # noqa: BLE001  # a task or a plugin may raise anything
-        return error
-    return None
