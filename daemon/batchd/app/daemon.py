@@ -188,5 +188,5 @@ def _supervisor(
 
     supervisor = Supervisor(context, engine, InboxLook(context, config.intake.settle), rescan=rescan, notifier=notifier)
     if watch:
-        supervisor.watch_with(Watcher(inbox, supervisor.dropped, mode=config.intake.observer))
+        supervisor.watcher = Watcher(inbox, supervisor.dropped, mode=config.intake.observer)
     return supervisor

@@ -41,7 +41,6 @@ def route_of(file: Path, inbox: Path, routes: Sequence[Route], wanted: str | Non
 
 
 def named_route(routes: Sequence[Route], wanted: str) -> Route:
-    """The route of that name."""
     found = next((route for route in routes if route.name == wanted), None)
     if found is None:
         raise NotClear(f'There is no route "{wanted}". There are: {_choice(routes)}.')

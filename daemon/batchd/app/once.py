@@ -65,39 +65,33 @@ async def once(
     """
     folders = config.folders
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
-    with watch_of(config).watching():
-        return await _once(config, catalogue, files=files, workers=workers)
-
-
-async def _once(
-    config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None, workers: int | None
-) -> RunOutcome:
     interrupted = False
-    async with daemon(config, catalogue, workers=workers, watch=False) as ours:
-        waiting = await ours.context.store.event_log.orders()
-        # A finished job that somebody has ordered to be asked again is work of this run.
-        before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
+    with watch_of(config).watching():
+        async with daemon(config, catalogue, workers=workers, watch=False) as ours:
+            waiting = await ours.context.store.event_log.orders()
+            # A finished job that somebody has ordered to be asked again is work of this run.
+            before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
 
-        def stop() -> None:
-            nonlocal interrupted
-            interrupted = True
-            ours.supervisor.stop()
+            def stop() -> None:
+                nonlocal interrupted
+                interrupted = True
+                ours.supervisor.stop()
 
-        for file, place in (files or {}).items():
-            await asyncio.to_thread(drop, file, config.folders.inbox / place)
-        with handle_signals({}, stop=stop), keeping_off_what_workers_cannot_load(ours):
-            await ours.supervisor.run_until_idle()
-        jobs, held, steps = [], False, set()
-        for job_id in sorted(await ours.context.store.jobs.ids() - before):
-            job = await ours.context.store.jobs.get(job_id)
-            totals = await ours.context.store.jobs.totals(job_id)
-            if job.family is not None:
-                steps.add(job.state)
-            else:
-                jobs.append((job, totals.failed))
-            if not job.state.final:
-                batches = await ours.context.store.batches.of_job(job_id)
-                held = held or any(batch.state is BatchState.HELD for batch in batches)
-        known = await ours.context.store.event_log.conditions()
-        left = {str(each): why for each, why in known.items() if each.kind is SubjectKind.INBOX_FILE}
+            for file, place in (files or {}).items():
+                await asyncio.to_thread(drop, file, config.folders.inbox / place)
+            with handle_signals({}, stop=stop), keeping_off_what_workers_cannot_load(ours):
+                await ours.supervisor.run_until_idle()
+            jobs, held, steps = [], False, set()
+            for job_id in sorted(await ours.context.store.jobs.ids() - before):
+                job = await ours.context.store.jobs.get(job_id)
+                totals = await ours.context.store.jobs.totals(job_id)
+                if job.family is not None:
+                    steps.add(job.state)
+                else:
+                    jobs.append((job, totals.failed))
+                if not job.state.final:
+                    batches = await ours.context.store.batches.of_job(job_id)
+                    held = held or any(batch.state is BatchState.HELD for batch in batches)
+            known = await ours.context.store.event_log.conditions()
+            left = {str(each): why for each, why in known.items() if each.kind is SubjectKind.INBOX_FILE}
     return RunOutcome(jobs, interrupted, held, frozenset(steps), left)

@@ -37,7 +37,6 @@ class RunningDaemon:
         self._known: tuple[Config, Setting] | None = None
 
     def setting(self) -> Setting:
-        """As Backend: of the configuration that is in force."""
         config = self._daemon.config
         if self._known is None or self._known[0] is not config:
             people = config.people
@@ -55,11 +54,9 @@ class RunningDaemon:
         return self._known[1]
 
     def ready(self) -> bool:
-        """As Backend."""
         return self._daemon.supervisor.works
 
     def inbox_place(self, name: str, route: str) -> Path:
-        """As Backend."""
         config = self._daemon.config
         return config.folders.inbox / place_of(name, config.routes, route)
 
@@ -78,12 +75,10 @@ class RunningDaemon:
         return await asyncio.to_thread(make)
 
     async def results(self, job: str, since: int) -> ResultRows:
-        """As Backend."""
         return await results_of(self._daemon.context, job, since)
 
     @property
     def dropped(self) -> Callable[[], None]:
-        """As Backend."""
         return self._daemon.supervisor.dropped
 
 

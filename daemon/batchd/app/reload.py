@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
+from ..config.checking.rehearsing import to_keep_off
 from ..errors import BatchdError
 from .daemon import Daemon
 from .executors import introduce
@@ -16,21 +15,13 @@ from .load import load
 logger = logging.getLogger(__name__)
 
 
-def _nothing_off(config: Path) -> Mapping[str, str]:
-    del config
-    return {}
-
-
-async def reload(daemon: Daemon, off: Callable[[Path], Mapping[str, str]] = _nothing_off) -> None:
-    """Read the configuration again. If it is broken, the old one stays and the error is logged.
-
-    `off` finds out which plugins are kept off.
-    """
+async def reload(daemon: Daemon) -> None:
+    """Read the configuration again. If it is broken, the old one stays and the error is logged."""
     path = daemon.config.path
     # One at a time, or the one that was read first could be put in force last.
     async with daemon.reloading:
         try:
-            config, catalogue = await asyncio.to_thread(lambda: load(path, off(path)))
+            config, catalogue = await asyncio.to_thread(lambda: load(path, to_keep_off(path)))
             observers = make_observers(config, catalogue, daemon.config, daemon.feed.observers)
             instances = Instances.of(config, catalogue, daemon.lanes)
         except BatchdError as error:

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import signal
 
-from ..config.checking.rehearsing import to_keep_off
 from ..config.load import Config
 from ..plugin.catalogue import Catalogue
 from ..system.systemd import Notifier
 from ..workers.fork_server import start_fork_server
-from .daemon import daemon
+from .daemon import Daemon, daemon
 from .for_client import page_for_client
 from .loop_watch import watch_of
 from .page import page_of
@@ -29,55 +28,39 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
     terminal = ends_with_terminal()
     if terminal:
         start_fork_server()
-    watch = watch_of(config)
-    with watch.watching():
-        return await _run(config, catalogue, workers=workers, notifier=notifier, terminal=terminal, client=client)
+    with watch_of(config).watching():
+        async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
+            reloads: set[asyncio.Task[None]] = set()
 
+            def hang_up() -> None:
+                # A person who closes the window means to end it, and would not see that it still runs.
+                if terminal and not has_terminal():
+                    ours.supervisor.stop()
+                    return
+                notifier.reloading()
+                task = asyncio.create_task(_reload(ours, notifier))
+                reloads.add(task)
+                task.add_done_callback(reloads.discard)
 
-async def _run(
-    config: Config,
-    catalogue: Catalogue,
-    *,
-    workers: int | None,
-    notifier: Notifier,
-    terminal: bool,
-    client: str | None,
-) -> int:
-    async with daemon(config, catalogue, workers=workers, notifier=notifier) as ours:
-        reloads: set[asyncio.Task[None]] = set()
-
-        def begin_reload() -> None:
-            notifier.reloading()
-
-            async def go() -> None:
-                try:
-                    await reload(ours, to_keep_off)
-                except Exception as error:  # the old one stays, whatever this is
-                    logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
-                    logger.debug("where", exc_info=error)
-                finally:
-                    # After RELOADING without READY the service manager would end the daemon.
-                    notifier.ready()
-
-            task = asyncio.create_task(go())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        def hang_up() -> None:
-            # A person who closes the window means to end it, and would not see that it still runs.
-            if terminal and not has_terminal():
-                ours.supervisor.stop()
-            else:
-                begin_reload()
-
-        with (
-            handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop),
-            keeping_off_what_workers_cannot_load(ours),
-        ):
-            for line in starting(config, catalogue):
-                logger.info("%s", line, extra={"action": "Start"})
-            logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
-            async with page_of(ours) if client is None else page_for_client(ours, client):
-                await ours.supervisor.run()
+            with (
+                handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop),
+                keeping_off_what_workers_cannot_load(ours),
+            ):
+                for line in starting(config, catalogue):
+                    logger.info("%s", line, extra={"action": "Start"})
+                logger.info("Watching %s.", config.folders.inbox, extra={"action": "Start"})
+                async with page_of(ours) if client is None else page_for_client(ours, client):
+                    await ours.supervisor.run()
         logger.info("Stopped. What is under way goes on at the next start.", extra={"action": "Stop"})
     return 0
+
+
+async def _reload(ours: Daemon, notifier: Notifier) -> None:
+    try:
+        await reload(ours)
+    except Exception as error:  # the old one stays, whatever this is
+        logger.error("The configuration was not reloaded: %s", error, extra={"action": "Reload"})
+        logger.debug("where", exc_info=error)
+    finally:
+        # After RELOADING without READY the service manager would end the daemon.
+        notifier.ready()

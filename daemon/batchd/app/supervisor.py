@@ -60,7 +60,8 @@ class Supervisor:
         engine.on_news = self.wake
         self.intake = intake
         self._rescan = rescan
-        self._watcher: Watcher | None = None
+        self.watcher: Watcher | None = None
+        """Makes looks at the inbox come sooner."""
         self._wake = asyncio.Event()
         self._dropped = asyncio.Event()
         self._stopping = Stopping(context.clock)
@@ -70,10 +71,6 @@ class Supervisor:
         self._last_seen: Seen | None = None
 
     # --- from outside ----------------------------------------------------------------------------------------
-
-    def watch_with(self, watcher: Watcher) -> None:
-        """Let this watcher make looks at the inbox come sooner."""
-        self._watcher = watcher
 
     def wake(self) -> None:
         """Look for work: something may have changed."""
@@ -101,21 +98,21 @@ class Supervisor:
 
     async def run(self) -> None:
         """Until `stop`."""
-        if self._watcher is not None:
-            await asyncio.to_thread(self._watcher.start, asyncio.get_running_loop())
+        if self.watcher is not None:
+            await asyncio.to_thread(self.watcher.start, asyncio.get_running_loop())
         try:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._watch_inbox(), name="watch the inbox")
-                loops.create_task(self._work(), name="work")
+                loops.create_task(self.work(), name="work")
                 loops.create_task(keep_sweeping(self.context, self._stopping), name="sweep")
                 loops.create_task(
                     WaitingNoteKeeper(self.context).keep(self._stopping), name="notes about files in work"
                 )
-                loops.create_task(self._watch_nodes(), name="watch the nodes")
+                loops.create_task(watch_nodes(self.engine, self._stopping), name="watch the nodes")
                 loops.create_task(self._watchdog.report(self._stopping), name="report to systemd")
         finally:
-            if self._watcher is not None:
-                await asyncio.to_thread(self._watcher.stop)
+            if self.watcher is not None:
+                await asyncio.to_thread(self.watcher.stop)
 
     async def run_until_idle(self) -> None:
         """Work until nothing is left that can be done without a person, then stop."""
@@ -123,24 +120,17 @@ class Supervisor:
         self._warm_up.begin()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(), name="watch the inbox")
-            loops.create_task(self._watch_nodes(), name="watch the nodes")
-            loops.create_task(self._work(until_idle=True), name="work")
-
-    async def work(self) -> None:
-        """Until `stop`, without a look at the folders of people."""
-        await self._work()
+            loops.create_task(watch_nodes(self.engine, self._stopping), name="watch the nodes")
+            loops.create_task(self.work(until_idle=True), name="work")
 
     # --- loops -----------------------------------------------------------------------------------------------
-
-    async def _watch_nodes(self) -> None:
-        await watch_nodes(self.engine, self._stopping)
 
     async def _watch_inbox(self) -> None:
         conditions = self.engine.conditions
         while not self._stopping.is_set():
             self._dropped.clear()
             # In a thread, since a share that hangs must not hold up the rest.
-            pause = await asyncio.to_thread(self._before_scan) if self._watcher is not None else self._rescan()
+            pause = await asyncio.to_thread(self._before_scan)
             began = self.context.clock.steady()
             seen = None
             try:
@@ -162,11 +152,12 @@ class Supervisor:
 
     def _before_scan(self) -> float:
         """Seconds until the next scan. First the watcher makes sure that it watches: the scan sees what it missed."""
-        assert self._watcher is not None, "asked only where there is one"
-        self._watcher.check()
+        if self.watcher is not None:
+            self.watcher.check()
         return self._rescan()
 
-    async def _work(self, *, until_idle: bool = False) -> None:
+    async def work(self, *, until_idle: bool = False) -> None:
+        """Until `stop`, without a look at the folders of people."""
         try:
             while not self._stopping.is_set():
                 self._wake.clear()

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Iterator
 
-from ..config.checking.rehearsing import to_keep_off
 from ..plugin.kept_off import KeptOff, keep_off, kept_off, state_of, stored
 from ..workers.local import Workers
 from .daemon import Daemon
@@ -33,7 +32,7 @@ def keeping_off_what_workers_cannot_load(daemon: Daemon) -> Iterator[None]:
         except OSError:
             return  # it is met again, and noted once there is room
         logger.error("%s", kept.sentence, extra={"action": "Watch"})
-        task = asyncio.create_task(reload(daemon, to_keep_off), name="keep off a plugin")
+        task = asyncio.create_task(reload(daemon), name="keep off a plugin")
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -31,23 +32,14 @@ def backup(call: Call, target: Path, *, force: bool, finished: bool, as_json: bo
 
     done = back_up(call.config_path, target, force=force, finished=finished)
     if as_json:
-        record = {
-            "folder": str(done.folder),
-            "jobs": done.jobs,
-            "batches": done.batches,
-            "files": done.files,
-            "bytes": done.size,
-            "hidden": list(done.hidden),
-            "replaced": done.replaced,
-        }
-        echo_json(record)
+        echo_json(asdict(done))
         return
     from ..status.formatting import count
 
     if done.replaced is not None:
         click.echo(f"Replaced the backup of {done.replaced}.")
     jobs, batches = count(done.jobs, "job"), count(done.batches, "open batch", "open batches")
-    click.echo(f"Backed up {jobs} with {batches} to {done.folder} ({done.size / 1e6:,.1f} MB).")
+    click.echo(f"Backed up {jobs} with {batches} to {done.folder} ({done.bytes / 1e6:,.1f} MB).")
     if done.hidden:
         click.echo(f"Secrets are not in it: {', '.join(done.hidden)}. Keep them elsewhere.")
 
@@ -72,16 +64,7 @@ def restore(call: Call, source: Path, *, as_json: bool) -> None:
     named = call.config or os.environ.get("BATCHD_CONFIG") or "config.toml"
     done = put_back(source.absolute(), Path(named).expanduser().absolute())
     if as_json:
-        record = {
-            "config": str(done.config),
-            "config_written": done.config_written,
-            "state": str(done.state),
-            "made_at": done.made_at,
-            "jobs": done.jobs,
-            "batches": done.batches,
-            "hidden": list(done.hidden),
-        }
-        echo_json(record)
+        echo_json(asdict(done))
         return
     from ..status.formatting import count
 

@@ -74,7 +74,6 @@ class Option(click.Option):
     """For options whose parameter has another name: the environment variable is named after the option, `…_JSON`."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Its value in the environment, if there is one."""
         name = max(self.opts, key=len).lstrip("-").replace("-", "_").upper()
         return os.environ.get(f"{ctx.auto_envvar_prefix}_{name}") or None
 

@@ -21,18 +21,15 @@ class Installed(Installation):
 
     @property
     def config_path(self) -> Path:
-        """See Installation."""
         return self._call.config_path
 
     def config(self) -> Mapping[str, Any]:
-        """See Installation."""
         from ..config.edit import whole
 
         written: Mapping[str, Any] = whole(self.config_path)
         return written
 
     def settings(self, model: type[SettingsT]) -> SettingsT:
-        """See Installation."""
         from ..config import toml as toml_text
         from ..plugin.validation import check
 
@@ -46,13 +43,11 @@ class Installed(Installation):
         return checked
 
     def status(self) -> Mapping[str, Any]:
-        """See Installation."""
         from ..status.overview import JobFilter, Overview
 
         return Overview.take(self._call.places(), wanted=JobFilter(finished=-1)).record()
 
     def job(self, word: str) -> Mapping[str, Any]:
-        """See Installation."""
         from ..status.finding import find_jobs
         from ..status.overview import JobDetails
 
@@ -62,7 +57,6 @@ class Installed(Installation):
 
     @property
     def state_folder(self) -> Path:
-        """See Installation."""
         folder = state_folder_of(self._call.places().state, "command", self._command)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder

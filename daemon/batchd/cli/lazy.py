@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,32 +13,32 @@ from ..errors import BatchdError, PluginError
 from .call import Call
 
 if TYPE_CHECKING:
-    from ..installation import Installation
     from ..plugin.catalogue import Catalogue
 
 FROM_PLUGINS = "From plugins"
 
 
 class Commands(click.Group):
-    """Commands by section; `sections` has `module:attribute` for each name, below this package."""
+    """Commands by section. Each is a function of its name in the module of its name, or in that of `modules`."""
 
-    def __init__(self, *arguments: Any, sections: Mapping[str, Mapping[str, str]], **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, sections: Mapping[str, Sequence[str]], modules: Mapping[str, str], **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._sections = sections
-        self._homes = {name: home for commands in sections.values() for name, home in commands.items()}
+        self._modules = {name: modules.get(name, name) for names in sections.values() for name in names}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, the built-in ones first."""
-        return [*self._homes, *(name for name in _plugin_commands(ctx) if name not in self._homes)]
+        return [*self._modules, *(name for name in _catalogue(ctx).commands() if name not in self._modules)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, None if there is none."""
-        home = self._homes.get(cmd_name)
-        if home is not None:
-            module, _, attribute = home.partition(":")
-            command: click.Command = getattr(import_module(f".{module}", __package__), attribute)
+        if cmd_name in self._modules:
+            module = import_module(f".{self._modules[cmd_name].replace('-', '_')}", __package__)
+            # `try` is a word of Python.
+            command: click.Command = getattr(module, "try_" if cmd_name == "try" else cmd_name.replace("-", "_"))
             return command
-        factory = _plugin_commands(ctx).get(cmd_name)
+        factory = _catalogue(ctx).commands().get(cmd_name)
         return None if factory is None else _made(cmd_name, factory, ctx)
 
     def resolve_command(
@@ -57,7 +57,7 @@ class Commands(click.Group):
         """The list of commands, by section."""
         names = self.list_commands(ctx)
         room = formatter.width - 6 - max(map(len, names))
-        others = [name for name in names if name not in self._homes]
+        others = [name for name in names if name not in self._modules]
         for section, members in {**self._sections, FROM_PLUGINS: others}.items():
             rows = []
             for name in members:
@@ -90,13 +90,14 @@ def _catalogue(ctx: click.Context) -> Catalogue:
     return found
 
 
-def _plugin_commands(ctx: click.Context) -> Mapping[str, Callable[..., click.Command]]:
-    return _catalogue(ctx).commands()
-
-
 def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) -> click.Command:
+    arguments = []
     try:
-        command = factory(_installed(name, ctx)) if _takes_one(factory) else factory()
+        if _takes_one(factory):
+            from .installed import Installed  # it brings pydantic
+
+            arguments = [Installed(name, ctx.find_root().ensure_object(Call))]
+        command = factory(*arguments)
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise PluginError(f"The plugin that offers `batchd {name}` is broken: {reason}") from error
@@ -109,9 +110,3 @@ def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) 
 def _takes_one(factory: Callable[..., click.Command]) -> bool:
     """Whether the factory wants to know of the batchd that the command is called for."""
     return any(each.default is each.empty for each in inspect.signature(factory).parameters.values())
-
-
-def _installed(name: str, ctx: click.Context) -> Installation:
-    from .installed import Installed
-
-    return Installed(name, ctx.find_root().ensure_object(Call))

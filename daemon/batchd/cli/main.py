@@ -14,53 +14,22 @@ from .call import Call, log_level_option
 from .lazy import Commands
 
 SECTIONS = {
-    "To begin": {
-        "init": "init:init",
-        "check": "check:check",
-        "services": "services:services",
-    },
-    "To prepare": {
-        "validate": "validate:validate",
-        "try": "trying:try_",
-    },
-    "To check answers": {
-        "review": "review:review",
-    },
-    "To work": {
-        "run": "run:run",
-        "once": "once:once",
-    },
-    "To know the cost": {
-        "estimate": "estimate:estimate",
-    },
-    "To see where files are": {
-        "status": "status:status",
-        "events": "events:events",
-        "spending": "spending:spending",
-        "plugins": "plugins:plugins",
-        "nodes": "nodes:nodes",
-        "state": "state:state",
-    },
-    "To give orders": {
-        "approve": "orders:approve",
-        "cancel": "orders:cancel",
-        "retry": "orders:retry",
-        "skip-sink": "orders:skip_sink",
-        "resolve": "orders:resolve",
-        "purge": "orders:purge",
-        "pause": "pausing:pause",
-        "resume": "pausing:resume",
-    },
-    "To set up": {
-        "backup": "backup:backup",
-        "restore": "backup:restore",
-        "web": "web:web",
-        "new-plugin": "new_plugin:new_plugin",
-        "config": "config:config",
-        "completion": "completion:completion",
-    },
+    "To begin": ("init", "check", "services"),
+    "To prepare": ("validate", "try"),
+    "To check answers": ("review",),
+    "To work": ("run", "once"),
+    "To know the cost": ("estimate",),
+    "To see where files are": ("status", "events", "spending", "plugins", "nodes", "state"),
+    "To give orders": ("approve", "cancel", "retry", "skip-sink", "resolve", "purge", "pause", "resume"),
+    "To set up": ("backup", "restore", "web", "new-plugin", "config", "completion"),
 }
-"""Each command by its name: its module here, and its name in there."""
+MODULES = {
+    **dict.fromkeys(("approve", "cancel", "retry", "skip-sink", "resolve", "purge"), "orders"),
+    **dict.fromkeys(("pause", "resume"), "pausing"),
+    "restore": "backup",
+    "try": "trying",
+}
+"""The modules of commands that stand in one of another name."""
 
 EXIT_STATUSES = (
     ("0", "done"),
@@ -111,6 +80,7 @@ def _has_no_reader(descriptor: int) -> bool:
 @click.group(
     cls=Batchd,
     sections=SECTIONS,
+    modules=MODULES,
     context_settings={
         "auto_envvar_prefix": "BATCHD",
         "help_option_names": ["-h", "--help"],

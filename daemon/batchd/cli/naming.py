@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import BatchdError
@@ -12,17 +13,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-def complete_any(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Jobs whose id begins with this, for the shell."""
-    return _complete(context, incomplete, finished=True)
-
-
-def complete_unfinished(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The same for unfinished jobs."""
-    return _complete(context, incomplete, finished=False)
-
-
-def _complete(context: click.Context, incomplete: str, *, finished: bool) -> list[CompletionItem]:
+def _complete(context: click.Context, _: click.Parameter, incomplete: str, *, finished: bool) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     from ..status.finding import job_names
@@ -35,3 +26,9 @@ def _complete(context: click.Context, incomplete: str, *, finished: bool) -> lis
     except BatchdError:
         pass  # no completion is better than a message in the middle of a line
     return [CompletionItem(job, help=source) for job, source in names]
+
+
+complete_any = partial(_complete, finished=True)
+"""Jobs whose id begins with this, for the shell."""
+complete_unfinished = partial(_complete, finished=False)
+"""The same for unfinished jobs."""

@@ -23,16 +23,11 @@ MAX_PAUSE = 10.0
 PIECE = 1 << 18
 
 
-async def _none() -> str | None:
-    """A daemon that is not ours has no last words."""
-    return None
-
-
 class Api:
     """The daemon at an address: `http://127.0.0.1:8321`, or `unix:/run/batchd/web.sock`."""
 
     def __init__(
-        self, address: str, token: str | None, *, last_words: Callable[[], Awaitable[str | None]] = _none
+        self, address: str, token: str | None, *, last_words: Callable[[], Awaitable[str | None]] | None = None
     ) -> None:
         if address.startswith("unix:"):
             self._socket: str | None = address.removeprefix("unix:")
@@ -74,7 +69,6 @@ class Api:
             raise await self._lost(error) from None
 
     async def close(self) -> None:
-        """Close its connections."""
         if self._session is not None:
             await self._session.close()
 
@@ -143,7 +137,7 @@ class Api:
         return RequestRefused(message, answer.status)
 
     async def _lost(self, error: Exception) -> NotReachable:
-        words = await self._last_words()
+        words = await self._last_words() if self._last_words is not None else None
         if words is not None:
             return NotReachable(f"The daemon of this client has ended. {words}")
         reason = str(error) or type(error).__name__

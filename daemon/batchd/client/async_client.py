@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import TYPE_CHECKING, Any, Self
 
-from .core import Core, JobKey, WhenHeld, next_of
+from .core import Core, JobHandle, RowsHandle, WhenHeld, next_of
 from .tables import RowsLike, file_of, pandas_frame, polars_frame
 from .values import AnsweredRow, CostEstimate, JobStatus
 
@@ -24,29 +24,23 @@ class AsyncClient:
         self._core = Core(address, token, folder)
 
     async def routes(self) -> list[str]:
-        """As Client.routes."""
         return await self._core.loop.wait(self._core.routes())
 
     async def estimate(self, rows: RowsLike, *, route: str | None = None, name: str | None = None) -> CostEstimate:
-        """As Client.estimate."""
         with file_of(rows, name) as file:
             return await self._core.loop.wait(self._core.estimate(file, route))
 
     async def submit(self, rows: RowsLike, *, route: str | None = None, name: str | None = None) -> AsyncSubmittedJob:
-        """As Client.submit."""
         with file_of(rows, name) as file:
             return AsyncSubmittedJob(self._core, await self._core.loop.wait(self._core.submit(file, route)))
 
     async def job(self, word: str) -> AsyncSubmittedJob:
-        """As Client.job."""
         return AsyncSubmittedJob(self._core, await self._core.loop.wait(self._core.job(word)))
 
     async def jobs(self, text: str = "") -> list[JobStatus]:
-        """As Client.jobs."""
         return await self._core.loop.wait(self._core.jobs(text))
 
     async def close(self) -> None:
-        """As Client.close."""
         if not self._core.loop.closed:
             await self._core.loop.wait(self._core.close())
             self._core.loop.close()
@@ -63,68 +57,39 @@ class AsyncClient:
         await self.close()
 
 
-class AsyncSubmittedJob:
+class AsyncSubmittedJob(JobHandle):
     """As SubmittedJob."""
 
-    def __init__(self, core: Core, key: JobKey) -> None:
-        self._core = core
-        self._key = key
-
-    def __repr__(self) -> str:
-        return f"<job {self._key.id or 'not taken yet'} of {self._key.place}>"
-
-    @property
-    def source(self) -> str:
-        """As SubmittedJob.source."""
-        return self._key.place
-
-    @property
-    def id(self) -> str | None:
-        """As SubmittedJob.id."""
-        return self._key.id
-
     async def status(self) -> JobStatus:
-        """As SubmittedJob.status."""
         return await self._core.loop.wait(self._core.status(self._key))
 
     async def wait(self, timeout: float | None = None, *, when_held: WhenHeld = "raise") -> JobStatus:  # noqa: ASYNC109  # as the other client has it
-        """As SubmittedJob.wait."""
         return await self._core.loop.wait(self._core.wait(self._key, timeout, when_held))
 
     async def wait_for_id(self, timeout: float = 60.0) -> str:  # noqa: ASYNC109  # as the other client has it
-        """As SubmittedJob.wait_for_id."""
         return await self._core.loop.wait(self._core.taken(self._key, timeout))
 
     def results(self, offset: int = 0) -> AsyncAnsweredRows:
-        """As SubmittedJob.results."""
         return AsyncAnsweredRows(self._core, self._key, offset)
 
     async def approve(self, up_to: str | None = None) -> str:
-        """As SubmittedJob.approve."""
         return await self._order("approve", {} if up_to is None else {"up_to": up_to})
 
     async def cancel(self) -> str:
-        """As SubmittedJob.cancel."""
         return await self._order("cancel", {})
 
     async def retry(self) -> str:
-        """As SubmittedJob.retry."""
         return await self._order("retry", {})
 
     async def _order(self, kind: str, values: dict[str, str]) -> str:
         return await self._core.loop.wait(self._core.order(self._key, kind, values))
 
 
-class AsyncAnsweredRows(AsyncIterable[AnsweredRow]):
+class AsyncAnsweredRows(RowsHandle, AsyncIterable[AnsweredRow]):
     """As AnsweredRows."""
 
-    def __init__(self, core: Core, key: JobKey, offset: int) -> None:
-        self._core = core
-        self._key = key
-        self._offset = offset
-
     async def __aiter__(self) -> AsyncGenerator[AnsweredRow, None]:
-        wait, pieces = self._core.loop.wait, self._core.results(self._key, self._offset)
+        wait, pieces = self._core.loop.wait, self._pieces()
         try:
             while (piece := await wait(next_of(pieces))) is not None:
                 for row in piece:
@@ -133,13 +98,10 @@ class AsyncAnsweredRows(AsyncIterable[AnsweredRow]):
             await wait(pieces.aclose())
 
     async def to_list(self) -> list[dict[str, Any]]:
-        """As AnsweredRows.to_list."""
         return [row.as_dict() async for row in self]
 
     async def to_pandas(self) -> pd.DataFrame:
-        """As AnsweredRows.to_pandas."""
         return pandas_frame([row async for row in self])
 
     async def to_polars(self) -> pl.DataFrame:
-        """As AnsweredRows.to_polars."""
         return polars_frame([row async for row in self])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -82,12 +83,10 @@ class Core:
             await self._own.stop()
 
     async def routes(self) -> list[str]:
-        """The names of the routes."""
         api = await self.opened()
         return [each["name"] for each in (await api.get("routes"))["routes"]]
 
     async def estimate(self, file: SentFile, route: str | None) -> CostEstimate:
-        """What the rows of the file would cost."""
         api, route = await self.opened(), await self._route(route)
         return CostEstimate.of(await api.send("POST", "routes", route, "estimates", file.name, file=file))
 
@@ -113,7 +112,6 @@ class Core:
         return [JobStatus.of(each) for each in found["jobs"]]
 
     async def status(self, key: JobKey) -> JobStatus:
-        """How the job stands."""
         api = await self.opened()
         if key.id is None:
             assert key.upload is not None
@@ -128,7 +126,7 @@ class Core:
     async def wait(self, key: JobKey, seconds: float | None, when_held: WhenHeld, away: float = AWAY) -> JobStatus:
         """The job once it is finished. JobTrouble if it does not get there by itself."""
         began = heard = time.monotonic()
-        pause, status = FIRST_LOOK, JobStatus.in_inbox(key.place)
+        pauses, status = _pauses(), JobStatus.in_inbox(key.place)
         while True:
             try:
                 status = await self.status(key)
@@ -147,51 +145,48 @@ class Core:
                     "again.",
                     status,
                 )
-            await asyncio.sleep(min(pause, left))
-            pause = min(MAX_PAUSE, pause * 1.3)
+            await asyncio.sleep(min(next(pauses), left))
 
     async def taken(self, key: JobKey, seconds: float) -> str:
         """The id of the job, once the daemon has taken its file. WaitedTooLong if that takes longer."""
-        until, pause = time.monotonic() + seconds, FIRST_LOOK
+        until, pauses = time.monotonic() + seconds, _pauses()
         while (status := await self.status(key)).id is None:
             if time.monotonic() > until:
                 raise WaitedTooLong(f"{key.place} waits in the inbox still after {seconds:g} s.", status)
-            await asyncio.sleep(pause)
-            pause = min(MAX_PAUSE, pause * 1.3)
+            await asyncio.sleep(next(pauses))
         return status.id
 
     async def results(
         self, key: JobKey, offset: int = 0, away: float = AWAY
     ) -> AsyncGenerator[Sequence[AnsweredRow], None]:
         """All rows but the first `offset`, in order, some at a time. A daemon that is started again may be away."""
-        if key.id is None:
-            await self.status(key)
-        if key.id is None:
-            raise NoSuchJob(f"{key.place} waits in the inbox still. Call wait() first.", 409)
-        heard, pause = time.monotonic(), FIRST_LOOK
+        job = await self._id(key, ". Call wait() first.")
+        heard, pauses = time.monotonic(), _pauses()
         while True:
             try:
-                async for lines in (await self.opened()).lines("jobs", key.id, "results", offset=str(offset)):
+                async for lines in (await self.opened()).lines("jobs", job, "results", offset=str(offset)):
                     rows = [AnsweredRow.of(msgspec.json.decode(line)) for line in lines]
                     offset += len(rows)
                     yield rows
-                    heard, pause = time.monotonic(), FIRST_LOOK
+                    heard, pauses = time.monotonic(), _pauses()
             except NotReachable:
                 if self._own is not None or time.monotonic() - heard > away:
                     raise
             else:
                 return
-            await asyncio.sleep(pause)
-            pause = min(MAX_PAUSE, pause * 1.3)
+            await asyncio.sleep(next(pauses))
 
     async def order(self, key: JobKey, kind: str, values: Mapping[str, str]) -> str:
         """Give an order about the job; what the daemon says to it."""
+        job = await self._id(key, f", so there is no job to {kind}. Try again.")
+        return str((await (await self.opened()).order("jobs", job, kind, values=values))["answer"])
+
+    async def _id(self, key: JobKey, then: str) -> str:
         if key.id is None:
             await self.status(key)
         if key.id is None:
-            raise NoSuchJob(f"{key.place} waits in the inbox still, so there is no job to {kind}. Try again.", 409)
-        told: dict[str, Any] = await (await self.opened()).order("jobs", key.id, kind, values=values)
-        return str(told["answer"])
+            raise NoSuchJob(f"{key.place} waits in the inbox still{then}", 409)
+        return key.id
 
     async def _route(self, route: str | None) -> str:
         if route is not None:
@@ -200,6 +195,42 @@ class Core:
         if len(names) != 1:
             raise NoSuchRoute(f"Say which route: {', '.join(names)}.", 400)
         return names[0]
+
+
+class JobHandle:
+    """A job as both clients know it, without a call."""
+
+    def __init__(self, core: Core, key: JobKey) -> None:
+        self._core = core
+        self._key = key
+
+    def __repr__(self) -> str:
+        return f"<job {self._key.id or 'not taken yet'} of {self._key.place}>"
+
+    @property
+    def source(self) -> str:
+        """The place of its file in the inbox."""
+        return self._key.place
+
+    @property
+    def id(self) -> str | None:
+        """Its id, once `status` or `wait` has seen it."""
+        return self._key.id
+
+
+class RowsHandle:
+    """The rows of a job, which come anew each time that somebody goes through them."""
+
+    def __init__(self, core: Core, key: JobKey, offset: int) -> None:
+        self._core = core
+        self._pieces = partial(core.results, key, offset)
+
+
+def _pauses() -> Iterator[float]:
+    pause = FIRST_LOOK
+    while True:
+        yield pause
+        pause = min(MAX_PAUSE, pause * 1.3)
 
 
 def _is_over(job: JobStatus, when_held: WhenHeld) -> bool:
@@ -215,5 +246,4 @@ def _is_over(job: JobStatus, when_held: WhenHeld) -> bool:
 
 
 async def next_of(pieces: AsyncGenerator[Sequence[AnsweredRow], None]) -> Sequence[AnsweredRow] | None:
-    """The next rows; None at the end."""
     return await anext(pieces, None)

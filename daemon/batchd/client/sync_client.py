@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
-from .core import Core, JobKey, WhenHeld, next_of
+from .core import Core, JobHandle, RowsHandle, WhenHeld, next_of
 from .tables import RowsLike, file_of, pandas_frame, polars_frame
 from .values import AnsweredRow, CostEstimate, JobStatus
 
@@ -74,25 +74,8 @@ class Client:
         self.close()
 
 
-class SubmittedJob:
+class SubmittedJob(JobHandle):
     """A job that was sent, or that was there before."""
-
-    def __init__(self, core: Core, key: JobKey) -> None:
-        self._core = core
-        self._key = key
-
-    def __repr__(self) -> str:
-        return f"<job {self._key.id or 'not taken yet'} of {self._key.place}>"
-
-    @property
-    def source(self) -> str:
-        """The place of its file in the inbox."""
-        return self._key.place
-
-    @property
-    def id(self) -> str | None:
-        """Its id, once `status` or `wait` has seen it."""
-        return self._key.id
 
     def status(self) -> JobStatus:
         """How it stands now."""
@@ -131,19 +114,14 @@ class SubmittedJob:
         return self._core.loop.run(self._core.order(self._key, kind, values))
 
 
-class AnsweredRows(Iterable[AnsweredRow]):
+class AnsweredRows(RowsHandle, Iterable[AnsweredRow]):
     """The rows of a job in the order of the file. They come over the network each time that you go through them.
 
     They come some at a time, and go on where they were if the daemon is away for less than a minute meanwhile.
     """
 
-    def __init__(self, core: Core, key: JobKey, offset: int) -> None:
-        self._core = core
-        self._key = key
-        self._offset = offset
-
     def __iter__(self) -> Iterator[AnsweredRow]:
-        run, pieces = self._core.loop.run, self._core.results(self._key, self._offset)
+        run, pieces = self._core.loop.run, self._pieces()
         try:
             while (piece := run(next_of(pieces))) is not None:
                 yield from piece

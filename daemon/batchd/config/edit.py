@@ -40,7 +40,6 @@ class Change:
 
     @property
     def sentence(self) -> str:
-        """The sentence for the terminal."""
         lost = "" if self.comments_kept else " The file had to be rewritten, so its comments are gone."
         return f"Set {self.key} in {self.config.path}.{lost}"
 

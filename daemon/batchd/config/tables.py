@@ -185,7 +185,6 @@ class RouteBudgetTable(CeilingsTable):
     beyond: Beyond | None = None
 
     def ceilings(self, currency: str) -> Ceilings:
-        """As CeilingsTable."""
         return replace(super().ceilings(currency), beyond=self.beyond)
 
 

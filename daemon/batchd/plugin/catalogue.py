@@ -180,11 +180,9 @@ class Catalogue:
         )
 
     def kinds(self, role: str) -> Sequence[str]:
-        """The kinds of a role."""
         return sorted(self._of(role))
 
     def find(self, role: str, kind: str) -> Offer | None:
-        """The offer of that kind, None if there is none."""
         return self._of(role).get(kind)
 
     def suspects(self, role: str, kind: str) -> tuple[Sequence[BrokenPlugin], bool]:

@@ -37,7 +37,6 @@ class Role(StrEnum):
 
     @property
     def hook(self) -> str:
-        """The hook that registers it."""
         return f"register_{self}s"
 
     @property

@@ -23,7 +23,6 @@ class _Neighbours:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """See importlib.abc.MetaPathFinder."""
         if path is not None or not name.startswith("_"):
             return None
         return PathFinder.find_spec(name, [str(self.folder)], target)

@@ -179,7 +179,6 @@ def _known(model: type[BaseModel], keys: Keys) -> set[str]:
 
 
 def _is_secret(model: type[BaseModel], keys: Keys) -> bool:
-    """Whether the model has a Secret there."""
     return any(
         _mentions_secret(annotation)
         for position, key in enumerate(keys)

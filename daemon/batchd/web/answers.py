@@ -42,7 +42,6 @@ def as_json(value: Any, *, status: int = 200, headers: dict[str, str] | None = N
 
 
 def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
-    """An error for programs."""
     return as_json({"error": {"status": status, "message": sentence}}, status=status, headers=headers)
 
 

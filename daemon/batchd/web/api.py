@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .. import __version__
-from ..orders.leaving import Outcome
 from ..status import spending as spent
 from ..status.listing import MAX_PAGE_SIZE, BatchList, JobList
 from ..status.story import record as event_record
@@ -18,12 +17,14 @@ from ..status.telling import JobStory
 from ..store.tables.orders import Door
 from .answers import Refused, as_json, number_in
 from .commands import batch_order, job_order, leave, pause_order, resume_order
-from .desk import visitor_of
+from .desk import VISITOR
 from .guard import MAX_FORM, SETTING
 from .pages.jobs import wanted_of
 from .receiving import receive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aiohttp import web
 
     from ..orders.values import Order
@@ -33,14 +34,13 @@ MAX_EVENTS = 1_000
 
 
 async def about(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1`."""
+    """The version of batchd, and what the token lets do."""
     del desk
-    visitor = visitor_of(request)
-    return as_json({"batchd": __version__, "role": visitor.role.value, "title": request[SETTING].web.title})
+    return as_json({"batchd": __version__, "role": request[VISITOR].role.value, "title": request[SETTING].web.title})
 
 
 async def jobs(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/jobs`."""
+    """Jobs, a page at a time, with what keeps batchd waiting."""
     size = number_in(request.query, "size", wanted_of({}).size, most=MAX_PAGE_SIZE)
     group = request.query.get("group")
     wanted = wanted_of(request.query, size=size)
@@ -50,13 +50,13 @@ async def jobs(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def job(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/jobs/{job}`."""
+    """One job: an id, the first characters of one, or the name of its file."""
     word, places = request.match_info["job"], request[SETTING].places
     return as_json(await desk.read(lambda: JobStory.take(places, word).record()))
 
 
 async def events(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/jobs/{job}/events`."""
+    """The story of a job, at most 1,000 events."""
     word, state = request.match_info["job"], request[SETTING].places.state
     first = number_in(request.query, "offset", 0, most=10**9)
 
@@ -69,17 +69,17 @@ async def events(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def batches(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/batches`."""
+    """The batches that are not done."""
     return as_json(await desk.read(lambda: BatchList.take(request[SETTING].places).record()))
 
 
 async def conditions(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/conditions`."""
+    """What keeps batchd waiting, and what to do."""
     return as_json(await desk.read(lambda: BatchList.take(request[SETTING].places, most=0).around.frame()))
 
 
 async def spending(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/spending`."""
+    """What was spent, and what is left of the budget."""
     by, places = request.query.get("by") or "day", request[SETTING].places
     if by not in spent.GROUPS:
         raise Refused(400, f"“by” must be one of {', '.join(spent.GROUPS)}.")
@@ -100,7 +100,7 @@ async def spending(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def routes(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/routes`."""
+    """The routes, with what each takes."""
     del desk
     setting = request[SETTING]
     return as_json(
@@ -112,46 +112,42 @@ async def routes(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /api/v1/jobs/{job}/{order}`."""
-    values, state, visitor = await _values(request), request[SETTING].places.state, visitor_of(request)
-    word, kind = request.match_info["job"], request.match_info["order"]
-    return _outcome(await desk.order(lambda: leave(state, job_order(state, word, kind, values), visitor, Door.API)))
+    """An order: approve (up_to), cancel, retry, skip-sink (sink), purge."""
+    values, told = await _values(request), request.match_info
+    return await _left(desk, request, lambda state: job_order(state, told["job"], told["order"], values))
 
 
 async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /api/v1/batches/{batch}/resolve`."""
-    values, state, visitor = await _values(request), request[SETTING].places.state, visitor_of(request)
-    word = request.match_info["batch"]
-    return _outcome(await desk.order(lambda: leave(state, batch_order(state, word, values), visitor, Door.API)))
+    """What is to become of a batch that is held: found (its id), or absent (true)."""
+    values = await _values(request)
+    return await _left(desk, request, lambda state: batch_order(state, request.match_info["batch"], values))
 
 
 async def pause(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /api/v1/pause`."""
-    return await _sending(desk, request, pause_order(request[SETTING], await _values(request)))
+    """Send nothing new: to a provider (provider), of a route (route), or at all."""
+    order = pause_order(request[SETTING], await _values(request))
+    return await _left(desk, request, lambda _: order)
 
 
 async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /api/v1/resume`."""
-    return await _sending(desk, request, resume_order(await _values(request)))
+    """Send again: what was paused under this name (provider, route), or all that is paused."""
+    order = resume_order(await _values(request))
+    return await _left(desk, request, lambda _: order)
 
 
-async def _sending(desk: Desk, request: web.Request, order: Order) -> web.StreamResponse:
-    state, visitor = request[SETTING].places.state, visitor_of(request)
-    return _outcome(await desk.order(lambda: leave(state, order, visitor, Door.API)))
+async def _left(desk: Desk, request: web.Request, make: Callable[[Path], Order]) -> web.Response:
+    outcome = await leave(desk, request, make, Door.API)
+    # Refused is not a fault of the request: the job is in another state. Not answered yet: it is kept.
+    status = 409 if outcome.refused else 200 if outcome.answered else 202
+    return as_json(outcome.record(), status=status)
 
 
 async def put_file(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`PUT /api/v1/routes/{route}/files/{name}`: the body is the file."""
+    """Put a file into the inbox, for this route; the body is the file."""
     received = await receive(
         desk, request, request.match_info["route"], request.match_info["name"], request.content.read
     )
     return as_json({"place": received.place, "bytes": received.size, "upload": received.upload}, status=201)
-
-
-def _outcome(outcome: Outcome) -> web.Response:
-    # Refused is not a fault of the request: the job is in another state. Not answered yet: it is kept.
-    status = 409 if outcome.refused else 200 if outcome.answered else 202
-    return as_json(outcome.record(), status=status)
 
 
 async def _values(request: web.Request) -> Mapping[str, object]:

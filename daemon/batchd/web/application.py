@@ -54,7 +54,7 @@ CHANGES: web.AppKey[Changes] = web.AppKey("changes", Changes)
 
 
 async def stream(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/stream`."""
+    """Server-sent events: `changed` whenever something that people see has changed."""
     del desk
     return await request.app[CHANGES].tell(request)
 
@@ -63,32 +63,24 @@ METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 
 
 async def metrics(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /metrics`."""
     return await request.app[METRICS].show(desk, request)
 
 
 async def openapi(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/openapi.json`."""
+    """This document."""
     del desk, request
     return as_json(document(ROUTES))
 
 
 ROUTES = (
-    Endpoint(method="GET", path="/healthz", handler=healthz, open=True),
-    Endpoint(method="GET", path="/readyz", handler=readyz),
-    Endpoint(method="GET", path="/metrics", handler=metrics),
-    Endpoint(method="GET", path="/static/{name}", handler=static, open=True),
+    Endpoint("GET", "/healthz", healthz, open=True),
+    Endpoint("GET", "/readyz", readyz),
+    Endpoint("GET", "/metrics", metrics),
+    Endpoint("GET", "/static/{name}", static, open=True),
     *PAGES,
     *API,
-    Endpoint(method="GET", path="/api/v1/openapi.json", handler=openapi, says="This document"),
-    Endpoint(
-        method="GET",
-        path="/api/v1/stream",
-        handler=stream,
-        streams=True,
-        says="Server-sent events: `changed` whenever something that people see has changed",
-        answer="text/event-stream",
-    ),
+    Endpoint("GET", "/api/v1/openapi.json", openapi),
+    Endpoint("GET", "/api/v1/stream", stream, streams=True, answer="text/event-stream"),
 )
 """All of them."""
 

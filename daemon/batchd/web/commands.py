@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..domain.subjects import EVERYTHING
@@ -11,12 +11,16 @@ from ..orders.values import Approve, Cancel, Order, Pause, Purge, Resolve, Resum
 from ..status.finding import find_batch, find_jobs
 from ..store.tables.orders import Door
 from .answers import Refused
+from .desk import VISITOR
+from .guard import SETTING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiohttp import web
+
     from .backend import Setting
-    from .visitor import Visitor
+    from .desk import Desk
 
 JOB_ORDERS = ("approve", "cancel", "retry", "skip-sink", "purge")
 MAX_WORD = 500
@@ -75,9 +79,10 @@ def _paused(values: Mapping[str, object]) -> str:
     return named[0] if named else EVERYTHING
 
 
-def leave(state: Path, order: Order, visitor: Visitor, door: Door) -> Outcome:
-    """Leave it for the daemon, and wait for its answer for a moment."""
-    [outcome] = leave_orders(state, [order], Sender(visitor.who, door))
+async def leave(desk: Desk, request: web.Request, make: Callable[[Path], Order], door: Door) -> Outcome:
+    """Leave the order that `make` makes for the daemon, and wait for its answer for a moment."""
+    state, sender = request[SETTING].places.state, Sender(request[VISITOR].who, door)
+    [outcome] = await desk.order(lambda: leave_orders(state, [make(state)], sender))
     return outcome
 
 

@@ -104,11 +104,7 @@ class Desk:
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", Visitor)
-
-
-def visitor_of(request: web.Request) -> Visitor:
-    """Who asks. The guard has put it there."""
-    return request[VISITOR]
+"""Who asks. The guard puts it there."""
 
 
 def language_of(request: web.Request, setting: Setting) -> Language:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
 Handler = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One route. `open` needs no token; `orders` needs one that lets people order.
 
     `streams` takes as long as it takes: an upload, a download, events. `receives` reads its form itself, with the token
-    that shows that it is ours. `says` and what follows it are for the OpenAPI document.
+    that shows that it is ours. `query` and what follows it are for the OpenAPI document, which says of each what
+    its handler says.
     """
 
     method: str
     path: str
     handler: Handler
+    _: KW_ONLY
     open: bool = False
     orders: bool = False
     streams: bool = False
     receives: bool = False
-    says: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     answer: str = "application/json"

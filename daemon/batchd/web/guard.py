@@ -85,7 +85,6 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def endpoint_of(request: web.Request) -> Endpoint | None:
-    """The endpoint that a request is for, None if there is none."""
     resource = request.match_info.route.resource
     if resource is None:
         return None

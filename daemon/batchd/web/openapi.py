@@ -59,10 +59,11 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         for name, meaning in endpoint.query.items()
     ]
     role = " Needs a token that lets people order." if endpoint.orders else ""
+    says = (endpoint.handler.__doc__ or "").splitlines()[0]
     operation: dict[str, Any] = {
         "operationId": endpoint.handler.__name__,
-        "summary": endpoint.says,
-        "description": f"{endpoint.says}.{role}",
+        "summary": says.removesuffix("."),
+        "description": f"{says}{role}",
         "parameters": parameters,
         "responses": _responses(endpoint),
     }

@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def estimate(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /api/v1/routes/{route}/estimates/{name}`: the body is the file. Nothing of it is kept."""
+    """What a file would cost by this route; the body is the file, of which nothing is kept."""
     route, name = request.match_info["route"], request.match_info["name"]
     if _estimates.locked():
         raise Refused(503, "Too many estimates are being made. Try again soon.", headers={"Retry-After": "5"})
@@ -42,7 +42,7 @@ async def estimate(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/uploads/{upload}`: its job, once the daemon has taken it."""
+    """The job that a file has become, by the word that the answer to its upload has."""
     sent, setting = ReceivedFile.of(request.match_info["upload"]), request[SETTING]
 
     def look() -> dict[str, Any]:
@@ -55,7 +55,7 @@ async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def results(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/jobs/{job}/results`: every row with its outcome, a JSON object a line, in the order of the file.
+    """Every row of a finished job with its outcome, a JSON object a line, in the order of the file.
 
     `offset` leaves out so many, which is as quick at the end of the file as at its beginning.
     """

@@ -63,7 +63,6 @@ class Words:
         return self.language.say(name) if self.language.knows(name) else key
 
     def money(self, subunits: int | None, currency: str | None = None) -> str:
-        """An amount in subunits."""
         from ..money.pricing import unit
 
         named = currency or self.currency
@@ -80,7 +79,6 @@ class Words:
         return self.language.at_most(subunits, unit(currency), currency)
 
     def time(self, at: float | None) -> str:
-        """A moment."""
         return "" if at is None else self.language.time(datetime.fromtimestamp(at, UTC))
 
     def soon(self, at: float) -> str:
@@ -181,7 +179,6 @@ class PageView:
 
     @classmethod
     def of(cls, desk: Desk, request: web.Request) -> PageView:
-        """For this request."""
         setting = request[SETTING]
         return cls(
             setting=setting,

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from ...config import toml as toml_text
 from ...config.edit import without_secrets
@@ -44,13 +44,13 @@ class CannotBackUp(BatchdError):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was backed up. `hidden` are keys of the configuration that hold secrets, which are not in it."""
+    """What was backed up, as `--json` has it. `hidden` are keys of the configuration with secrets: not in it."""
 
     folder: Path
     jobs: int
     batches: int
     files: int
-    size: int
+    bytes: int
     hidden: tuple[str, ...]
     replaced: str | None
 
@@ -79,9 +79,8 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
         if taken is None:
             raise CannotBackUp(f"The database in {state} is only just being made. Try again in a moment.")
         _take_what_is_claimed(taken, spool, inbox, links)
-        files = {
-            f"{STATE}/{name}": _hashed(draft / STATE / name) for name in (DATABASE, *CACHES) if _is_in(draft, name)
-        }
+        own = [draft / STATE / name for name in (DATABASE, *CACHES)]
+        files = {f"{STATE}/{path.name}": _hashed(path) for path in own if path.exists()}
         for path in sorted(each for each in links.rglob("*") if each.is_file()):
             name = f"{STATE}/{path.relative_to(links)}"
             (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,7 +153,7 @@ def _faults_in_words(target: Path, state: Path, spool: Path) -> Iterator[None]:
 
 def _require_free(target: Path, *, force: bool) -> str | None:
     """When the backup was made that is to be replaced, None if there is none. CannotBackUp if it must not be."""
-    if not os.path.lexists(target) or _is_empty_folder(target):
+    if not os.path.lexists(target) or is_empty(target):
         return None
     manifest = None if target.is_symlink() else read_manifest(target)
     if manifest is None:
@@ -216,7 +215,7 @@ def _put_in_place(draft: Path, target: Path) -> None:
     """Rename it. One that is there goes aside first, and is deleted once the new one has its name."""
     aside = target.with_name(f".{target.name}.before")
     shutil.rmtree(aside, ignore_errors=True)
-    if target.exists() and not _is_empty_folder(target):
+    if target.exists() and not is_empty(target):
         target.rename(aside)
     try:
         draft.rename(target)
@@ -255,18 +254,21 @@ def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]
     return files
 
 
-def _is_empty_folder(path: Path) -> bool:
+def is_empty(path: Path) -> bool:
+    """Whether it is a folder with nothing in it."""
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
-
-
-def _is_in(draft: Path, name: str) -> bool:
-    return (draft / STATE / name).exists()
 
 
 def _hashed(source: Path, target: Path | None = None) -> tuple[int, str]:
     """Size and SHA-256 of the file, which is copied on the way."""
+    with open(os.devnull if target is None else target, "wb") as copy:
+        return copied(source, copy)
+
+
+def copied(source: Path, copy: IO[bytes]) -> tuple[int, str]:
+    """Write the file into `copy`; its size and SHA-256."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as file, target.open("wb") if target is not None else open(os.devnull, "wb") as copy:
+    with source.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)

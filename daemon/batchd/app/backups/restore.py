@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import shutil
 import time
@@ -24,10 +23,9 @@ from ...store.backups.putting_back import prepare
 from ...store.layout import DATABASE, LOCK, RESTORING
 from ...store.shared_spool import MARK
 from ...store.spool import Spool
-from .backup import CONFIG, FORM, MANIFEST, STATE, made, read_manifest
+from .backup import CONFIG, FORM, MANIFEST, STATE, copied, is_empty, made, read_manifest
 
 _OF_NO_JOB = frozenset({LOCK, MARK, RESTORING})
-_CHUNK = 1 << 20
 
 
 class CannotRestore(BatchdError):
@@ -38,14 +36,15 @@ class CannotRestore(BatchdError):
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """Where the backup is now. `config_written` if the configuration is that of the backup; `hidden` are its gaps."""
+    """Where the backup is now, as `--json` has it. `config_written` if the configuration is that of the backup, whose
+    `hidden` secrets are gaps."""
 
     config: Path
+    config_written: bool
     state: Path
     made_at: str
     jobs: int
     batches: int
-    config_written: bool
     hidden: tuple[str, ...]
 
 
@@ -76,7 +75,9 @@ def restore(folder: Path, config: Path) -> PutBack:
         )
     spool = resolved(_named(ours, "spool") or str(state), config)
     _require_empty(state, spool)
-    with _faults_in_words(folder, state), _locked(state, spool):
+    with _faults_in_words(folder, state):
+        make_folder(state, mode=0o700)
+    with _faults_in_words(folder, state), Spool(state, spool).locked():
         _clear(state, spool)
         (state / RESTORING).write_text(f"{folder}\n")
         fsync_folder(state)
@@ -105,7 +106,7 @@ def restore(folder: Path, config: Path) -> PutBack:
         (state / RESTORING).unlink()
         fsync_folder(state)
     hidden = tuple(manifest.get("hidden", ())) if written else ()
-    return PutBack(config, state, made(manifest), manifest["jobs"], manifest["batches"], written, hidden)
+    return PutBack(config, written, state, made(manifest), manifest["jobs"], manifest["batches"], hidden)
 
 
 @contextmanager
@@ -118,13 +119,6 @@ def _faults_in_words(folder: Path, state: Path) -> Iterator[None]:
             f"{folder} could not be put back into {state}: {where}{error.strerror or error}. No daemon starts on "
             "what is half there. Once that is put right, run the same command again; it begins anew."
         ) from error
-
-
-@contextmanager
-def _locked(state: Path, spool: Path) -> Iterator[None]:
-    make_folder(state, mode=0o700)
-    with Spool(state, spool).locked():
-        yield
 
 
 def refuse_half_restored(state: Path) -> None:
@@ -147,17 +141,13 @@ def _require_empty(state: Path, spool: Path) -> None:
         return
     for folder in dict.fromkeys([state, spool]):
         there = sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
-        there = [name for name in there if name not in _OF_NO_JOB and not _is_empty(folder / name)]
+        there = [name for name in there if name not in _OF_NO_JOB and not is_empty(folder / name)]
         if there:
             names = ", ".join(there[:5]) + (" and others" if len(there) > 5 else "")
             raise CannotRestore(
                 f"The state folder {folder} is not empty: {names}. Nothing was restored, since what is there may be "
                 "paid for. Move it aside, or name another folder with [folders] state in the configuration."
             )
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and next(folder.iterdir(), None) is None
 
 
 def _clear(state: Path, spool: Path) -> None:
@@ -197,17 +187,13 @@ def _copy(folder: Path, name: str, state: Path, database: Path, expected: tuple[
 
 def _checked(source: Path, target: Path, expected: tuple[int, str], *, mode: int) -> None:
     """Copy a file, which must be the one that was backed up."""
-    digest, size = hashlib.sha256(), 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
-        with source.open("rb") as file, os.fdopen(descriptor, "wb") as copy:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                copy.write(chunk)
+        with os.fdopen(descriptor, "wb") as copy:
+            found = copied(source, copy)
     except FileNotFoundError:
         raise CannotRestore(f"The backup lacks {source}. Nothing works on what was restored; take another.") from None
-    if (size, digest.hexdigest()) != tuple(expected):
+    if found != tuple(expected):
         raise CannotRestore(
             f"{source} is not the file that was backed up: it was changed or damaged since. Take another backup."
         )

@@ -8,7 +8,7 @@ from ...config.load import Config
 from ...errors import BatchdError
 from ...plugin.catalogue import Catalogue
 from ...status.formatting import count
-from .result import CheckResult, Level
+from .result import CheckResult, ok, wrong
 
 
 async def node_results(config: Config, catalogue: Catalogue) -> AsyncIterator[CheckResult]:
@@ -21,15 +21,13 @@ async def node_results(config: Config, catalogue: Catalogue) -> AsyncIterator[Ch
     try:
         found = await nodes_of(config, catalogue)
     except BatchdError as error:
-        yield CheckResult(subject, Level.WRONG, str(error))
+        yield wrong(subject, str(error))
         return
     if found.trouble:
-        yield CheckResult(subject, Level.WRONG, found.trouble)
+        yield wrong(subject, found.trouble)
     for node in found.nodes:
         if node.fault:
-            yield CheckResult(f"node {node.name}", Level.WRONG, f"It is not used: {node.fault}")
+            yield wrong(f"node {node.name}", f"It is not used: {node.fault}")
     used = [node for node in found.nodes if not node.fault]
     if used:
-        yield CheckResult(
-            subject, Level.OK, f"{count(len(used), 'node')} can be used: {count(found.number, 'task')} at a time."
-        )
+        yield ok(subject, f"{count(len(used), 'node')} can be used: {count(found.number, 'task')} at a time.")

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class Level(StrEnum):
-    """How serious a result is."""
-
-    OK = "ok"
-    NOTE = "note"
-    WRONG = "wrong"
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +11,21 @@ class CheckResult:
     """One thing that was checked. `config` says that the fix is in the configuration."""
 
     subject: str
-    level: Level
+    level: Literal["ok", "note", "wrong"]
     text: str
     config: bool = False
+
+
+def ok(subject: str, text: str) -> CheckResult:
+    """It is fine."""
+    return CheckResult(subject, "ok", text)
+
+
+def note(subject: str, text: str) -> CheckResult:
+    """It is worth knowing."""
+    return CheckResult(subject, "note", text)
+
+
+def wrong(subject: str, text: str, *, config: bool = False) -> CheckResult:
+    """It must be fixed, and the text says how."""
+    return CheckResult(subject, "wrong", text, config)

@@ -34,7 +34,7 @@ from ...system.mounts import is_network, refuse_network
 from ...workers.limits import limited
 from .nodes import node_results
 from .result import CheckResult as CheckResult
-from .result import Level as Level
+from .result import note, ok, wrong
 from .routes import (
     budget_results,
     deadline_results,
@@ -60,15 +60,15 @@ def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Check
     try:
         config, catalogue = load(path, not_loaded(found_off(path)))
     except (ConfigError, PluginError) as error:
-        return None, [CheckResult("config", Level.WRONG, line, config=True) for line in str(error).splitlines()]
+        return None, [wrong("config", line, config=True) for line in str(error).splitlines()]
     routes = join([route.name for route in config.routes])
-    found = [CheckResult("config", Level.OK, f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
-    found += [CheckResult("config", Level.NOTE, warning) for warning in config.warnings]
+    found = [ok("config", f"{path} is fine: {count(len(config.routes), 'route')}, {routes}.")]
+    found += [note("config", warning) for warning in config.warnings]
     for each in catalogue.broken:
         if each.kept_off:
-            found.append(CheckResult(f"plugin {each.plugin}", Level.WRONG, each.sentence, config=True))
+            found.append(wrong(f"plugin {each.plugin}", each.sentence, config=True))
         else:
-            found.append(CheckResult("plugins", Level.NOTE, f"{each.sentence} No route needs it."))
+            found.append(note("plugins", f"{each.sentence} No route needs it."))
     return (config, catalogue), found
 
 
@@ -79,19 +79,19 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
     told = {each.plugin for each in catalogue.kept_off}
     for condition in blocked(folders.state, config.path, config.plugin_dir):
         if condition.subject.name not in told:
-            yield CheckResult(str(condition.subject), Level.WRONG, condition.text)
+            yield wrong(str(condition.subject), condition.text)
     for needed, jobs in sinks_needed(folders.state).items():
         if needed not in config.sinks:
             ways = f"Put it back, or go on without it: batchd skip-sink {jobs[0]} {needed}"
             text = f"The configuration does not have it, and {count(len(jobs), 'job')} under way needs it. {ways}"
-            yield CheckResult(f"sink {needed}", Level.WRONG, text)
+            yield wrong(f"sink {needed}", text)
     limits = config.spending_limits()
     held = any(limits.limits(route.provider, route.name) for route in config.routes)
     for name in ("inbox", "outbox", "archive", "rejected", *(("held",) if held else ())):
         yield from _folder(name, getattr(folders, name), folders.spool)
     if folders.inbox.is_dir() and is_network(folders.inbox):
         text = f"{folders.inbox} is on a network file system: new files are noticed within 15 s instead of at once."
-        yield CheckResult("inbox", Level.NOTE, text)
+        yield note("inbox", text)
     yield from budget_results(config)
     yield from fallback_results(config)
     yield from deadline_results(config)
@@ -122,15 +122,15 @@ def group_result(subject: str, group: str) -> CheckResult:
         number = group_id(group)
     except KeyError:
         text = f"This machine has no group “{group}”: nothing of this route can be delivered. Make it: groupadd {group}"
-        return CheckResult(subject, Level.WRONG, text, config=True)
+        return wrong(subject, text, config=True)
     if os.geteuid() != 0 and number not in {os.getegid(), *os.getgroups()}:
         text = (
             f"The user {os.geteuid()} that this runs as is not in the group “{group}”: nothing of this route can be "
             "delivered. Add the user that batchd runs as to it (usermod -aG, or SupplementaryGroups= in its unit), and "
             "start batchd again."
         )
-        return CheckResult(subject, Level.WRONG, text, config=True)
-    return CheckResult(subject, Level.OK, f"Its results are given to the group “{group}”.")
+        return wrong(subject, text, config=True)
+    return ok(subject, f"Its results are given to the group “{group}”.")
 
 
 def _refused(config: Config) -> Iterator[CheckResult]:
@@ -141,9 +141,9 @@ def _refused(config: Config) -> Iterator[CheckResult]:
         return  # said of the state already
     for each in refused.conditions:
         if each.subject.name in {**config.providers, **config.observers}:
-            yield CheckResult(str(each.subject), Level.NOTE, f"The daemon says: {each.text}")
+            yield note(str(each.subject), f"The daemon says: {each.text}")
     for job in refused.stopped:
-        yield CheckResult(f"route {job.route}", Level.NOTE, f"{job.source} stopped, because {job.reason}")
+        yield note(f"route {job.route}", f"{job.source} stopped, because {job.reason}")
 
 
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
@@ -158,10 +158,10 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
     try:
         catalogue.create("observer", table.plugin, table.settings)
     except BatchdError as error:
-        return CheckResult(f"observer {name}", Level.WRONG, str(error), config=True)
+        return wrong(f"observer {name}", str(error), config=True)
     what = f"these events: {', '.join(table.events)}" if table.events else "all events"
     text = f"It hears {what}. Whether it can do anything with them was not checked."
-    return CheckResult(f"observer {name}", Level.OK, text)
+    return ok(f"observer {name}", text)
 
 
 async def remote_results(
@@ -173,7 +173,7 @@ async def remote_results(
             continue
         models = models_of(config, name)
         if not models:
-            yield CheckResult(f"provider {name}", Level.NOTE, "No route uses it, so it was not called.")
+            yield note(f"provider {name}", "No route uses it, so it was not called.")
             continue
         well = f"It answers, and found nothing wrong with {join(models)}."
         async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
@@ -197,9 +197,8 @@ async def _asked(
         asked = catalogue.create(role, table.plugin, table.settings)
         if not _has_check(asked):
             written = "Its files go to the outbox. " if isinstance(asked, FileSink) else ""
-            level = Level.OK if written else Level.NOTE
-            text = f"{written}It was not checked: the plugin {table.plugin} has no check of its own."
-            yield CheckResult(subject, level, text)
+            said = ok if written else note
+            yield said(subject, f"{written}It was not checked: the plugin {table.plugin} has no check of its own.")
             await asked.aclose()
             return
         try:
@@ -218,11 +217,11 @@ async def _asked(
     except (Exception, SystemExit) as error:  # noqa: BLE001
         problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
-        yield CheckResult(subject, Level.WRONG, covered(str(problem)))
+        yield wrong(subject, covered(str(problem)))
     if found is not None and not any(found.text.startswith(problem) for problem in problems):
         yield replace(found, subject=subject)
-    if not problems and (found is None or found.level is not Level.WRONG):
-        yield CheckResult(subject, Level.OK, well)
+    if not problems and (found is None or found.level != "wrong"):
+        yield ok(subject, well)
 
 
 async def _batches(provider: object, table: Any) -> CheckResult | None:
@@ -235,12 +234,12 @@ async def _batches(provider: object, table: Any) -> CheckResult | None:
         unknown = (
             " So it is not known whether it has batches, and jobs wait until it is." if table.mode == "auto" else ""
         )
-        return CheckResult("", Level.WRONG, f"{why}{unknown}")
+        return wrong("", f"{why}{unknown}")
     if found.there:
         return None
     if table.mode == "auto":
-        return CheckResult("", Level.NOTE, f"{why} So it is asked by live calls, one a row, at live prices.")
-    return CheckResult("", Level.WRONG, f'{why} To ask it by live calls, one a row: mode = "live".')
+        return note("", f"{why} So it is asked by live calls, one a row, at live prices.")
+    return wrong("", f'{why} To ask it by live calls, one a row: mode = "live".')
 
 
 def _has_check(plugin: object) -> bool:
@@ -258,39 +257,39 @@ def _state(state: Path, spool: Path) -> Iterator[CheckResult]:
         if state.is_dir():
             yield _writable("state", state)
         else:
-            yield CheckResult("state", Level.NOTE, f"{state} is not there yet; the daemon makes it.")
+            yield note("state", f"{state} is not there yet; the daemon makes it.")
         jobs = under_way(state)
         daemon = running(state)
     except BatchdError as error:
-        yield CheckResult("state", Level.WRONG, str(error))
+        yield wrong("state", str(error))
         return
     yield _room(there)
     if spool != state:
         yield from spool_results(state, spool)
     yield from state_results(state, spool)
     who = "no daemon is running" if daemon is None else f"a daemon is running (process {daemon.process})"
-    yield CheckResult("state", Level.OK, f"{count(jobs, 'job')} under way, {who}.")
+    yield ok("state", f"{count(jobs, 'job')} under way, {who}.")
 
 
 def _room(folder: Path) -> CheckResult:
     free = shutil.disk_usage(folder).free
     text = f"{free / 10**9:.1f} GB are free on the disk of {folder}."
     if free < NONE_LEFT:
-        return CheckResult("disk", Level.WRONG, f"Only {text} Make room: work stops when it is full.")
+        return wrong("disk", f"Only {text} Make room: work stops when it is full.")
     if free < SCARCE:
-        return CheckResult("disk", Level.NOTE, f"Only {text} A job needs about three times its file's size.")
-    return CheckResult("disk", Level.OK, text)
+        return note("disk", f"Only {text} A job needs about three times its file's size.")
+    return ok("disk", text)
 
 
 def _folder(name: str, folder: Path, spool: Path) -> Iterator[CheckResult]:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "is not there"
-        yield CheckResult(name, Level.WRONG, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
+        yield wrong(name, f"{folder} {what}. Mount it, or make it: mkdir -p '{folder}'")
         return
     yield _writable(name, folder)
     if spool.is_dir() and folder.stat().st_dev != spool.stat().st_dev:
         text = f"{folder} and the working files are on two file systems: files are copied, not moved; slower, as safe."
-        yield CheckResult(name, Level.NOTE, text)
+        yield note(name, text)
 
 
 def _writable(name: str, folder: Path) -> CheckResult:
@@ -302,13 +301,13 @@ def _writable(name: str, folder: Path) -> CheckResult:
         os.listdir(folder)
     except OSError as error:
         who = f"the user {os.geteuid()} that this runs as"
-        return CheckResult(name, Level.WRONG, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
-    return CheckResult(name, Level.OK, f"{folder} can be read and written.")
+        return wrong(name, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
+    return ok(name, f"{folder} can be read and written.")
 
 
 def _key(subject: str, secret: Secret) -> CheckResult:
     try:
         secret.reveal()
     except RejectedError as error:
-        return CheckResult(subject, Level.WRONG, str(error))
-    return CheckResult(subject, Level.OK, f"The key is in {secret.where}.")
+        return wrong(subject, str(error))
+    return ok(subject, f"The key is in {secret.where}.")

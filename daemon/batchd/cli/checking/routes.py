@@ -13,7 +13,7 @@ from ...money.pricing import amount
 from ...requests.model_params import LIMIT_KEYS, is_known, limit_key
 from ...requests.param_rules import SMALL_CONTEXT, is_unlimited, limit_note, param_notes
 from ...status.formatting import join
-from .result import CheckResult, Level
+from .result import CheckResult, note, ok
 
 
 def asked_of(config: Config, provider: str) -> Iterator[tuple[Route, str]]:
@@ -37,7 +37,7 @@ def price_results(config: Config, provider: str, prices: PriceList, now: float) 
             what = "There is a budget, so nothing can go there without a person. "
         else:
             what = "There is a budget, so each of its jobs will be held until somebody approves it. "
-        yield CheckResult(subject, Level.NOTE, f"{what}{prices.unknown(provider, route.model)}")
+        yield note(subject, f"{what}{prices.unknown(provider, route.model)}")
 
 
 def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
@@ -46,15 +46,15 @@ def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[
     for route, subject in asked_of(config, provider):
         notes = list(param_notes(route))
         too_long = limit_note(route, prices.context)
-        for note in [*notes, *([too_long] if too_long else [])]:
-            yield CheckResult(subject, Level.NOTE, note)
+        for text in [*notes, *([too_long] if too_long else [])]:
+            yield note(subject, text)
         yield from _not_compared(route, subject, prices)
         if route.fallback != provider and limits.limits(provider, route.name) and is_unlimited(route):
             text = (
                 f"The route {route.name} sets no limit to its answers, so the most that a job can cost is not known, "
                 f"and each will be held until somebody approves it. Set max_tokens in [routes.{route.name}.params]."
             )
-            yield CheckResult("budget", Level.NOTE, text)
+            yield note("budget", text)
 
 
 def _not_compared(route: Route, subject: str, prices: PriceList) -> Iterator[CheckResult]:
@@ -68,7 +68,7 @@ def _not_compared(route: Route, subject: str, prices: PriceList) -> Iterator[Che
         unknown.append(f"whether it can answer with {limit:,} tokens")
     if unknown:
         text = f"Of {route.model} it was not checked, since batchd does not know it, {' and '.join(unknown)}."
-        yield CheckResult(subject, Level.NOTE, text)
+        yield note(subject, text)
 
 
 _USUAL_TIERS = frozenset({"auto", "default", "standard", "standard_only"})
@@ -81,13 +81,13 @@ def lane_results(config: Config, provider: str, prices: PriceList) -> Iterator[C
         tier = route.params.get("service_tier")
         if chosen:
             text = f"Its live calls are counted at other prices than most: {'; '.join(chosen)}."
-            yield CheckResult(subject, Level.OK, text)
+            yield ok(subject, text)
         elif isinstance(tier, str) and tier not in _USUAL_TIERS:
             text = (
                 f'Its params say service_tier = "{tier}", whose price batchd does not know: it counts the usual one. '
                 f"Say what it takes off, or adds, in [[providers.{provider}.lanes]]."
             )
-            yield CheckResult(subject, Level.NOTE, text)
+            yield note(subject, text)
 
 
 _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
@@ -106,7 +106,7 @@ def budget_results(config: Config) -> Iterator[CheckResult]:
         then = "waits for room" if (own.beyond or limits.beyond) == "wait" else "is held until somebody approves it"
         if set(allowed) == {"per_job"}:
             then = "is held until somebody approves it"
-        yield CheckResult(subject, Level.OK, f"Its budget is {amounts}. A job that could cost more {then}.")
+        yield ok(subject, f"Its budget is {amounts}. A job that could cost more {then}.")
         provider = (f"[providers.{route.provider}.budget]", limits.providers.get(route.provider))
         for table, other in (("[budget]", limits.overall), provider):
             for key, limit in allowed.items():
@@ -116,7 +116,7 @@ def budget_results(config: Config) -> Iterator[CheckResult]:
                         f"{key} = {amount(limit, currency)} in [routes.{route.name}.budget] is never reached: "
                         f"{table} allows {amount(less, currency)}."
                     )
-                    yield CheckResult(subject, Level.NOTE, text)
+                    yield note(subject, text)
 
 
 def models_of(config: Config, provider: str) -> list[str]:
@@ -138,7 +138,7 @@ def fallback_results(config: Config) -> Iterator[CheckResult]:
             f"Rows that {' or '.join(when)} go to another company: {_company(config, route.fallback)} "
             f"(fallback, model {route.fallback_model or route.model})."
         )
-        yield CheckResult(f"route {route.name}", Level.NOTE, text)
+        yield note(f"route {route.name}", text)
 
 
 def deadline_results(config: Config) -> Iterator[CheckResult]:
@@ -150,7 +150,7 @@ def deadline_results(config: Config) -> Iterator[CheckResult]:
                 f"finish_within changes nothing: {route.provider} is asked by live calls from the beginning. To have "
                 'what would be late asked elsewhere, write fallback = "NAME", the name of another provider.'
             )
-            yield CheckResult(f"route {route.name}", Level.NOTE, text)
+            yield note(f"route {route.name}", text)
 
 
 def _company(config: Config, provider: str) -> str:

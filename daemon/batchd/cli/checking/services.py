@@ -14,7 +14,7 @@ from ...domain.words import nearest
 from ...errors import PluginError
 from ...plugin.catalogue import Catalogue
 from ...settings import seconds
-from .result import CheckResult, Level
+from .result import CheckResult, note, ok
 from .routes import asked_of
 
 MAX_SERVICE_BYTES = 200_000_000
@@ -30,16 +30,16 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
         notes += _unnamed(table, catalogue)
     else:
         notes += [*_window(table, service), *_mode(table, service)]
-    found = [CheckResult(f"provider {provider}", Level.NOTE, text) for text in notes]
+    found = [note(f"provider {provider}", text) for text in notes]
     if service is not None:
         found += [
-            CheckResult(subject, Level.NOTE, text)
+            note(subject, text)
             for route, subject in asked_of(config, provider)
             if (text := _endpoint(route.endpoint, table, service))
         ]
         if not found:
             text = f"It keeps to what is known of {service.title}, {_read(service)}."
-            found.append(CheckResult(f"provider {provider}", Level.OK, text))
+            found.append(ok(f"provider {provider}", text))
     yield from found
 
 

@@ -9,41 +9,41 @@ from ...errors import BatchdError
 from ...status.formatting import count, join
 from ...status.soundness import check_spool, damage, unknown_folders
 from ...system.mounts import file_system, is_network
-from .result import CheckResult, Level
+from .result import CheckResult, note, ok, wrong
 
 
 def spool_results(state: Path, spool: Path) -> Iterator[CheckResult]:
     """Whether the folder of working files is there, and can do what is done in it."""
     if not spool.is_dir() and not (state / "spool-of").exists():
-        yield CheckResult("spool", Level.NOTE, f"{spool} is not there yet; the daemon makes it.")
+        yield note("spool", f"{spool} is not there yet; the daemon makes it.")
         return
     try:
         check_spool(state, spool)
     except BatchdError as error:
-        yield CheckResult("spool", Level.WRONG, str(error))
+        yield wrong("spool", str(error))
     except OSError as error:
-        yield CheckResult("spool", Level.WRONG, f"{spool}: {error.strerror}.")
+        yield wrong("spool", f"{spool}: {error.strerror}.")
     else:
         kind = file_system(spool)
         where = f" It is on {kind}." if is_network(spool) else ""
-        yield CheckResult("spool", Level.OK, f"{spool} can be written, appended to, synced, renamed and linked.{where}")
+        yield ok("spool", f"{spool} can be written, appended to, synced, renamed and linked.{where}")
 
 
-def state_results(state: Path, spool: Path | None = None) -> Iterator[CheckResult]:
+def state_results(state: Path, spool: Path) -> Iterator[CheckResult]:
     """Nothing if there is no database yet."""
     try:
-        wrong = damage(state)
+        damaged = damage(state)
         folders = unknown_folders(state, spool)
     except BatchdError as error:
-        yield CheckResult("state", Level.WRONG, str(error))
+        yield wrong("state", str(error))
         return
-    if wrong is not None:
-        yield CheckResult("state", Level.WRONG, wrong)
+    if damaged is not None:
+        yield wrong("state", damaged)
     if folders:
         names = join([each.name for each in folders[:5]]) + (" and others" if len(folders) > 5 else "")
         text = (
-            f"{count(len(folders), 'folder')} in {(spool or state) / 'jobs'} belong to no job that the database knows: "
+            f"{count(len(folders), 'folder')} in {spool / 'jobs'} belong to no job that the database knows: "
             f"{names}. The database was lost, or is an old copy. What was dropped is in each of them, as `source`; "
             "batchd state adopt gives them back."
         )
-        yield CheckResult("state", Level.WRONG, text)
+        yield wrong("state", text)

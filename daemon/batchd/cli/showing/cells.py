@@ -37,7 +37,6 @@ class Cells:
 
 
 def cells(job: JobSummary, survey: Overview) -> Cells:
-    """The cells of a job."""
     finished = job.finished_at
     # What others wait for stands once, above; `batchd status JOB` tells more.
     tells = needs_a_person(job) or rests_until(job, survey.now) is not None

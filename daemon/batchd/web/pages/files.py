@@ -28,7 +28,7 @@ _downloads = asyncio.Semaphore(MAX_DOWNLOADS)
 
 
 async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /jobs/{job}/files/{name}`: a file of the job's outputs. A browser saves it and shows nothing of it."""
+    """A file of the job's results, by its name among `files` of the job."""
     setting = request[SETTING]
     found = await desk.read(output_file, setting.places, request.match_info["job"], request.match_info["name"])
     async with _downloads:

@@ -9,11 +9,10 @@ from urllib.parse import quote
 from aiohttp import web
 
 from ...domain.subjects import EVERYTHING
-from ...status.finding import find_jobs
 from ...store.tables.orders import Door
 from ..answers import Refused
 from ..commands import batch_order, job_order, leave, pause_order, resume_order
-from ..desk import visitor_of
+from ..desk import VISITOR
 from ..guard import FORM_FIELD, SETTING
 from ..receiving import from_form
 from ..rendering import PageView, rendered
@@ -21,7 +20,6 @@ from .entry import safe_place
 
 if TYPE_CHECKING:
     from ...orders.leaving import Outcome
-    from ...orders.values import Order
     from ..desk import Desk
 
 BACK = "back"
@@ -29,53 +27,44 @@ BACK = "back"
 
 async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /jobs/{job}/{order}`."""
-    values = {key: str(value) for key, value in (await request.post()).items() if key != FORM_FIELD and value}
-    state, visitor = request[SETTING].places.state, visitor_of(request)
-    job, kind = request.match_info["job"], request.match_info["order"]
-
-    def give() -> tuple[Outcome, str]:
-        [found] = find_jobs(state, [job])
-        return leave(state, job_order(state, found.id, kind, values), visitor, Door.PAGE), found.id
-
-    outcome, name = await desk.order(give)
-    return _next(desk, f"/jobs/{name}", outcome)
+    values, told = await _values(request), request.match_info
+    outcome = await leave(desk, request, lambda state: job_order(state, told["job"], told["order"], values), Door.PAGE)
+    return _next(desk, f"/jobs/{outcome.order.target}", outcome)
 
 
 async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /batches/{batch}/resolve`."""
-    form = await request.post()
-    values = {key: str(value) for key, value in form.items() if key not in (FORM_FIELD, BACK) and value}
-    state, visitor = request[SETTING].places.state, visitor_of(request)
-    batch = request.match_info["batch"]
-    outcome = await desk.order(lambda: leave(state, batch_order(state, batch, values), visitor, Door.PAGE))
-    job = str(form.get(BACK, ""))
+    values = await _values(request)
+    job, batch = values.pop(BACK, ""), request.match_info["batch"]
+    outcome = await leave(desk, request, lambda state: batch_order(state, batch, values), Door.PAGE)
     return _next(desk, f"/jobs/{quote(job, safe='')}" if job else "/batches", outcome)
 
 
 async def pause(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /pause`: `what` is `everything`, `provider NAME` or `route NAME`."""
     values, back = await _sending(request)
-    return await _leave_it(desk, request, pause_order(request[SETTING], values), back)
+    order = pause_order(request[SETTING], values)
+    return _next(desk, back, await leave(desk, request, lambda _: order, Door.PAGE))
 
 
 async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /resume`: the same."""
     values, back = await _sending(request)
-    return await _leave_it(desk, request, resume_order(values), back)
+    order = resume_order(values)
+    return _next(desk, back, await leave(desk, request, lambda _: order, Door.PAGE))
+
+
+async def _values(request: web.Request) -> dict[str, str]:
+    return {key: str(value) for key, value in (await request.post()).items() if key != FORM_FIELD and value}
 
 
 async def _sending(request: web.Request) -> tuple[dict[str, str], str]:
-    form = await request.post()
-    what = str(form.get("what", ""))
+    form = await _values(request)
+    what = form.get("what", "")
     kind, _, name = what.partition(" ")
     if not name and what != EVERYTHING:
         raise Refused(400, "Say what: everything, a provider, or a route.")
-    return {kind: name} if name else {}, safe_place(str(form.get(BACK, "/")))
-
-
-async def _leave_it(desk: Desk, request: web.Request, order: Order, back: str) -> web.Response:
-    state, visitor = request[SETTING].places.state, visitor_of(request)
-    return _next(desk, back, await desk.order(lambda: leave(state, order, visitor, Door.PAGE)))
+    return {kind: name} if name else {}, safe_place(form.get(BACK, "/"))
 
 
 def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
@@ -96,7 +85,7 @@ async def show_upload(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /upload`: a form with a route and a file."""
-    received = await from_form(desk, request, visitor_of(request))
+    received = await from_form(desk, request, request[VISITOR])
     page = PageView.of(desk, request)
     text = page.words(0.0).say("uploaded", file=received.place)
     note = desk.keep_note(text, refused=False)
