@@ -12,8 +12,8 @@ import pytest
 
 import batchd
 from batchd.config.load import Config, load
-from batchd.config.provider_table import PROVIDER_KEYS, PriceTable
-from batchd.config.tables import WORKERS_KEYS, BudgetTable, FolderNames, Intake, RouteTable
+from batchd.config.provider_table import PriceTable, ProviderTable
+from batchd.config.tables import BudgetTable, FolderNames, Intake, RouteTable, WorkersTable
 from batchd.domain.routing import route_for
 from batchd.plugin.catalogue import Catalogue
 
@@ -79,9 +79,9 @@ def test_every_setting_is_in_it() -> None:
     assert set(data) == {"plugin_dir", *sections}
     assert set(data["folders"]) == set(FolderNames.model_fields)
     assert set(data["intake"]) == set(Intake.model_fields)
-    assert set(data["workers"]) == WORKERS_KEYS
+    assert set(data["workers"]) == WorkersTable.own_keys()
     assert set(data["budget"]) == set(BudgetTable.model_fields)
-    assert set(provider) - {"base_url", "api_key"} == PROVIDER_KEYS - {"budget"}
+    assert set(provider) - {"base_url", "api_key"} == ProviderTable.own_keys() - {"budget"}
     # They need a second provider or route, a folder, or a prompt without words of its own.
     others = {"fallback", "fallback_model", "fallback_after", "files", "questions", "then"}
     assert set(route) == set(RouteTable.model_fields) - {"budget"} - others

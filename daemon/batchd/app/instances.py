@@ -70,6 +70,7 @@ class Instances:
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
         """The engine's configuration with these objects. From here on the providers prepare themselves."""
+        people = config.people
         self.lanes.use(
             {
                 name: (provider.live.provider, _live_terms(config.providers[name]))
@@ -102,9 +103,9 @@ class Instances:
             publish_timeouts={name: table.publish_timeout for name, table in config.sinks.items()},
             budget=config.spending_limits(),
             approve_in_folder=config.budget.approve_in_folder,
-            page_for=config.people.reader(),
-            waiting_in=config.people.waiting_reader(),
-            people=config.people.notes_reader(),
+            page_for=people.reader() if people.html_report else None,
+            waiting_in=people.reader() if people.waiting_notes else None,
+            people=people.reader(),
             reuse_bytes=config.reuse.max_bytes,
             retention={name: kept for name, kept in config.retention if kept is not None},
             generation=generation,

@@ -13,7 +13,6 @@ from ..config.load import Config
 from ..config.locations import resolved
 from ..config.web import Address
 from ..contracts import ResultRows
-from ..people.language import Language
 from ..status.places import Places
 from ..web.backend import Setting
 from ..web.serving import Serving
@@ -39,13 +38,12 @@ class RunningDaemon:
     def setting(self) -> Setting:
         config = self._daemon.config
         if self._known is None or self._known[0] is not config:
-            people = config.people
             self._known = (
                 config,
                 Setting(
                     places=Places.of(config.path),
                     web=config.web.model_copy(update=self._web),
-                    language=Language(people.language, people.timezone),
+                    language=config.people.reader(),
                     inbox=config.folders.inbox,
                     routes={route.name: route.match for route in config.routes},
                     providers=[*config.providers],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 from ..system.clock import Clock
@@ -34,9 +33,9 @@ class Stopping:
 
     async def or_event(self, event: asyncio.Event, seconds: float | None = None) -> None:
         """Until the event, the time is over, or the end."""
-        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._event.wait())]
-        pause: list[Coroutine[Any, Any, None]] = [] if seconds is None else [self._clock.sleep(seconds)]
-        waits += [asyncio.ensure_future(sleep) for sleep in pause]  # type: ignore[arg-type]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(each.wait()) for each in (event, self._event)]
+        if seconds is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

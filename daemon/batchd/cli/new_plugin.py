@@ -9,15 +9,16 @@ from pathlib import Path
 
 import click
 
+from ..plugin.new_plugin import ROLES, NewPlugin
 from ..status.formatting import count
 from .call import Call, echo_json, json_option, pass_call
-
-ROLES = ("reader", "prompt", "provider", "live", "sink", "observer", "executor", "command")
 
 
 @click.command("new-plugin")
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), required=True, help="What it is to be; live answers a row a call.")
+@click.option(
+    "--role", type=click.Choice(tuple(ROLES)), required=True, help="What it is to be; live answers a row a call."
+)
 @click.option("--file", is_flag=True, help="One file for the plugin_dir, instead of a package to install.")
 @json_option
 @pass_call
@@ -34,7 +35,6 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
       batchd new-plugin summary --role prompt --file
     """
     from ..plugin.installing import Environment, advice, install_line
-    from ..plugin.new_plugin import NewPlugin
 
     try:
         plugin = NewPlugin.named(name, role)

@@ -12,7 +12,7 @@ from ..plugin.validation import check
 from . import toml as toml_text
 from .plugin_tables import PluginTables
 from .problems import Problems
-from .provider_table import PROVIDER_KEYS, ProviderTable
+from .provider_table import ProviderTable
 
 
 def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
@@ -28,7 +28,7 @@ def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
     if served is None:
         problems.stop()
     table, service = served
-    common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
+    common = {key: value for key, value in table.items() if key in ProviderTable.own_keys()}
     provider, faults = check(ProviderTable, {"plugin": name, **common, "known_service": service})
     problems.add_faults(("providers", name), faults)
     if provider is None or problems:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from ..contracts import BatchProvider, LiveProvider
 from ..domain.routing import Route
@@ -32,13 +32,10 @@ from .locations import resolved
 from .people import PeopleTable
 from .plugin_tables import PluginTables
 from .problems import Problems
-from .provider_table import PROVIDER_KEYS, ProviderTable
+from .provider_table import ProviderTable
 from .routes import read_route
 from .tables import (
-    OBSERVER_KEYS,
     ROUTE_NAME,
-    SINK_KEYS,
-    WORKERS_KEYS,
     BudgetTable,
     FolderNames,
     Intake,
@@ -55,7 +52,7 @@ from .tables import (
 from .toml import Document
 from .web import WebTable, check_web
 
-TableT = TypeVar("TableT", bound=BaseModel)
+TableT = TypeVar("TableT", bound=Table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,15 +151,17 @@ class _Reading:
         path, problems = self._document.path.absolute(), self._problems
         root, faults = check(RootTable, self._document.data)
         problems.add_faults((), faults)
-        names = self._table(FolderNames, ("folders",), self._section("folders"))
-        intake = self._table(Intake, ("intake",), self._section("intake"))
-        budget = self._table(BudgetTable, ("budget",), self._section("budget"))
-        reuse = self._table(ReuseTable, ("reuse",), self._section("reuse"))
-        retention = self._table(RetentionTable, ("retention",), self._section("retention"))
-        people = self._table(PeopleTable, ("people",), self._section("people"))
-        web = self._table(WebTable, ("web",), self._section("web"))
-        workers = self._workers()
-        plugins = self._table(PluginsTable, ("plugins",), self._section("plugins"))
+        names = self._one(FolderNames, "folders")
+        intake = self._one(Intake, "intake")
+        budget = self._one(BudgetTable, "budget")
+        reuse = self._one(ReuseTable, "reuse")
+        retention = self._one(RetentionTable, "retention")
+        people = self._one(PeopleTable, "people")
+        web = self._one(WebTable, "web")
+        workers, _ = self._plugged(
+            WorkersTable, Role.EXECUTOR, ("workers",), "local", self._section("workers"), needed=True
+        )
+        plugins = self._one(PluginsTable, "plugins")
         if plugins is not None:
             check_disabled(plugins.disabled, self._catalogue, problems)
         providers = self._providers()
@@ -198,17 +197,8 @@ class _Reading:
             check_services(budget, providers, problems)
         check_deadlines(routes, providers, self._catalogue, problems)
         check_reach(routes, problems)
-        if (
-            problems
-            or intake is None
-            or budget is None
-            or reuse is None
-            or retention is None
-            or workers is None
-            or names is None
-            or people is None
-            or web is None
-            or plugins is None
+        if problems or not (
+            intake and budget and reuse and retention and workers and names and people and web and plugins
         ):
             problems.stop()
         return Config(
@@ -246,21 +236,35 @@ class _Reading:
                 )
         return tables
 
+    def _one(self, model: type[TableT], name: str) -> TableT | None:
+        return self._table(model, (name,), self._section(name))
+
     def _table(self, model: type[TableT], keys: Keys, table: Mapping[str, Any]) -> TableT | None:
         checked, faults = check(model, table)
         self._problems.add_faults(keys, faults)
         return checked
 
-    def _workers(self) -> WorkersTable | None:
-        keys: Keys = ("workers",)
-        table = self._section("workers")
-        common = {key: value for key, value in table.items() if key in WORKERS_KEYS}
-        own = {key: value for key, value in table.items() if key not in WORKERS_KEYS}
-        workers = self._table(WorkersTable, keys, {**common, "settings": own})
-        kind = table.get("executor", "local")
-        if self._plugins.known(Role.EXECUTOR, kind, keys, needed=True, key="executor"):
-            self._plugins.settings(Role.EXECUTOR, kind, own, keys, also_known=WORKERS_KEYS)
-        return workers
+    def _plugged(
+        self,
+        model: type[TableT],
+        role: Role,
+        keys: Keys,
+        kind: str,
+        written: Mapping[str, Any],
+        *,
+        needed: bool,
+        **more: Any,
+    ) -> tuple[TableT | None, bool]:
+        """A table with keys of a plugin in it, and whether the plugin can be used: of this `kind`, if it names none."""
+        key, ours = "executor" if role is Role.EXECUTOR else "plugin", model.own_keys()
+        common = {name: value for name, value in written.items() if name in ours}
+        own = {name: value for name, value in written.items() if name not in ours}
+        table = self._table(model, keys, {key: kind, **common, "settings": own, **more})
+        kind = written.get(key, kind)
+        usable = self._plugins.known(role, kind, keys, needed=needed, key=key)
+        if usable:
+            self._plugins.settings(role, kind, own, keys, also_known=ours)
+        return table, usable
 
     def _providers(self) -> dict[str, ProviderTable]:
         used = [table.get(key) for _, table in self._tables("routes") for key in ("provider", "fallback")]
@@ -271,15 +275,11 @@ class _Reading:
             if served is None:
                 continue
             table, service = served
-            common = {key: value for key, value in table.items() if key in PROVIDER_KEYS}
-            own = {key: value for key, value in table.items() if key not in PROVIDER_KEYS}
-            provider = self._table(
-                ProviderTable, keys, {"plugin": name, **common, "settings": own, "known_service": service}
+            provider, usable = self._plugged(
+                ProviderTable, Role.PROVIDER, keys, name, table, needed=name in used, known_service=service
             )
-            kind = table.get("plugin", name)
-            if self._plugins.known(Role.PROVIDER, kind, keys, needed=name in used):
-                self._plugins.settings(Role.PROVIDER, kind, own, keys, also_known=PROVIDER_KEYS)
-                self._face(kind, table.get("mode"), keys)
+            if usable:
+                self._face(table.get("plugin", name), table.get("mode"), keys)
             if provider is not None:
                 providers[name] = provider
         return providers
@@ -302,13 +302,7 @@ class _Reading:
         used = {name for names in routes if isinstance(names, list) for name in names if isinstance(name, str)}
         sinks: dict[str, SinkTable] = {}
         for name, table in self._tables("sinks"):
-            keys: Keys = ("sinks", name)
-            kind = table.get("plugin", name)
-            common = {key: value for key, value in table.items() if key in SINK_KEYS}
-            own = {key: value for key, value in table.items() if key not in SINK_KEYS}
-            sink = self._table(SinkTable, keys, {"plugin": kind, **common, "settings": own})
-            if self._plugins.known(Role.SINK, kind, keys, needed=name in used):
-                self._plugins.settings(Role.SINK, kind, own, keys, also_known=SINK_KEYS)
+            sink, _ = self._plugged(SinkTable, Role.SINK, ("sinks", name), name, table, needed=name in used)
             if sink is not None:
                 sinks[name] = sink
         return sinks
@@ -317,12 +311,7 @@ class _Reading:
         observers: dict[str, ObserverTable] = {}
         for name, table in self._tables("observers"):
             keys: Keys = ("observers", name)
-            kind = table.get("plugin", name)
-            common = {key: value for key, value in table.items() if key in OBSERVER_KEYS}
-            own = {key: value for key, value in table.items() if key not in OBSERVER_KEYS}
-            observer = self._table(ObserverTable, keys, {"plugin": name, **common, "settings": own})
-            if self._plugins.known(Role.OBSERVER, kind, keys, needed=True):
-                self._plugins.settings(Role.OBSERVER, kind, own, keys, also_known=OBSERVER_KEYS)
+            observer, _ = self._plugged(ObserverTable, Role.OBSERVER, keys, name, table, needed=True)
             if observer is not None:
                 check_events(keys, observer.events or (), self._problems)
                 for number, route in enumerate(observer.routes or ()):

@@ -22,21 +22,13 @@ def _known_timezone(name: str) -> str:
 
 
 class PeopleTable(Table):
-    """As written. Without a `timezone`, times are in UTC."""
+    """`[people]`, as written. Without a `timezone`, times are in UTC."""
 
     language: Literal["en", "vi"] = "en"
     timezone: Annotated[str, AfterValidator(_known_timezone)] = ""
     html_report: bool = True
     waiting_notes: bool = True
 
-    def reader(self) -> Language | None:
-        """How the report for people is written, None if there is to be none."""
-        return Language(self.language, self.timezone) if self.html_report else None
-
-    def waiting_reader(self) -> Language | None:
-        """How the notes about files in work are written, None if there are to be none."""
-        return Language(self.language, self.timezone) if self.waiting_notes else None
-
-    def notes_reader(self) -> Language:
-        """How the notes are written that say why a file was handed back, or is held."""
+    def reader(self) -> Language:
+        """How people read."""
         return Language(self.language, self.timezone)

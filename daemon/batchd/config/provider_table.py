@@ -153,7 +153,3 @@ class ProviderTable(Table):
 
 def _lower(one: int | None, other: int | None) -> int | None:
     return min((each for each in (one, other) if each is not None), default=None)
-
-
-PROVIDER_KEYS = frozenset(ProviderTable.model_fields) - {"settings", "known_service"}
-"""The keys of a provider's table that batchd reads itself."""

@@ -31,6 +31,11 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    @classmethod
+    def own_keys(cls) -> frozenset[str]:
+        """The keys that batchd reads itself, where others are its plugin's."""
+        return frozenset(name for name, field in cls.model_fields.items() if not field.exclude)
+
 
 def _amount(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -237,10 +242,6 @@ class SinkTable(Table):
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
 
 
-SINK_KEYS = frozenset(SinkTable.model_fields) - {"settings"}
-"""The keys of a sink's table that batchd reads itself."""
-
-
 class ObserverTable(Table):
     """`[observers.NAME]`: the plugin, the events that it gets, of jobs of which routes, and its settings as written.
 
@@ -257,10 +258,6 @@ class ObserverTable(Table):
         return kinds_of_all(self.events)
 
 
-OBSERVER_KEYS = frozenset(ObserverTable.model_fields) - {"settings"}
-"""The keys of an observer's table that batchd reads itself."""
-
-
 class WorkersTable(Table):
     """`[workers]`: where workers run, how many tasks at a time (0: as many as is good), and the executor's settings.
 
@@ -272,10 +269,6 @@ class WorkersTable(Table):
     row_timeout: Interval = 10.0
     read_timeout: Interval = 120.0
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
-
-
-WORKERS_KEYS = frozenset(WorkersTable.model_fields) - {"settings"}
-"""The keys of the table of workers that batchd reads itself."""
 
 
 class RouteTable(Table):

@@ -44,7 +44,7 @@ class Address:
                 raise ValueError(ADVICE)
         elif _HOST.fullmatch(host) is None:
             raise ValueError(ADVICE)
-        if (":" in host or re.fullmatch(r"[\d.]+", host)) and not _is_ip(host):
+        if (":" in host or re.fullmatch(r"[\d.]+", host)) and not is_ip(host):
             raise ValueError(f'"{host}" is no address of a machine; {ADVICE}')
         return cls(host, int(port))
 
@@ -53,12 +53,12 @@ class Address:
         """Whether only this machine can reach it."""
         if self.socket is not None or self.host.lower() == "localhost":
             return True
-        return _is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback
+        return is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback
 
     @property
     def is_any(self) -> bool:
         """Whether it listens on every address of the machine."""
-        return _is_ip(self.host) and ipaddress.ip_address(self.host).is_unspecified
+        return is_ip(self.host) and ipaddress.ip_address(self.host).is_unspecified
 
     def __str__(self) -> str:
         """As in a browser, or as in the configuration."""
@@ -67,7 +67,8 @@ class Address:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Whether it is the address of a machine, in numbers."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -81,7 +82,7 @@ def _address(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    if _HOST.fullmatch(value) is None and not _is_ip(value):
+    if _HOST.fullmatch(value) is None and not is_ip(value):
         raise ValueError(f'"{value}" is not the name of a host; write one such as "batchd.example.org", without a port')
     return value.lower()
 

@@ -5,7 +5,7 @@ So a configuration that names it can be used for all else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from pydantic import ConfigDict
@@ -63,20 +63,16 @@ class _AbsentObserver(_Absent, Observer[AnySettings]):
         self.refuse(event)
 
 
-_BY_ROLE: dict[Role, type[_Absent]] = {
+BY_ROLE: Mapping[Role, type[_Absent]] = {
     Role.READER: _AbsentReader,
     Role.PROMPT_BUILDER: _AbsentPrompt,
     Role.PROVIDER: _AbsentProvider,
     Role.SINK: _AbsentSink,
     Role.OBSERVER: _AbsentObserver,
 }
-
-
-def can_be_absent(role: Role) -> bool:
-    """Whether batchd can go on without one of this role."""
-    return role in _BY_ROLE
+"""The roles that batchd can go on without, each with what stands in."""
 
 
 def absent(role: Role, why: str) -> Callable[..., Any]:
     """A class that stands in for one of this role."""
-    return type("Absent", (_BY_ROLE[role],), {"why": why, "Settings": AnySettings})
+    return type("Absent", (BY_ROLE[role],), {"why": why, "Settings": AnySettings})

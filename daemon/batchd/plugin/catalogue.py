@@ -194,9 +194,9 @@ class Catalogue:
 
     def absent(self, role: str, kind: str) -> str | None:
         """Why the kind is missing, if a plugin that is kept off may have it and batchd can go on without it."""
-        from .absent import can_be_absent
+        from .absent import BY_ROLE
 
-        if self.find(role, kind) is not None or not self._off or not can_be_absent(Role(role)):
+        if self.find(role, kind) is not None or not self._off or role not in BY_ROLE:
             return None
         suspects, alike = self.suspects(role, kind)
         off = [each for each in suspects if each.kept_off]

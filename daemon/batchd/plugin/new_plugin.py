@@ -20,11 +20,18 @@ class NewRole:
     hook: str
     ending: str
     toml: str
-    uses_http: bool = False
     faked: bool = False
-    """Whether its tests speak to a fake service."""
+    """Whether it speaks to a service, and its tests to a fake one."""
 
 
+_PROVIDER = NewRole(
+    "provider",
+    "register_providers",
+    "Provider",
+    '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
+    'api_key = "env:{variable}_API_KEY"',
+    faked=True,
+)
 ROLES: Mapping[str, NewRole] = {
     "reader": NewRole(
         "reader",
@@ -39,24 +46,8 @@ ROLES: Mapping[str, NewRole] = {
         "Prompt",
         '[routes.reviews.prompt]    # in a route of yours\nplugin = "{kind}"\ncolumn = "review"',
     ),
-    "provider": NewRole(
-        "provider",
-        "register_providers",
-        "Provider",
-        '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
-        'api_key = "env:{variable}_API_KEY"',
-        uses_http=True,
-        faked=True,
-    ),
-    "live": NewRole(
-        "provider",
-        "register_providers",
-        "Provider",
-        '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
-        'api_key = "env:{variable}_API_KEY"',
-        uses_http=True,
-        faked=True,
-    ),
+    "provider": _PROVIDER,
+    "live": _PROVIDER,
     "sink": NewRole(
         "sink",
         "register_sinks",
@@ -68,7 +59,6 @@ ROLES: Mapping[str, NewRole] = {
         "register_observers",
         "Observer",
         '[observers.{kind}]\nurl = "env:{variable}_URL"\nevents = ["done", "held", "failed"]',
-        uses_http=True,
         faked=True,
     ),
     "executor": NewRole("executor", "register_executors", "Executor", '[workers]\nexecutor = "{kind}"'),
@@ -166,7 +156,7 @@ class NewPlugin:
             "file": self._file,
             "factory": f"make_{self.module}" if self.role == "command" else f"{name}{role.ending}",
             "toml": self.toml,
-            "uses_http": role.uses_http,
+            "faked": role.faked,
             "single": single,
             "home": home,
             "fake": f"_fake_{self.module}" if single else f"fake_{self.module}",

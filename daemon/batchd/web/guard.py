@@ -32,6 +32,7 @@ ANSWER_WITHIN = 30.0
 MAX_FORM = 64_000
 """Bytes of a body that is no upload."""
 SAFE = frozenset({"GET", "HEAD"})
+_STATUSES: Mapping[type[BatchdError], int] = {NotFound: 404, NoResults: 409, StateUnusable: 503}
 
 ENDPOINTS: web.AppKey[Mapping[tuple[str, str], Endpoint]] = web.AppKey("endpoints", Mapping)
 SETTING: web.RequestKey[Setting] = web.RequestKey("setting", Setting)
@@ -59,14 +60,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await handler(request)
     except Refused as refusal:
         return await _refusal(request, refusal)
-    except NotFound as why:
-        return await _refusal(request, Refused(404, str(why)))
-    except NoResults as why:
-        return await _refusal(request, Refused(409, str(why)))
-    except StateUnusable as why:
-        return await _refusal(request, Refused(503, str(why), headers={"Retry-After": "5"}))
     except BatchdError as why:
-        return await _refusal(request, Refused(400, str(why)))
+        status = next((status for kind, status in _STATUSES.items() if isinstance(why, kind)), 400)
+        return await _refusal(request, Refused(status, str(why), headers={"Retry-After": "5"} if status == 503 else {}))
     except Busy:
         return await _refusal(request, Refused(503, "Too many people ask at once.", headers={"Retry-After": "2"}))
     except TimeoutError:

@@ -65,10 +65,9 @@ async def receive(desk: Desk, request: web.Request, route: str, name: str, sourc
     most = setting.web.max_upload
     require_size(request, most)
     async with _uploads:
-        place = await _write(target, inbox, source, most)
+        received = await _write(target, inbox, source, most)
     desk.backend.dropped()
-    name = place.path.relative_to(inbox).as_posix()
-    return Received(name, place.size, ReceivedFile(name, place.size, place.changed).word)
+    return received
 
 
 @contextlib.asynccontextmanager
@@ -117,14 +116,7 @@ async def pour(source: Source, file: IO[bytes], most: int) -> int:
     return size
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    path: Path
-    size: int
-    changed: int
-
-
-async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place:
+async def _write(target: Path, inbox: Path, source: Source, most: int) -> Received:
     draft = target.with_name(f"{DRAFT}{secrets.token_hex(8)}.part")
     try:
         file = await asyncio.to_thread(_opened, draft, inbox)
@@ -135,11 +127,13 @@ async def _write(target: Path, inbox: Path, source: Source, most: int) -> _Place
             file.close()
         # As the daemon will find it: a share may round the time of a file once it is closed.
         changed = (await asyncio.to_thread(draft.stat)).st_mtime_ns
-        return _Place(await asyncio.to_thread(_named, draft, target), size, changed)
+        name = (await asyncio.to_thread(_named, draft, target)).relative_to(inbox).as_posix()
+        return Received(name, size, ReceivedFile(name, size, changed).word)
     except OSError as error:
         raise Refused(507, f"The inbox cannot be written: {error.strerror}. Nothing of the file was kept.") from None
     finally:
-        _forget(draft)
+        with contextlib.suppress(OSError):
+            draft.unlink()
 
 
 async def _next(source: Source) -> bytes:
@@ -179,11 +173,6 @@ def _named(draft: Path, target: Path) -> Path:
             place = target.with_stem(numbered(target.stem, number))
         else:
             return place
-
-
-def _forget(draft: Path) -> None:
-    with contextlib.suppress(OSError):
-        draft.unlink()
 
 
 def clean_name(name: str) -> str:

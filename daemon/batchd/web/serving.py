@@ -43,7 +43,7 @@ MAX_HEAD = 16_384
 class Serving:
     """The page at its address. Where that is taken it is tried again, and the daemon works all the same."""
 
-    def __init__(self, backend: Backend, address: Address, *, socket_mode: int = 0o660) -> None:
+    def __init__(self, backend: Backend, address: Address, *, socket_mode: int) -> None:
         self.address = address
         self._backend = backend
         self._socket_mode = socket_mode
@@ -80,7 +80,8 @@ class Serving:
         if self._server is not None:
             self._server.close()
             if self.address.socket is not None:
-                _remove(self.address.socket)
+                with contextlib.suppress(OSError):
+                    os.unlink(self.address.socket)
         if self._runner is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2 * STOP_WITHIN):
@@ -187,11 +188,6 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)
 
 
 def _answers(path: Path) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..config.web import Address, WebTable
+from ..config.web import Address, WebTable, is_ip
 from ..status.formatting import one_line
 from .tokens import Key, WebRole
 
@@ -53,7 +53,7 @@ def origin_of(request: web.Request, trusted: Iterable[str]) -> RequestOrigin:
     told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     name = one_line(request.headers.get("X-Forwarded-User", ""))[:NAME_SHOWN].strip()
     secure = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
-    return RequestOrigin(told if _is_address(told) else peer, name or None, secure, True)
+    return RequestOrigin(told if is_ip(told) else peer, name or None, secure, True)
 
 
 def host_is_ours(host: str, web_table: WebTable, address: Address) -> bool:
@@ -123,14 +123,6 @@ def _is_trusted(peer: str, trusted: Iterable[str]) -> bool:
         if each == "unix" or peer == "unix":
             if each == peer:
                 return True
-        elif _is_address(peer) and ipaddress.ip_address(peer) in ipaddress.ip_network(each):
+        elif is_ip(peer) and ipaddress.ip_address(peer) in ipaddress.ip_network(each):
             return True
     return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

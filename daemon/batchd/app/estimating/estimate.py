@@ -49,7 +49,7 @@ _BYTES = "bytes"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model to estimate with, and its prices; None if they are not known. `live` says that its route asks live."""
+    """A model to estimate with, and its prices; None if they are not known."""
 
     provider: str
     model: str
