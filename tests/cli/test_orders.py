@@ -188,11 +188,11 @@ def test_a_pause_is_shown_where_people_look(tmp_path: Path) -> None:
     with a_daemon(house):
         said = here("pause", "fake", config=house.config)
         assert (said.status, said.err) == (0, ""), said
-        assert said.out.startswith("provider fake is paused: nothing new is sent")
+        assert said.out.startswith("Provider fake is paused: nothing new is sent")
         assert "pause of provider fake" in here("status", config=house.config).out
         [condition] = here("status", "--json", config=house.config).json()["conditions"]
         assert condition["text"].endswith("To go on: batchd resume fake")
         said = here("resume", config=house.config)
-        assert (said.status, said.out) == (0, "provider fake goes on.\n"), said
+        assert (said.status, said.out) == (0, "Provider fake goes on.\n"), said
     told = [event.kind for event in house.events if event.kind.startswith("Sending")]
     assert told == ["SendingPaused", "SendingResumed"]

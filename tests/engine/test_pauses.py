@@ -148,7 +148,7 @@ async def test_orders_that_change_nothing_are_refused_in_words(make_household: M
     assert [tuple(each) for each in answers] == [
         (1, "The running daemon has no provider nobody; nothing was changed."),
         (1, "Nothing is paused."),
-        (0, "everything is paused: nothing new is sent, and what is at a provider is collected and delivered."),
-        (1, "everything is paused already. To go on: batchd resume"),
-        (1, "route reviews is not paused."),
+        (0, "Everything is paused: nothing new is sent, and what is at a provider is collected and delivered."),
+        (1, "Everything is paused already. To go on: batchd resume"),
+        (1, "Route reviews is not paused."),
     ]

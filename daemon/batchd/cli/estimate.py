@@ -34,16 +34,14 @@ HELD = 6
     help="Another model to compare with; may be given several times.",
 )
 @click.option("--all", "everything", cls=Option, is_flag=True, help="All models of the provider that have a price.")
-@click.option(
-    "--requests", metavar="NUMBER", type=click.IntRange(min=1), help="Without a FILE: this number of requests,"
-)
+@click.option("--requests", metavar="N", type=click.IntRange(min=1), help="Without a FILE: the number of requests.")
 @click.option(
     "--input",
     "input_tokens",
     cls=Option,
     metavar="TOKENS",
     type=click.IntRange(min=0),
-    help="with this number of input tokens each.",
+    help="Without a FILE: the input tokens of each request.",
 )
 @click.option(
     "--output",

@@ -18,9 +18,9 @@ _COLOURS = {"warning": "yellow", "error": "red"}
 def events(call: Call, job: str, *, as_json: bool) -> None:
     """Print the events of a job, a sentence a line.
 
-    JOB is an id, its first characters, or the name of the dropped file.
-
     It shows the job's own events, those of the batches its rows were in, and what kept it waiting.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--service", metavar="NAME", help="For this service: `batchd services` lists them.")
-@click.option("--model", help="With --service: its model, by the name that it has there.")
+@click.option("--model", metavar="MODEL", help="With --service: its model, by the name that it has there.")
 @click.option("--columns", metavar="A,B,...", help="With --service: the columns of your files, for the question.")
 @json_option
 @pass_call

@@ -20,7 +20,9 @@ def nodes(call: Call, *, as_json: bool) -> int:
     """List the machines that workers run on, and what they run now.
 
     It asks them itself, so no daemon need run. One that does not have what is installed here is not used: it is listed
-    with what is missing. Exits with 5 if no machine can be used.
+    with what is missing.
+
+    Exits with 5 if no machine can be used.
 
     \b
     Examples:

@@ -31,8 +31,9 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
     batchd holds a job before it sends anything if the job could cost more than its budget allows, or if its cost is
     not known. This approves the most that it can cost, as `batchd status JOB` shows it, and no more: if questions
     must be asked again and that could cost more, the job is held again. A job that is held after its pilot goes on
-    within the budget, or within --up-to. JOB is an id, its first characters, or the
-    name of the dropped file.
+    within the budget, or within --up-to.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:
@@ -52,10 +53,10 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
 def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Cancel jobs. The answers that are there already are delivered.
 
-    JOB is an id, its first characters, or the name of the dropped file. Rows without an answer are marked as skipped;
-    `batchd retry` asks them later.
+    Rows without an answer are marked as skipped; `batchd retry` asks them later. A batch that the provider already has
+    is cancelled there, unless other jobs share it.
 
-    A batch that the provider already has is cancelled there, unless other jobs share it.
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:
@@ -74,7 +75,9 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """Ask failed and skipped rows again.
 
     A stopped job goes on where it stopped. Rows that have an answer are not asked again and not paid again. The new
-    results stand beside the first ones. JOB is an id, its first characters, or the name of the dropped file.
+    results stand beside the first ones.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:
@@ -93,8 +96,10 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
 def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
     """Publish nothing of a job through a sink that does not work.
 
-    The job goes on without it: its other sinks and its report are not changed by that. JOB is an id, its first
-    characters, or the name of the dropped file; `batchd status` shows which sink fails.
+    The job goes on without it: its other sinks and its report are not changed by that. `batchd status` shows which sink
+    fails.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:
@@ -145,7 +150,9 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
 
     That is the working files, the answers that are remembered for reuse, and the input and answer files at the
     provider. What could not be deleted is said. Files in the outbox, the archive and the rejected folder are yours,
-    and stay. JOB is an id, its first characters, or the name of the dropped file.
+    and stay.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:

@@ -24,6 +24,11 @@ def plugins(call: Call, *, as_json: bool) -> None:
 
     Plugins are installed distributions with an entry point `batchd`, and the .py files of the plugin_dir that the
     configuration names. A broken one is listed with the reason; it stops the daemon only if a route needs it.
+
+    \b
+    Examples:
+      batchd plugins
+      batchd plugins --json
     """
     from ..config.checking.rehearsing import loaded_plugins
     from ..plugin.catalogue import Role

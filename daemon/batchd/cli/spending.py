@@ -23,7 +23,13 @@ BY = ("day", "month", "route", "model", "provider", "job")
 
 @click.command()
 @click.option("--by", type=click.Choice(BY), default="day", show_default=True, help="Group the sums by this.")
-@click.option("--since", callback=as_moment, metavar="WHEN", show_default="30d", help="A day, or how long ago.")
+@click.option(
+    "--since",
+    callback=as_moment,
+    metavar="WHEN",
+    show_default="30d",
+    help="Only what was spent since then: a day, or how long ago.",
+)
 @click.option("--csv", "as_csv", cls=Option, is_flag=True, help="Print CSV.")
 @json_option
 @pass_call

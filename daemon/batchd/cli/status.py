@@ -59,8 +59,9 @@ def status(
     First come the totals, and what keeps batchd waiting: a provider that is down, a refused key, a full disk. Then the
     jobs under way, those first that wait for a person. On a terminal as many are shown as it has room for.
 
-    With JOB (an id, its first characters, or the name of the dropped file) it shows everything about that job: its
-    batches with the provider's ids, and where its results are.
+    With JOB it shows everything about that job: its batches with the provider's ids, and where its results are.
+
+    JOB is an id, its first characters, or the name of the dropped file.
 
     \b
     Examples:

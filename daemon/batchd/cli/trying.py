@@ -24,7 +24,7 @@ MOST_ROWS = 1_000
 @click.argument("file", metavar="FILE", type=_FILE)
 @click.option(
     "--rows",
-    metavar="NUMBER",
+    metavar="N",
     type=click.IntRange(1, MOST_ROWS),
     default=5,
     show_default=True,
@@ -41,7 +41,7 @@ MOST_ROWS = 1_000
 )
 @click.option("--prompt", metavar="PATH", type=_FILE, help="A file with the question, in place of the route's.")
 @click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
-@click.option("--yes", is_flag=True, help="Wait for a batch without a question, where there are no live calls.")
+@click.option("--yes", is_flag=True, help="Do not ask before a batch is waited for, where there are no live calls.")
 @json_option
 @pass_call
 def try_(

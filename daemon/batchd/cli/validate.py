@@ -85,7 +85,7 @@ def validate(
     With --repair, OUT gets everything that can be saved, and the changes are listed: never what is asked. If that is
     too much for one batch, or with --split, there are numbered parts instead: fixed.part-001.jsonl and so on.
 
-    Exits with 0 if all is fine, with 1 if there are bad lines in FILE, or too many of them.
+    Exits with 1 if FILE has bad lines, or more than fits into a batch.
 
     \b
     Examples:

@@ -102,18 +102,24 @@ async def _pause(context: Context, order: Pause, who: str | None) -> str:
     by = f" by {who}" if who else ""
     text = f"paused{by}. Nothing new of it is sent; what is at a provider is collected and delivered."
     if not await context.store.pauses.pause(order.target, who, f"{text} To go on: {order.undone_by}"):
-        raise NotCarriedOut(f"{order.target} is paused already. To go on: {order.undone_by}")
+        raise NotCarriedOut(f"{_begun(order)} is paused already. To go on: {order.undone_by}")
     await put_in_force(context)
-    return f"{order.target} is paused: nothing new is sent, and what is at a provider is collected and delivered."
+    return f"{_begun(order)} is paused: nothing new is sent, and what is at a provider is collected and delivered."
 
 
 async def _resume(context: Context, order: Resume, who: str | None) -> str:
     names = await context.store.pauses.resume(order.target, who)
     if not names:
-        raise NotCarriedOut("Nothing is paused." if order.target == EVERYTHING else f"{order.target} is not paused.")
+        raise NotCarriedOut("Nothing is paused." if order.target == EVERYTHING else f"{_begun(order)} is not paused.")
     await put_in_force(context)
     rest = f" Still paused: {', '.join(sorted(context.paused.names))}." if context.paused.names else ""
-    return f"{' and '.join(names)} {'goes' if len(names) == 1 else 'go'} on.{rest}"
+    named = " and ".join(names)
+    return f"{named[0].upper()}{named[1:]} {'goes' if len(names) == 1 else 'go'} on.{rest}"
+
+
+def _begun(order: Pause | Resume) -> str:
+    """What it is about, at the beginning of a sentence: `Route reviews`."""
+    return f"{order.target[0].upper()}{order.target[1:]}"
 
 
 async def _job(context: Context, name: str) -> Job:

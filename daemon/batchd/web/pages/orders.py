@@ -68,8 +68,7 @@ async def _sending(request: web.Request) -> tuple[dict[str, str], str]:
 
 
 def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
-    # What an upload says begins with the name of a file, which stays as it is.
-    note = desk.keep_note(f"{outcome.text[:1].upper()}{outcome.text[1:]}", refused=outcome.refused)
+    note = desk.keep_note(outcome.text, refused=outcome.refused)
     return web.Response(status=303, headers={"Location": f"{place}?note={note}"})
 
 
