@@ -62,7 +62,6 @@ def _given_back(source: Path, target: Path, name: str) -> Path:
 
 
 def _name(spool: Spool, job: str) -> str:
-    """Its path in the inbox."""
     try:
         name = os.fsdecode(spool.name(job).read_bytes())
     except OSError:

@@ -40,8 +40,6 @@ RESCAN_ON_NETWORK = 15.0
 
 @dataclass(slots=True)
 class Daemon:
-    """A daemon that is ready to run."""
-
     config: Config
     context: Context
     engine: Engine

@@ -131,7 +131,6 @@ class Instances:
                 logger.debug("where", exc_info=error)
 
     def _plugins(self) -> Iterator[tuple[Subject, Plugin[Any]]]:
-        """The objects of plugins themselves."""
         for name, provider in self.providers.items():
             live = provider.live
             yield Subject.provider(name), live.provider if isinstance(live, LiveBatchProvider) else provider.plugin
@@ -160,7 +159,6 @@ async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE
 
 
 def plugins_off(config: Config) -> Mapping[str, str]:
-    """The plugins that are kept off, with what happened."""
     configuration = state_of(config.path, config.plugin_dir)
     return {each.plugin: each.sentence for each in kept_off(config.folders.state, configuration)}
 

@@ -12,7 +12,6 @@ LOOK_EVERY = 2.0
 
 
 async def watch_nodes(engine: Engine, stopping: Stopping) -> None:
-    """Until the end."""
     executor = engine.context.executor
     while not stopping.is_set():
         await say_of_nodes(engine.context, engine.conditions)
@@ -22,7 +21,6 @@ async def watch_nodes(engine: Engine, stopping: Stopping) -> None:
 
 
 async def say_of_nodes(context: Context, conditions: Conditions) -> None:
-    """What the executor knows now."""
     executor = context.executor
     if executor.trouble:
         await conditions.say(WORKERS, executor.trouble)

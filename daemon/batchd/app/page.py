@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 
 class RunningDaemon:
-    """The daemon as the page sees it."""
-
     def __init__(self, daemon: Daemon, web: Mapping[str, Any]) -> None:
         self._daemon = daemon
         self._web = web

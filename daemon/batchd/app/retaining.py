@@ -28,7 +28,6 @@ _FOLDERS: tuple[Folder, ...] = ("outbox", "archive", "rejected")
 
 
 async def remove_old_files(context: Context, stopping: Stopping) -> None:
-    """All that is due now."""
     for folder in _FOLDERS:
         while (kept_for := context.configured.retention.get(folder)) is not None:
             before = context.clock.now() - kept_for

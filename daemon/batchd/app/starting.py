@@ -20,7 +20,6 @@ _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
 
 
 def starting(config: Config, catalogue: Catalogue) -> Iterator[str]:
-    """A sentence each."""
     yield f"batchd {version(OURS)} with {config.path}."
     for route in config.routes[:MAX_ROUTES]:
         yield _of_route(config, route)

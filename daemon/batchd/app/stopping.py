@@ -16,15 +16,12 @@ class Stopping:
         self._event = asyncio.Event()
 
     def set(self) -> None:
-        """The daemon is to end."""
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether the daemon is to end."""
         return self._event.is_set()
 
     async def wait(self) -> None:
-        """Until the end."""
         await self._event.wait()
 
     async def sleep(self, seconds: float) -> None:

@@ -44,8 +44,6 @@ CREATES_MAY_TAKE = 3.0
 
 
 class Supervisor:
-    """Runs the daemon until it is asked to stop."""
-
     def __init__(
         self,
         context: Context,
@@ -97,7 +95,6 @@ class Supervisor:
             await asyncio.wait(list(self._tasks))
 
     async def run(self) -> None:
-        """Until `stop`."""
         if self.watcher is not None:
             await asyncio.to_thread(self.watcher.start, asyncio.get_running_loop())
         try:

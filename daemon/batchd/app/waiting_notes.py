@@ -43,13 +43,10 @@ class _Written:
 
 @dataclass(slots=True)
 class WaitingNoteKeeper:
-    """Writes the notes of the jobs in work, and renews them."""
-
     context: Context
     _written: dict[str, _Written] = field(default_factory=dict)
 
     async def keep(self, stopping: Stopping) -> None:
-        """Look now and then, until the end."""
         while not stopping.is_set():
             began = self.context.clock.steady()
             language = self.context.configured.waiting_in
@@ -62,7 +59,6 @@ class WaitingNoteKeeper:
             await stopping.sleep(max(LOOK_EVERY, 20 * (self.context.clock.steady() - began)))
 
     async def look(self, language: Language) -> None:
-        """Write the notes that are due."""
         steady = self.context.clock.steady()
         jobs, texts = await asyncio.to_thread(self._texts, language)
         self._written = {job.id: self._written.get(job.id, _Written()) for job in jobs}

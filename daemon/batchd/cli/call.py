@@ -86,7 +86,6 @@ json_option = click.option(
 
 
 def echo_json(value: object) -> None:
-    """Print for machines."""
     import json
 
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -39,7 +39,6 @@ def written(name: str, service: ServiceTable, model: str, columns: Sequence[str]
 
 
 def tables(name: str, service: ServiceTable, model: str, columns: Sequence[str]) -> str:
-    """The provider and the route."""
     lines = [
         f"# {service.title}. `batchd services {name}` shows what comes with it; a key that is written here wins.",
         f"[{show_key(('providers', name))}]",

@@ -13,8 +13,6 @@ from .call import Call
 
 
 class Installed(Installation):
-    """Looks when it is asked."""
-
     def __init__(self, command: str, call: Call) -> None:
         self._command = command
         self._call = call

@@ -29,7 +29,6 @@ class Commands(click.Group):
         self._modules = {name: modules.get(name, name) for names in sections.values() for name in names}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, the built-in ones first."""
         return [*self._modules, *(name for name in _catalogue(ctx).commands() if name not in self._modules)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -54,7 +53,6 @@ class Commands(click.Group):
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, by section."""
         names = self.list_commands(ctx)
         room = formatter.width - 6 - max(map(len, names))
         others = [name for name in names if name not in self._modules]

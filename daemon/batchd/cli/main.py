@@ -60,7 +60,6 @@ class Batchd(Commands):
             raise click.exceptions.Exit(0) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options by environment, and the exit statuses."""
         del ctx
         with formatter.section("Exit statuses"):
             formatter.write_dl(EXIT_STATUSES)

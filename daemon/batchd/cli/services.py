@@ -60,7 +60,6 @@ def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> 
 
 
 def row(name: str, table: ServiceTable) -> tuple[str, ...]:
-    """A service in the list."""
     limits, windows = table.limits, list(dict.fromkeys(table.window))
     return (
         name,
@@ -124,7 +123,6 @@ def _lane(lane: Any) -> str:
 
 
 def as_markdown(known: Mapping[str, ServiceTable]) -> str:
-    """The list as docs/services.md has it."""
     rows = [("service", *HEADS[1:]), *(("---",) * len(HEADS),), *(row(name, table) for name, table in known.items())]
     for number, name in enumerate(known, start=2):
         rows[number] = (f"`{name}`", *rows[number][1:])

@@ -154,7 +154,6 @@ def _nothing_replaced() -> Iterator[None]:
 
 @contextmanager
 def _progress(what: str, file: Path) -> Iterator[Callable[[int], object]]:
-    """Progress on a terminal, for large files."""
     size = file.stat().st_size
     if size < LARGE or not sys.stderr.isatty():
         yield lambda _: None

@@ -43,7 +43,6 @@ class Api:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, *path: str, **query: str) -> dict[str, Any]:
-        """What the daemon says there."""
         return await self._call("GET", path, query)
 
     async def order(self, *path: str, values: Mapping[str, str]) -> dict[str, Any]:
@@ -51,7 +50,6 @@ class Api:
         return await self._call("POST", path, {}, values=values, tries=1)
 
     async def send(self, method: str, *path: str, file: SentFile) -> dict[str, Any]:
-        """Send a file's bytes. OSError if it cannot be read."""
         return await self._call(method, path, {}, file=file)
 
     async def lines(self, *path: str, **query: str) -> AsyncIterator[list[bytes]]:

@@ -76,7 +76,6 @@ class Core:
             return self._api
 
     async def close(self) -> None:
-        """Close all connections; end our own daemon."""
         if self._api is not None:
             await self._api.close()
         if self._own is not None:
@@ -91,7 +90,6 @@ class Core:
         return CostEstimate.of(await api.send("POST", "routes", route, "estimates", file.name, file=file))
 
     async def submit(self, file: SentFile, route: str | None) -> JobKey:
-        """Put the file into the inbox of the daemon."""
         api, route = await self.opened(), await self._route(route)
         try:
             told = await api.send("PUT", "routes", route, "files", file.name, file=file)
@@ -102,12 +100,10 @@ class Core:
         return JobKey(told["place"], upload=told["upload"])
 
     async def job(self, word: str) -> JobKey:
-        """The job that a word means: an id, its beginning, or the name of a file."""
         job = (await (await self.opened()).get("jobs", word))["job"]
         return JobKey(job["source"], id=job["id"])
 
     async def jobs(self, text: str) -> list[JobStatus]:
-        """The jobs with this in the name of their file, at most 200."""
         found = await (await self.opened()).get("jobs", text=text, size="200")
         return [JobStatus.of(each) for each in found["jobs"]]
 
@@ -177,7 +173,6 @@ class Core:
             await asyncio.sleep(next(pauses))
 
     async def order(self, key: JobKey, kind: str, values: Mapping[str, str]) -> str:
-        """Give an order about the job; what the daemon says to it."""
         job = await self._id(key, f", so there is no job to {kind}. Try again.")
         return str((await (await self.opened()).order("jobs", job, kind, values=values))["answer"])
 

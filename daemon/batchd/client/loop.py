@@ -43,7 +43,6 @@ class BackgroundLoop:
 
     @property
     def closed(self) -> bool:
-        """Whether it has ended."""
         return self._loop.is_closed()
 
     def close(self) -> None:

@@ -69,7 +69,6 @@ def pandas_frame(rows: Iterable[AnsweredRow]) -> pd.DataFrame:
 
 
 def polars_frame(rows: Iterable[AnsweredRow]) -> pl.DataFrame:
-    """The same of polars."""
     try:
         import polars as pl
     except ImportError:

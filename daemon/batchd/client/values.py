@@ -36,7 +36,6 @@ class CostEstimate:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """From the daemon's record."""
         own = next(each for each in record["models"] if each["of_route"])
         batch, live = own["batch"] or {}, own["live"] or {}
         return cls(
@@ -85,7 +84,6 @@ class JobStatus:
 
     @classmethod
     def of(cls, job: Mapping[str, Any]) -> Self:
-        """From the daemon's record."""
         return cls(
             id=job["id"],
             source=job["source"],
@@ -139,7 +137,6 @@ class AnsweredRow:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
-        """From a line of the daemon."""
         failure = record["failure"]
         return cls(
             row=record["row"],

@@ -58,7 +58,6 @@ def get(path: Path, dotted_key: str) -> Any:
 
 
 def whole(path: Path) -> Any:
-    """All of the file, with secrets covered."""
     return _covered(toml_text.read(path).data, ())
 
 
@@ -107,7 +106,6 @@ def parse_value(text: str) -> Any:
 
 
 def _with(data: Mapping[str, Any], keys: tuple[str, ...], value: Any, path: Path) -> dict[str, Any]:
-    """A copy of the data with that one change."""
     changed = copy.deepcopy(dict(data))
     table = changed
     for position, key in enumerate(keys[:-1], start=1):

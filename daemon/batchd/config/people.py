@@ -30,5 +30,4 @@ class PeopleTable(Table):
     waiting_notes: bool = True
 
     def reader(self) -> Language:
-        """How people read."""
         return Language(self.language, self.timezone)

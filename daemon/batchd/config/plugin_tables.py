@@ -198,7 +198,6 @@ class PluginTables:
             told += here
 
     def check_formats(self, route: Keys, formats: Sequence[str]) -> None:
-        """Refuse a format that no reader reads."""
         known = {suffix.lstrip(".") for suffix in (*self._catalogue.suffixes(), *PACKED, ARCHIVE)}
         for each in formats:
             if each.lower().lstrip(".") not in known:
@@ -209,7 +208,6 @@ class PluginTables:
                 )
 
     def _keys(self, kind: str) -> set[str]:
-        """The keys that a reader knows."""
         try:
             fields = self._catalogue.settings_type(Role.READER, kind).model_fields
         except PluginError:
@@ -265,5 +263,4 @@ class PluginTables:
 
 
 def _without_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings without those that files of every format have."""
     return {key: value for key, value in settings.items() if key not in LIMIT_KEYS}

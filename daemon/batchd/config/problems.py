@@ -22,8 +22,6 @@ class ConfigProblem:
 
 
 class Problems:
-    """Collects errors and warnings while a config is read."""
-
     def __init__(self, document: Document) -> None:
         self._document = document
         self._found: list[ConfigProblem] = []
@@ -34,7 +32,6 @@ class Problems:
 
     @property
     def path(self) -> Path:
-        """The config file."""
         return self._document.path
 
     @property
@@ -49,7 +46,6 @@ class Problems:
             self._found.append(problem)
 
     def add_faults(self, table: Keys, faults: list[SettingFault]) -> None:
-        """Add the faults that a model found in the table."""
         for fault in faults:
             self.add((*table, *fault.keys), fault.sentence)
 

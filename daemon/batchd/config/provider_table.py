@@ -140,11 +140,9 @@ class ProviderTable(Table):
         return replace(limits, max_requests=min(limits.max_requests, BATCH_REQUESTS))
 
     def price_list(self) -> dict[str, Price]:
-        """The prices of the models that the config has prices for."""
         return {model: table.price(self.batch_discount) for model, table in self.prices.items()}
 
     def priced_lanes(self) -> tuple[PricedLane, ...]:
-        """The live calls that have another price than most."""
         return tuple(
             PricedLane(lane.name, lane.discount, lane.params, tuple(map(HourSpan.read, lane.hours)))
             for lane in self.lanes

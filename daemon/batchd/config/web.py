@@ -61,14 +61,12 @@ class Address:
         return is_ip(self.host) and ipaddress.ip_address(self.host).is_unspecified
 
     def __str__(self) -> str:
-        """As in a browser, or as in the configuration."""
         if self.socket is not None:
             return f"unix:{self.socket}"
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
 
 
 def is_ip(host: str) -> bool:
-    """Whether it is the address of a machine, in numbers."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -117,7 +115,6 @@ class WebTable(Table):
 
     @property
     def address(self) -> Address | None:
-        """Where it listens."""
         return None if self.listen is None else Address.parse(self.listen)
 
 

@@ -25,14 +25,11 @@ WELL_AFTER = 600.0
 
 
 def has_background(plugin: Plugin[Any]) -> bool:
-    """Whether its class has some."""
     own = getattr(type(plugin), "background", None)
     return own is not None and own not in {each.background for each in (BatchProvider, LiveProvider, Observer, Sink)}
 
 
 class Background:
-    """The background work of some plugins."""
-
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,7 +42,6 @@ class Background:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End all of it."""
         await end(self._tasks)
 
     async def _run(self, owner: str, plugin: Any, after: Awaitable[object] | None) -> None:

@@ -38,7 +38,6 @@ class PluginPlace:
 
     @property
     def built_in(self) -> bool:
-        """Whether it comes with batchd."""
         return Path(self.file).parent.name in _BUILT_IN
 
     def __str__(self) -> str:

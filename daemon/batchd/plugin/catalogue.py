@@ -49,7 +49,6 @@ class BrokenPlugin:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it can be disabled by."""
         return (self.plugin, self.distribution.partition(" ")[0], *self.kinds)
 
     @property
@@ -214,7 +213,6 @@ class Catalogue:
         return self._offer(role, kind).factory
 
     def settings_type(self, role: str, kind: str) -> type[Settings]:
-        """The model of the kind's config table."""
         from ..contracts import Settings
 
         offer = self._offer(role, kind)
@@ -267,7 +265,6 @@ class Catalogue:
         return next((offer.kind for offer in readers if suffix.lower() in offer.suffixes), None)
 
     def suffixes(self) -> Sequence[str]:
-        """Every suffix that a reader reads."""
         return sorted({suffix for offer in self._of(Role.READER).values() for suffix in offer.suffixes})
 
     def table_suffixes(self) -> Sequence[str]:

@@ -22,12 +22,10 @@ class DisabledPlugin:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it could be disabled by."""
         return (self.plugin, self.distribution.partition(" ")[0], *([self.kind] if self.kind else []))
 
     @property
     def sentence(self) -> str:
-        """The whole sentence, for `batchd plugins`."""
         of = f'the plugin "{self.plugin}" of {self.distribution or self.where}'
         if self.role is None:
             return f"{of[0].upper()}{of[1:]} is not loaded."

@@ -24,8 +24,6 @@ _DEFINITION = re.compile(r"hookimpl definition: (.+)")
 
 
 class Role(StrEnum):
-    """The roles that a plugin can offer."""
-
     READER = "reader"
     PROMPT_BUILDER = "prompt_builder"
     PROVIDER = "provider"

@@ -25,7 +25,6 @@ class Environment:
 
     @classmethod
     def here(cls) -> Environment:
-        """That of this process."""
         prefix = Path(sys.prefix)
         managed = sys.prefix == sys.base_prefix and any(prefix.glob("lib/python3*/EXTERNALLY-MANAGED"))
         has_pip = importlib.util.find_spec("pip") is not None

@@ -43,7 +43,6 @@ class KeptOff:
 
     @property
     def sentence(self) -> str:
-        """What happened, and what to do."""
         if self.loading:
             return (
                 f'The plugin "{self.plugin}" is kept off: {self.loading}. What needs it waits; all else goes on. For '
@@ -85,7 +84,6 @@ def state_of(config: Path | None, plugin_dir: Path | None) -> str:
 
 
 def stored(state: Path) -> Sequence[KeptOff]:
-    """All that the file has."""
     try:
         return [KeptOff(**record) for record in json.loads((state / BLOCKED_PLUGINS).read_bytes())]
     except (OSError, ValueError, TypeError):
@@ -98,7 +96,6 @@ def kept_off(state: Path, configuration: str) -> Sequence[KeptOff]:
 
 
 def keep_off(state: Path, kept: Iterable[KeptOff]) -> None:
-    """Store exactly these."""
     draft = state / f"{BLOCKED_PLUGINS}.new"
     with draft.open("w") as file:
         json.dump([asdict(each) for each in kept], file)

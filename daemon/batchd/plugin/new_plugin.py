@@ -69,8 +69,6 @@ ROLES: Mapping[str, NewRole] = {
 
 @dataclass(frozen=True, slots=True)
 class NewPlugin:
-    """A plugin that is to be written."""
-
     kind: str
     role: str
 
@@ -93,7 +91,6 @@ class NewPlugin:
 
     @property
     def distribution(self) -> str:
-        """The name of the package."""
         return f"batchd-{self.kind.replace('_', '-')}"
 
     @property

@@ -103,7 +103,6 @@ class Household:
         self.sinks = {**{name: catalogue.create("sink", name, {}) for name in named - self.sinks.keys()}, **self.sinks}
 
     def drop(self, path: str, content: str | bytes) -> Path:
-        """A whole file appears in the inbox."""
         target = self.folders.inbox / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -111,7 +110,6 @@ class Household:
 
     @asynccontextmanager
     async def living(self) -> AsyncIterator[Living]:
-        """A daemon on the folders."""
         spool = Spool(self.folder / "state", self.shared)
         with spool.locked():
             put_empty_database(spool.database)
@@ -183,8 +181,6 @@ class Household:
 
 
 class Living:
-    """One daemon's life."""
-
     def __init__(self, household: Household, context: Context) -> None:
         self.household = household
         self.context = context

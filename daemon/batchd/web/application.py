@@ -41,7 +41,6 @@ async def readyz(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def static(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /static/{name}`: one of a few files, by its name."""
     del desk
     name = request.match_info["name"]
     if name not in STATIC:

@@ -36,7 +36,6 @@ class Metrics:
         self._known: tuple[float, bytes] | None = None
 
     async def show(self, desk: Desk, request: web.Request) -> web.StreamResponse:
-        """`GET /metrics`."""
         async with self._lock:
             if self._known is None or time.monotonic() - self._known[0] > self._fresh:
                 text = await desk.read(self._text, request[SETTING].places)
@@ -62,7 +61,6 @@ class _Collector:
         self._families = families
 
     def collect(self) -> Iterable[Metric]:
-        """As prometheus_client wants it."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
         yield GaugeMetricFamily("batchd_build", f"batchd {__version__}", value=1)

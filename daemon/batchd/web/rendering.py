@@ -54,7 +54,6 @@ class Words:
     now: float
 
     def say(self, key: str, /, **values: object) -> str:
-        """A sentence of the page."""
         return self.language.say(f"page.{key}", **values)
 
     def word(self, table: str, key: str) -> str:
@@ -82,7 +81,6 @@ class Words:
         return "" if at is None else self.language.time(datetime.fromtimestamp(at, UTC))
 
     def soon(self, at: float) -> str:
-        """A moment near now."""
         return self.language.soon(datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(self.now, UTC))
 
     def iso(self, at: float | None) -> str:
@@ -90,17 +88,14 @@ class Words:
         return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
     def received(self, at: float) -> str:
-        """How long ago a file was received."""
         gone = self.now - at
         return self.say("received_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("received_now")
 
     def finished(self, at: float) -> str:
-        """How long ago a job was finished."""
         gone = self.now - at
         return self.say("finished_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("finished_now")
 
     def size(self, size: int) -> str:
-        """A number of bytes."""
         for unit in ("B", "kB", "MB", "GB"):
             if size < 1_000 or unit == "GB":
                 break
@@ -191,7 +186,6 @@ class PageView:
         )
 
     def words(self, now: float) -> Words:
-        """What it says and writes with."""
         return Words(self.language, self.setting.places.currency, now)
 
     def render(self, template: str, now: float, **values: Any) -> bytes:

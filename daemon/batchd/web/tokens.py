@@ -84,7 +84,6 @@ class KnownTokens:
 
     @classmethod
     def read(cls, web: WebTable, state: Path) -> KnownTokens:
-        """Those of the configuration, and those of the state folder."""
         keys = [Key(WebRole(role), bytes.fromhex(digest)) for role, digest in _stored(state).items()]
         faults = []
         for role, name, secret in ((WebRole.ORDER, "token", web.token), (WebRole.READ, "read_token", web.read_token)):

@@ -110,7 +110,6 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any] | None:
-    """What is in a backup; None if the folder is none."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -255,7 +254,6 @@ def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]
 
 
 def is_empty(path: Path) -> bool:
-    """Whether it is a folder with nothing in it."""
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 

@@ -151,7 +151,6 @@ def _require_empty(state: Path, spool: Path) -> None:
 
 
 def _clear(state: Path, spool: Path) -> None:
-    """Remove what a restore has left that was cut off."""
     for each in [*state.iterdir(), *(spool / name for name in ("jobs", "batches", "tries"))]:
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)

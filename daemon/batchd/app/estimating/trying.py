@@ -52,7 +52,6 @@ class Column:
 
     @property
     def name(self) -> str:
-        """The model as it can be asked for."""
         return f"{self.route.provider}/{self.route.model}"
 
 
@@ -76,7 +75,6 @@ class TryPlan:
 
     @property
     def batch_only(self) -> Sequence[Column]:
-        """The models whose answers come with a batch."""
         return [each for each in self.columns if each.batch_only]
 
 
@@ -101,8 +99,6 @@ class Tried:
 
 @dataclass(slots=True)
 class Trying:
-    """Plans a try and carries it out."""
-
     config: Config
     catalogue: Catalogue
     clock: Clock = field(default_factory=Clock)
@@ -184,7 +180,6 @@ class Trying:
     # --- what to ask ---------------------------------------------------------------------------------------------
 
     def _asking(self, route: Route, prompt: Path) -> Route:
-        """The route with the question of this file."""
         if "user" not in route.prompt.settings:
             raise NotClear(f"--prompt is for prompts of the kind template, and the route {route.name} has another.")
         try:

@@ -17,15 +17,12 @@ class CheckResult:
 
 
 def ok(subject: str, text: str) -> CheckResult:
-    """It is fine."""
     return CheckResult(subject, "ok", text)
 
 
 def note(subject: str, text: str) -> CheckResult:
-    """It is worth knowing."""
     return CheckResult(subject, "note", text)
 
 
 def wrong(subject: str, text: str, *, config: bool = False) -> CheckResult:
-    """It must be fixed, and the text says how."""
     return CheckResult(subject, "wrong", text, config)

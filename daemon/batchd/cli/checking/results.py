@@ -53,7 +53,6 @@ SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
 
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
-    """The configuration and what was found in it; None if it cannot be used."""
     from ...app.load import load
     from ...config.checking.rehearsing import found as found_off
 
@@ -117,7 +116,6 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
 
 
 def group_result(subject: str, group: str) -> CheckResult:
-    """Whether results can be given to this group."""
     try:
         number = group_id(group)
     except KeyError:
@@ -147,7 +145,6 @@ def _refused(config: Config) -> Iterator[CheckResult]:
 
 
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
-    """Whether the secrets of a plugin's table can be read."""
     made, _ = validated(catalogue.settings_type(role, table.plugin), table.settings)
     for secret in secrets_in(made):
         yield _key(subject, secret)

@@ -65,7 +65,6 @@ def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
 
 
 def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
-    """Limits in the configuration that are above those of the service."""
     offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
     service = table.known_service
     for name in _LIMITS:

@@ -30,7 +30,6 @@ def spool_results(state: Path, spool: Path) -> Iterator[CheckResult]:
 
 
 def state_results(state: Path, spool: Path) -> Iterator[CheckResult]:
-    """Nothing if there is no database yet."""
     try:
         damaged = damage(state)
         folders = unknown_folders(state, spool)

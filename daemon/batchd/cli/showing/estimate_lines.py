@@ -17,7 +17,6 @@ _FAILURES_SHOWN = 3
 
 
 def lines(made: Estimate) -> Iterator[str]:
-    """Everything, a sentence a line: nothing is shortened."""
     yield from opening(made)
     for each in made.quotes:
         yield clean(_plain(each, made))
@@ -101,12 +100,10 @@ def _left(limit: Limit, made: Estimate) -> str:
 
 
 def name_of(quote: Quote) -> str:
-    """The model as it can be asked for."""
     return f"{quote.provider}/{quote.model}"
 
 
 def percent(share: float | None) -> str:
-    """`50 %`, `0 %`, or nothing."""
     return "" if share is None else f"{share * 100:.0f} %"
 
 

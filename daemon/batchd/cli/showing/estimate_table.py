@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 def page(made: Estimate) -> RenderableType:
-    """Everything there is to say."""
     pieces: list[RenderableType] = [Prose(line) for line in opening(made)]
     pieces += [Text(), _table(made), Text(f"in {made.currency}, the cheapest first", style="dim")]
     below = list(closing(made))

@@ -23,12 +23,10 @@ def daemon_line(survey: Overview) -> str:
 
 
 def none_line(survey: Overview) -> str:
-    """That there is no job to show."""
     return "No job is like this." if survey.chosen else "No file has been received yet."
 
 
 def older_line(survey: Overview) -> str | None:
-    """What is left out."""
     if not survey.older:
         return None
     return f"{count(survey.older, 'older job')} {'is' if survey.older == 1 else 'are'} finished: batchd status --all"
@@ -45,7 +43,6 @@ def limit_lines(survey: Overview) -> Iterator[str]:
 
 
 def more_line(survey: Overview, most: int | None) -> str | None:
-    """That not all jobs in work are shown."""
     left = 0 if most is None else len(survey.unfinished) - most
     return None if left <= 0 else f"{count(left, 'more job')} in work: batchd status --limit 0"
 

@@ -61,7 +61,6 @@ def exit_status(tried: Sequence[Tried]) -> int:
 
 
 def lines(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
-    """Everything, nothing shortened."""
     for place, row in enumerate(plan.rows):
         yield one_line(f"row {row + 1}: {cells_of(plan, place)}")
         for each in tried:

@@ -21,7 +21,6 @@ CELL = 200
 
 
 def page(plan: TryPlan, tried: Sequence[Tried]) -> RenderableType:
-    """Everything there is to say."""
     return Group(Text(), _table(plan, tried), Text(), *(Prose(line) for line in closing(plan, tried)))
 
 

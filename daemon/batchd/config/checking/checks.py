@@ -126,7 +126,6 @@ def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
 
 
 def check_disabled(names: Sequence[str], catalogue: Catalogue, problems: Problems) -> None:
-    """Warn of names that disable nothing."""
     if not names:
         return
     try:

@@ -36,7 +36,6 @@ class Large:
 
 
 def make_large(size: int) -> Large:
-    """Give a result of so many bytes."""
     return Large(size)
 
 
@@ -54,8 +53,6 @@ def refuse(code: str) -> None:
 
 
 def raise_what_cannot_travel(words: str) -> None:
-    """Raise an error that cannot be pickled."""
-
     class LocalError(Exception):
         pass
 
@@ -123,7 +120,6 @@ class ExecutorConformance(PluginConformance):
     """How many tasks it is given at a time: more than it has workers."""
 
     def make(self) -> Executor[Any]:
-        """A new executor, not opened yet."""
         raise NotImplementedError("Write make(self): it returns a new executor.")
 
     async def test_it_says_how_many_tasks_it_works_on(self, executor: Executor[Any]) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 
 async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /batches`."""
-
     def build(page: PageView) -> bytes:
         found = BatchList.take(page.setting.places)
         return page.render("batches.jinja", found.around.now, found=found, around=found.around)

@@ -48,7 +48,6 @@ async def refused_page(desk: Desk, request: web.Request, refusal: Refused) -> we
 
 
 async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /login`."""
     return await _form(desk, request, place=safe_place(request.query.get("next", "/")))
 
 

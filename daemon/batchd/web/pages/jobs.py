@@ -31,7 +31,6 @@ def wanted_of(query: Mapping[str, str], *, size: int | None = None) -> Wanted:
 
 
 async def show_list(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /`."""
     wanted = wanted_of(request.query)
 
     def build(page: PageView) -> bytes:
@@ -42,7 +41,6 @@ async def show_list(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def show_job(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /jobs/{job}`."""
     job = request.match_info["job"]
 
     def build(page: PageView) -> bytes:

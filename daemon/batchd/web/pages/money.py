@@ -34,8 +34,6 @@ class _Chart:
 
 
 async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /spending`."""
-
     def build(page: PageView) -> bytes:
         now = time.time()
         places = page.setting.places

@@ -26,14 +26,12 @@ BACK = "back"
 
 
 async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /jobs/{job}/{order}`."""
     values, told = await _values(request), request.match_info
     outcome = await leave(desk, request, lambda state: job_order(state, told["job"], told["order"], values), Door.PAGE)
     return _next(desk, f"/jobs/{outcome.order.target}", outcome)
 
 
 async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /batches/{batch}/resolve`."""
     values = await _values(request)
     job, batch = values.pop(BACK, ""), request.match_info["batch"]
     outcome = await leave(desk, request, lambda state: batch_order(state, batch, values), Door.PAGE)
@@ -48,7 +46,6 @@ async def pause(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /resume`: the same."""
     values, back = await _sending(request)
     order = resume_order(values)
     return _next(desk, back, await leave(desk, request, lambda _: order, Door.PAGE))
@@ -73,8 +70,6 @@ def _next(desk: Desk, place: str, outcome: Outcome) -> web.Response:
 
 
 async def show_upload(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`GET /upload`."""
-
     def build(page: PageView) -> bytes:
         setting = page.setting
         return page.render("upload.jinja", time.time(), routes=setting.routes, largest=setting.web.max_upload)
@@ -83,7 +78,6 @@ async def show_upload(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """`POST /upload`: a form with a route and a file."""
     received = await from_form(desk, request, request[VISITOR])
     page = PageView.of(desk, request)
     text = page.words(0.0).say("uploaded", file=received.place)
