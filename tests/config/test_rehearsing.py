@@ -129,16 +129,17 @@ def test_each_is_named_with_what_it_did_and_all_else_is_loaded(config: Path) -> 
     assert "hook" not in not_loaded(found(config))
 
 
-KINDS = {Role.SINK: "till", Role.PROVIDER: "till", Role.READER: "till", Role.PROMPT_BUILDER: "till"}
+METHODS = {Role.SINK: "publish", Role.PROVIDER: "submit", Role.READER: "read", Role.PROMPT_BUILDER: "build"}
 
 
-def test_something_stands_in_for_what_a_plugin_has_that_is_kept_off(config: Path) -> None:
+async def test_something_stands_in_for_what_a_plugin_has_that_is_kept_off(config: Path) -> None:
     put(config, "till", imported="raise RuntimeError('this must not be imported')")
     catalogue = Catalogue.load(config.parent / "plugins.d", off={"till": "The plugin is off."})
     assert [each.sentence for each in catalogue.kept_off] == ["The plugin is off."]
-    for role, kind in KINDS.items():
-        made = catalogue.create(role, kind, {"any": ["key"]})
+    for role, method in METHODS.items():
+        made = catalogue.create(role, "till", {"any": ["key"]})
         with pytest.raises(PluginOff, match="is not there. The plugin is off."):
-            made.refuse()
+            answer = getattr(made, method)(None)
+            await answer
     assert catalogue.absent("sink", "cvs") is None, "the nearest name is more likely"
     assert catalogue.absent("executor", "till") is None, "nothing can be done without one"

@@ -26,20 +26,15 @@ async def executors(
     config: Config, catalogue: Catalogue, *, number: int | None
 ) -> AsyncIterator[tuple[Executor[Any], Executor[Any]]]:
     """The configured executor and that of this machine, which may be the same, open. `number` overrides the table's."""
-    kind = config.workers.executor
-    executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
-    give_state_folder(executor, state_folder_of(config.folders.state, "executor", kind))
-    executor.number = number or config.workers.number
-    local = executor if isinstance(executor, Workers) else Workers()
-    await introduce(executor, config, marking=True)
-    try:
-        await _open(executor, kind)
-        if local is not executor:
+    async with _opened(config, catalogue, number=number, marking=True) as executor:
+        if isinstance(executor, Workers):
+            yield executor, executor
+            return
+        local = Workers()
+        try:
             await local.aopen()
-        yield executor, local
-    finally:
-        await _close(executor, kind)
-        if local is not executor:
+            yield executor, local
+        finally:
             await local.aclose()
 
 
@@ -54,15 +49,8 @@ class FoundNodes:
 
 async def nodes_of(config: Config, catalogue: Catalogue) -> FoundNodes:
     """Ask the configured executor, without a daemon."""
-    kind = config.workers.executor
-    executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
-    executor.number = config.workers.number
-    await introduce(executor, config)
-    try:
-        await _open(executor, kind)
+    async with _opened(config, catalogue) as executor:
         return FoundNodes(executor.nodes(), executor.number, executor.trouble)
-    finally:
-        await _close(executor, kind)
 
 
 async def introduce(executor: Executor[Any], config: Config, *, marking: bool = False) -> None:
@@ -73,6 +61,22 @@ async def introduce(executor: Executor[Any], config: Config, *, marking: bool = 
     executor.hello = await asyncio.to_thread(
         ask_for, config.plugin_dir, disabled, config.folders.spool, marking=marking
     )
+
+
+@asynccontextmanager
+async def _opened(
+    config: Config, catalogue: Catalogue, *, number: int | None = None, marking: bool = False
+) -> AsyncIterator[Executor[Any]]:
+    kind = config.workers.executor
+    executor: Executor[Any] = catalogue.create("executor", kind, config.workers.settings)
+    give_state_folder(executor, state_folder_of(config.folders.state, "executor", kind))
+    executor.number = number or config.workers.number
+    await introduce(executor, config, marking=marking)
+    try:
+        await _open(executor, kind)
+        yield executor
+    finally:
+        await _close(executor, kind)
 
 
 async def _open(executor: Executor[Any], kind: str) -> None:

@@ -60,16 +60,13 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, OSError):
         _give_up_output()
         where = f"{error.filename}: " if error.filename else ""
-        advice = " Give this user the right to it, or run the command as another user." if _is_denied(error) else ""
+        denied = error.errno in {errno.EACCES, errno.EPERM}
+        advice = " Give this user the right to it, or run the command as another user." if denied else ""
         _say(f"{where}{error.strerror or error}.{advice}")
         return NOT_AVAILABLE
     hint = "" if debug else " To see where: batchd --log-level debug, then the same command."
     _say(f"This is a bug in batchd: {type(error).__name__}: {error}.{hint}")
     return FAULT
-
-
-def _is_denied(error: OSError) -> bool:
-    return error.errno in {errno.EACCES, errno.EPERM}
 
 
 def _give_up_output() -> None:

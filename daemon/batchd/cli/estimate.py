@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .call import Call, Option, echo_json, json_option, pass_call
+from .file_argument import FILE
 
 if TYPE_CHECKING:
     from ..app.estimating.estimate import Estimate
@@ -18,12 +19,7 @@ HELD = 6
 
 
 @click.command()
-@click.argument(
-    "file",
-    metavar="[FILE]",
-    required=False,
-    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
-)
+@click.argument("file", metavar="[FILE]", required=False, type=FILE)
 @click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option(
     "--model",

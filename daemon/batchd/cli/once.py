@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .call import Call, echo_json, json_option, log_level_option, pass_call
+from .file_argument import FILE
 from .run import log_format_option, workers_option
 from .showing.folding import for_stream
 
@@ -29,9 +30,7 @@ _KINDS = {
 
 
 @click.command()
-@click.argument(
-    "files", metavar="[FILE…]", nargs=-1, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-)
+@click.argument("files", metavar="[FILE…]", nargs=-1, type=FILE)
 @click.option("--route", metavar="NAME", help="The route for the FILEs if their names do not tell.")
 @log_level_option
 @log_format_option

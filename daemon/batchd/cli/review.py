@@ -9,6 +9,7 @@ import click
 
 from ..status.formatting import clean, count
 from .call import echo_json, json_option
+from .file_argument import FILE
 
 if TYPE_CHECKING:
     from ..work.review import Reviewed
@@ -18,7 +19,7 @@ SHOWN = 20
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.argument("file", metavar="FILE", type=FILE)
 @json_option
 def review(file: Path, *, as_json: bool) -> None:
     """Count how many answers of a checked sample people agree with.

@@ -12,16 +12,16 @@ import click
 
 from ..status.formatting import clean, count, join
 from .call import Call, Option, echo_json, json_option, pass_call
+from .file_argument import FILE
 
 if TYPE_CHECKING:
     from ..app.estimating.trying import TryPlan
 
-_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 MOST_ROWS = 1_000
 
 
 @click.command("try")
-@click.argument("file", metavar="FILE", type=_FILE)
+@click.argument("file", metavar="FILE", type=FILE)
 @click.option(
     "--rows",
     metavar="N",
@@ -39,7 +39,7 @@ MOST_ROWS = 1_000
     multiple=True,
     help="The model to ask in place of the route's; may be given several times.",
 )
-@click.option("--prompt", metavar="PATH", type=_FILE, help="A file with the question, in place of the route's.")
+@click.option("--prompt", metavar="PATH", type=FILE, help="A file with the question, in place of the route's.")
 @click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option("--yes", is_flag=True, help="Do not ask before a batch is waited for, where there are no live calls.")
 @json_option

@@ -13,6 +13,7 @@ import click
 
 from ..status.formatting import clean, count, join
 from .call import Call, json_option, pass_call
+from .file_argument import FILE
 
 if TYPE_CHECKING:
     from ..model import Limits
@@ -46,7 +47,7 @@ def _request_file(_: click.Context, parameter: click.Parameter, value: Path | No
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "--repair",
     metavar="OUT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -202,18 +203,12 @@ def _says(text: str, data: Mapping[str, Any]) -> bool:
         parsed = tomllib.loads(text)
     except ValueError:
         return False
-    return _same(parsed, data) and list(parsed.get("routes", ())) == list(data.get("routes", ()))
+    return _as_json(parsed) == _as_json(data) and list(parsed.get("routes", ())) == list(data.get("routes", ()))
 
 
-def _same(one: Any, other: Any) -> bool:
-    # Not `==` alone: in Python 1, 1.0 and True are equal, and nan does not equal nan.
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return bool(one == other) or (one != one and other != other)
+def _as_json(data: Any) -> str:
+    # To compare by: in Python 1, 1.0 and True are equal, and nan does not equal nan.
+    return json.dumps(data, sort_keys=True, default=repr)
 
 
 def _covered(node: Any, keys: Keys) -> Any:

@@ -69,16 +69,9 @@ class PriceTable(Table):
 
     def price(self, discount: Decimal | None) -> Price:
         """The prices that the daemon uses. `discount` is the provider's discount for batches, unless set here."""
-        return Price(
-            input=self.input,
-            output=self.output,
-            cached_input=self.cached_input,
-            cache_write=self.cache_write,
-            cache_write_1h=self.cache_write_1h,
-            batch_discount=next(each for each in (self.batch_discount, discount, Decimal(0)) if each is not None),
-            batch_input=self.batch_input,
-            batch_output=self.batch_output,
-        )
+        discounts = (self.batch_discount, discount, Decimal(0))
+        own = self.model_dump(exclude={"batch_discount", "currency"})
+        return Price(**own, batch_discount=next(each for each in discounts if each is not None))
 
 
 BATCH_REQUESTS = 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
@@ -71,38 +72,20 @@ def read_route(
         part_rows = FILES_OF_PART
     elif "part_rows" not in written and table.endpoint.endswith("/embeddings"):
         part_rows = VECTORS_OF_PART
-    return Route(
-        name=name,
-        match=tuple(patterns),
-        provider=table.provider,
-        model=table.model,
-        prompt=prompt,
-        endpoint=table.endpoint,
-        params=table.params,
-        sinks=tuple(table.sinks),
-        attempts=table.attempts,
-        part_rows=part_rows,
-        questions=table.questions,
-        files=None if table.files is None else str(resolved(table.files, problems.path)),
-        max_file_bytes=table.max_file_bytes,
-        reader=reader,
-        reuse=table.reuse,
-        identical_rows=table.identical_rows,
-        empty_rows=table.empty_rows,
-        finish_within=table.finish_within,
-        send_between=table.send_between,
-        fallback=table.fallback,
-        fallback_model=table.fallback_model,
-        fallback_after=table.fallback_after,
-        formats=None if table.formats is None else tuple(table.formats),
-        pilot=table.pilot,
-        pilot_spread=table.pilot_sample == "spread",
-        review=table.review,
-        then=table.then,
-        max_failed=table.max_failed,
-        priority=table.priority,
-        rights=Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,
-    )
+    # What the table and the route have under one name is the same, but for what follows.
+    own = {each.name: getattr(table, each.name) for each in fields(Route) if each.name in RouteTable.model_fields}
+    differing = {
+        "match": tuple(patterns),
+        "prompt": prompt,
+        "sinks": tuple(table.sinks),
+        "part_rows": part_rows,
+        "files": None if table.files is None else str(resolved(table.files, problems.path)),
+        "reader": reader,
+        "formats": None if table.formats is None else tuple(table.formats),
+        "pilot_spread": table.pilot_sample == "spread",
+        "rights": Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,
+    }
+    return Route(name=name, **own | differing)
 
 
 def _reads_one_answer(written: Mapping[str, Any]) -> bool:

@@ -130,12 +130,17 @@ Text = Annotated[str, AfterValidator(_not_empty)]
 Count = Annotated[int, Field(ge=1)]
 
 
+def octal(value: Any, *, example: str) -> int:
+    """The mode of a file, as chmod takes it. ValueError, in words, for what is none."""
+    if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
+        raise ValueError(f'write it in quotes, as chmod takes it, such as "{example}"')
+    return int(value, 8)
+
+
 def _mode(value: Any) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
-        raise ValueError('write it in quotes, as chmod takes it, such as "0640"')
-    mode = int(value, 8)
+    mode = octal(value, example="0640")
     if mode & 0o600 != 0o600 or mode & 0o111:
         raise ValueError('must let batchd itself read and write, and nobody execute it, such as "0640"')
     return mode

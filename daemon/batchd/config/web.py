@@ -5,15 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..settings import Secret
 from ..store.layout import WEB_TOKENS
 from .problems import Problems
-from .tables import Count, Table, Text
+from .tables import Count, Table, Text, octal
 
 ADVICE = 'write an address such as "127.0.0.1:8321" or "[::1]:8321", or "unix:/run/batchd/web.sock"'
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -95,12 +96,6 @@ def _peer(value: str) -> str:
     return value
 
 
-def _socket_mode(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
-        raise ValueError('write it in quotes, as chmod takes it, such as "0660"')
-    return int(value, 8)
-
-
 class WebTable(Table):
     """As written. Without `listen` there is no page. `token` lets people read and order, `read_token` read alone."""
 
@@ -109,7 +104,7 @@ class WebTable(Table):
     read_token: Secret | None = None
     hosts: list[Annotated[str, AfterValidator(_host)]] = Field(default_factory=list)
     trusted_proxies: list[Annotated[str, AfterValidator(_peer)]] = Field(default_factory=list)
-    socket_mode: Annotated[int, BeforeValidator(_socket_mode)] = 0o660
+    socket_mode: Annotated[int, BeforeValidator(partial(octal, example="0660"))] = 0o660
     max_upload: Count = 1_000_000_000
     title: Text = "batchd"
 

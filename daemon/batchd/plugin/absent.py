@@ -5,6 +5,7 @@ So a configuration that names it can be used for all else.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -25,54 +26,28 @@ class AnySettings(Settings):
     model_config = ConfigDict(extra="allow")
 
 
-class _Absent:
-    why = ""
-
-    def refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise PluginOff(self.why)
-
-
-class _AbsentReader(_Absent, Reader[AnySettings]):
-    def read(self, source: Any) -> NoReturn:
-        self.refuse(source)
-
-
-class _AbsentPrompt(_Absent, PromptBuilder[AnySettings]):
-    def build(self, row: Any) -> NoReturn:
-        self.refuse(row)
-
-
-class _AbsentProvider(_Absent, BatchProvider[AnySettings]):
-    async def submit(self, submission: Any) -> NoReturn:
-        self.refuse(submission)
-
-    async def poll(self, batch: Any) -> NoReturn:
-        self.refuse(batch)
-
-    def results(self, batch: Any) -> NoReturn:
-        self.refuse(batch)
-
-
-class _AbsentSink(_Absent, Sink[AnySettings]):
-    async def publish(self, job: Any, rows: Any) -> NoReturn:
-        self.refuse(job, rows)
-
-
-class _AbsentObserver(_Absent, Observer[AnySettings]):
-    async def notice(self, event: Any) -> NoReturn:
-        self.refuse(event)
-
-
-BY_ROLE: Mapping[Role, type[_Absent]] = {
-    Role.READER: _AbsentReader,
-    Role.PROMPT_BUILDER: _AbsentPrompt,
-    Role.PROVIDER: _AbsentProvider,
-    Role.SINK: _AbsentSink,
-    Role.OBSERVER: _AbsentObserver,
+BY_ROLE: Mapping[Role, type[Any]] = {
+    Role.READER: Reader,
+    Role.PROMPT_BUILDER: PromptBuilder,
+    Role.PROVIDER: BatchProvider,
+    Role.SINK: Sink,
+    Role.OBSERVER: Observer,
 }
-"""The roles that batchd can go on without, each with what stands in."""
+"""The roles that batchd can go on without, each with the contract that a stand-in has."""
 
 
 def absent(role: Role, why: str) -> Callable[..., Any]:
     """A class that stands in for one of this role."""
-    return type("Absent", (BY_ROLE[role],), {"why": why, "Settings": AnySettings})
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise PluginOff(why)
+
+    async def refuse_later(*_: Any, **__: Any) -> NoReturn:
+        raise PluginOff(why)
+
+    contract = BY_ROLE[role]
+    methods = {
+        name: refuse_later if inspect.iscoroutinefunction(getattr(contract, name)) else refuse
+        for name in contract.__abstractmethods__
+    }
+    return type("Absent", (contract,), {**methods, "Settings": AnySettings})

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from traceback import FrameSummary
 from types import FrameType
 from typing import TypeAlias
 
@@ -44,25 +45,16 @@ class PluginPlace:
         return f'{self.method} of the plugin "{self.plugin}" ({self.file}, line {self.line})'
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One call: the file, the line in it, and the function."""
-
-    file: str
-    line: int
-    function: str
-
-
-def place_in(frames: Iterable[Frame], homes: Sequence[Home] | None = None) -> PluginPlace | None:
+def place_in(frames: Iterable[FrameSummary], homes: Sequence[Home] | None = None) -> PluginPlace | None:
     """The plugin among these calls, the outermost first; None if there is none. `homes` are those of loaded plugins."""
     homes = _homes() if homes is None else homes
-    found = [(name, frame) for frame in frames if (name := _owner(frame.file, homes)) is not None]
+    found = [(name, frame) for frame in frames if (name := _owner(frame.filename, homes)) is not None]
     if not found:
         return None
     (name, outer), last = found[0], found[-1][1]
     if found[-1][0] != name:
         last = [frame for owner, frame in found if owner == name][-1]
-    return PluginPlace(name, last.file, last.line, outer.function)
+    return PluginPlace(name, last.filename, last.lineno or 0, outer.name)
 
 
 def home_of_class(kind: type) -> str:
@@ -78,7 +70,7 @@ def home_of_class(kind: type) -> str:
 
 def place_of_frame(frame: FrameType | None) -> PluginPlace | None:
     """The plugin that is at work in this frame."""
-    return place_in(Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_stack(frame))
+    return place_in(traceback.extract_stack(frame))
 
 
 def place_of_dump(text: str, homes: Sequence[Home] | None = None) -> PluginPlace | None:
@@ -91,8 +83,8 @@ def place_of_dump(text: str, homes: Sequence[Home] | None = None) -> PluginPlace
         main = main.partition("\n\n")[0]
     else:
         _, _, main = text.rpartition("hread 0x")
-    frames = [Frame(match[1], int(match[2]), match[3]) for match in _DUMPED.finditer(main)]
-    return place_in(reversed(frames), homes)
+    found = [FrameSummary(each[1], int(each[2]), each[3], lookup_line=False) for each in _DUMPED.finditer(main)]
+    return place_in(reversed(found), homes)
 
 
 def place_of(error: BaseException) -> PluginPlace | None:
@@ -100,7 +92,7 @@ def place_of(error: BaseException) -> PluginPlace | None:
     place = getattr(error, _NOTE, None)
     if isinstance(place, PluginPlace):
         return place
-    frames = [Frame(each.filename, each.lineno or 0, each.name) for each in traceback.extract_tb(error.__traceback__)]
+    frames = traceback.extract_tb(error.__traceback__)
     return place_in(frames) or (place_of(error.__cause__) if error.__cause__ is not None else None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -47,6 +47,11 @@ class BrokenPlugin:
     kept_off: bool = False
     """Whether it was not imported, since it blocks or ends the process that does."""
 
+    @classmethod
+    def of(cls, origin: Origin, reason: str, **more: Any) -> BrokenPlugin:
+        """The plugin with why it cannot be used."""
+        return cls(origin.name, origin.distribution, origin.where, reason, **more)
+
     @property
     def names(self) -> tuple[str, ...]:
         return (self.plugin, self.distribution.partition(" ")[0], *self.kinds)
@@ -78,27 +83,19 @@ def _unheard(plugin: str, what: str) -> None:
     del plugin, what
 
 
+@dataclass(eq=False, repr=False)
 class Catalogue:
     """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
 
-    def __init__(
-        self,
-        plugin_dir: Path | None,
-        disabled: Collection[str] = (),
-        *,
-        tolerant: bool,
-        off: Mapping[str, str] | None = None,
-        begun: Begun = _unheard,
-    ) -> None:
-        self._plugin_dir = plugin_dir
-        self._off = dict(off or {})
-        self._begun = begun
-        self._names_disabled = frozenset(disabled)
-        self._disabled: list[DisabledPlugin] = []
-        self._tolerant = tolerant
-        self._broken: list[BrokenPlugin] = []
-        self._plugins: list[tuple[Origin, pluggy.PluginManager]] = []
-        self._offers: dict[Role, dict[str, Offer]] = {}
+    _plugin_dir: Path | None
+    _names_disabled: frozenset[str]
+    _tolerant: bool
+    _off: Mapping[str, str]
+    _begun: Begun
+    _disabled: list[DisabledPlugin] = field(default_factory=list)
+    _broken: list[BrokenPlugin] = field(default_factory=list)
+    _plugins: list[tuple[Origin, pluggy.PluginManager]] = field(default_factory=list)
+    _offers: dict[Role, dict[str, Offer]] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -117,7 +114,7 @@ class Catalogue:
 
         Those in `off` are kept off, each with a sentence that says why: they are not imported.
         """
-        catalogue = cls(plugin_dir, disabled, tolerant=tolerant, off=off, begun=begun)
+        catalogue = cls(plugin_dir, frozenset(disabled), tolerant, dict(off or {}), begun)
         share(plugin_dir)
         enabled = []
         for origin in all_origins(plugin_dir):
@@ -128,13 +125,11 @@ class Catalogue:
                 catalogue._disabled.append(left_out)
         single, clashes = by_name(enabled)
         for same, reason in clashes:
-            catalogue._refuse((BrokenPlugin(each.name, each.distribution, each.where, reason) for each in same), reason)
+            catalogue._refuse((BrokenPlugin.of(each, reason) for each in same), reason)
         for origin in single:
-            if origin.name in catalogue._off:
-                why = catalogue._off[origin.name]
-                catalogue._broken.append(
-                    BrokenPlugin(origin.name, origin.distribution, origin.where, why, kept_off=True)
-                )
+            why = catalogue._off.get(origin.name)
+            if why is not None:
+                catalogue._broken.append(BrokenPlugin.of(origin, why, kept_off=True))
                 continue
             begun(origin.name, "its import")
             try:
@@ -143,8 +138,7 @@ class Catalogue:
                 catalogue._plugins.append((origin, _registered_once(loaded) if once else registered(loaded)))
                 begun("", "")
             except PluginError as error:
-                broken = BrokenPlugin(origin.name, origin.distribution, origin.where, str(error))
-                catalogue._broken.append(broken)
+                catalogue._broken.append(BrokenPlugin.of(origin, str(error)))
         return catalogue
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -327,7 +321,7 @@ class Catalogue:
                         self._disabled.append(left_out)
             else:
                 kinds = tuple(offer.kind for offer in registered_offers)
-                broken.append(BrokenPlugin(origin.name, origin.distribution, origin.where, reason, role, kinds))
+                broken.append(BrokenPlugin.of(origin, reason, role=role, kinds=kinds))
         refused: list[Offer] = []
         for same, reason in rivals(offers):
             self._refuse((_rival(offer, reason) for offer in same), reason)
@@ -356,22 +350,14 @@ def _about(offer: Offer) -> str:
 def _contracts(role: Role) -> tuple[type, ...]:
     # Here and not at the top: contracts imports pydantic, which a command that only lists plugins does not need.
     from .. import contracts
+    from ..executor import Executor
 
-    if role is Role.PROVIDER:
-        return (contracts.BatchProvider, contracts.LiveProvider)
-    if role is Role.COMMAND:
-        import click
-
-        return (click.Command,)
-    if role is Role.EXECUTOR:
-        from ..executor import Executor
-
-        return (Executor,)
-    return (
-        {
-            Role.READER: contracts.Reader,
-            Role.PROMPT_BUILDER: contracts.PromptBuilder,
-            Role.SINK: contracts.Sink,
-            Role.OBSERVER: contracts.Observer,
-        }[role],
-    )
+    of_role: Mapping[Role, tuple[type, ...]] = {
+        Role.READER: (contracts.Reader,),
+        Role.PROMPT_BUILDER: (contracts.PromptBuilder,),
+        Role.PROVIDER: (contracts.BatchProvider, contracts.LiveProvider),
+        Role.SINK: (contracts.Sink,),
+        Role.OBSERVER: (contracts.Observer,),
+        Role.EXECUTOR: (Executor,),
+    }
+    return of_role[role]

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -18,7 +18,6 @@ from .backend import Backend, Setting
 from .tokens import Key, KnownTokens, WebRole
 from .visitor import Visitor
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 READS_AT_ONCE = 4
@@ -69,23 +68,21 @@ class Desk:
         setting = self.backend.setting()
         return setting, KnownTokens.read(setting.web, setting.places.state)
 
-    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read(self, function: Callable[[], T]) -> T:
         """Run this in a thread: it reads the database or renders. Busy if too many wait."""
-        return await self._in_thread(self._reads, function, *args, **kwargs)
+        return await self._in_thread(self._reads, function)
 
-    async def order(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def order(self, function: Callable[[], T]) -> T:
         """Run this in a thread: it leaves an order, and waits for the daemon. Those who read do not wait for it."""
-        return await self._in_thread(self._orders, function, *args, **kwargs)
+        return await self._in_thread(self._orders, function)
 
-    async def _in_thread(
-        self, room: asyncio.Semaphore, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def _in_thread(self, room: asyncio.Semaphore, function: Callable[[], T]) -> T:
         if self._waiting >= self._most_waiting:
             raise Busy
         self._waiting += 1
         try:
             async with room:
-                return await asyncio.to_thread(function, *args, **kwargs)
+                return await asyncio.to_thread(function)
         finally:
             self._waiting -= 1
 

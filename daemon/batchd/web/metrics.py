@@ -38,7 +38,7 @@ class Metrics:
     async def show(self, desk: Desk, request: web.Request) -> web.StreamResponse:
         async with self._lock:
             if self._known is None or time.monotonic() - self._known[0] > self._fresh:
-                text = await desk.read(self._text, request[SETTING].places)
+                text = await desk.read(lambda: self._text(request[SETTING].places))
                 self._known = (time.monotonic(), text)
         response = web.Response(body=self._known[1])
         response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"

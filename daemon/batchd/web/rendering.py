@@ -71,7 +71,7 @@ class Words:
         """An amount without its currency, for an axis."""
         return self.money(subunits).removesuffix(f" {self.currency}")
 
-    def at_most(self, subunits: int, currency: str) -> str:
+    def most(self, subunits: int, currency: str) -> str:
         """An amount that is not exceeded, rounded up."""
         from ..money.pricing import unit
 
@@ -142,6 +142,10 @@ def commands(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
+_SAID = [name for name, each in vars(Words).items() if not name.startswith("_") and callable(each)]
+"""What templates call by its name alone."""
+
+
 @cache
 def environment() -> jinja2.Environment:
     """The templates. Whatever comes from files, services and people is escaped."""
@@ -205,21 +209,8 @@ class PageView:
                 has_session=visitor is not None and bool(visitor.cookie),
                 may_order=visitor is not None and visitor.role.may_order,
                 form_token="" if visitor is None else self.keys.form_token(visitor.key, visitor.cookie),
-                say=words.say,
-                word=words.word,
                 number=self.language.number,
-                money=words.money,
-                most=words.at_most,
-                time=words.time,
-                iso=words.iso,
-                received=words.received,
-                finished=words.finished,
-                size=words.size,
-                advice=words.advice,
-                told=words.told,
-                because=words.because,
-                for_all=words.for_all,
-                soon=words.soon,
+                **{name: getattr(words, name) for name in _SAID},
                 providers=self.setting.providers,
                 route_names=list(self.setting.routes),
                 query=self.query,
@@ -235,7 +226,9 @@ async def rendered(
 ) -> web.Response:
     """The page that `build` makes in a thread."""
     page = PageView.of(desk, request)
-    response = web.Response(body=await desk.read(build, page), status=status, content_type="text/html", charset="utf-8")
+    response = web.Response(
+        body=await desk.read(lambda: build(page)), status=status, content_type="text/html", charset="utf-8"
+    )
     if request.query.get("lang") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, request.query["lang"], max_age=YEAR, httponly=True, samesite="Strict")
     return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -79,7 +80,7 @@ class Changes:
         while True:
             try:
                 setting, _ = await self._desk.known()
-                version = await self._desk.read(version_of, setting.places.state)
+                version = await self._desk.read(partial(version_of, setting.places.state))
             except (BatchdError, Busy):
                 version = "away"
             if version != self._version:

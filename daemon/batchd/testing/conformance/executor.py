@@ -95,17 +95,6 @@ class ExecutorConformance(PluginConformance):
     `batchd.testing.conformance.executor`, which worker processes must be able to import. They write files into a
     temporary folder of this machine, so nodes must run here, or share it.
 
-    | asked | tests |
-    | --- | --- |
-    | it says how many tasks it takes, and which machines it has | `it_says_how_many…`, `it_names_its_machines` |
-    | results come back, each to its own task, also of 200 at a time | `a_task_comes_back…`, `many_tasks…` |
-    | a task that is given twice runs twice: nothing is remembered | `a_task_that_is_given_twice_runs_twice` |
-    | results are let go once they were given | `results_are_let_go` |
-    | exceptions come back whole, or in words | `what_a_task_raises…`, `what_cannot_travel…` |
-    | the loop goes on; a task that nobody waits for frees its place | `the_event_loop…`, `a_cancellation…` |
-    | a worker that dies is reported | `a_worker_that_dies_is_reported` |
-    | it can be renewed and closed while tasks run | `it_goes_on_when…`, `it_closes_without…` |
-
     That the machine of a task goes away cannot be played here: raise `NodeLost` then, or run the task elsewhere.
     """
 

@@ -30,7 +30,8 @@ _downloads = asyncio.Semaphore(MAX_DOWNLOADS)
 async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
     """A file of the job's results, by its name among `files` of the job."""
     setting = request[SETTING]
-    found = await desk.read(output_file, setting.places, request.match_info["job"], request.match_info["name"])
+    told = request.match_info
+    found = await desk.read(lambda: output_file(setting.places, told["job"], told["name"]))
     async with _downloads:
         file = await asyncio.to_thread(_opened, found.path)
         try:
