@@ -128,10 +128,6 @@ def _stop(value: Json, made: Body) -> None:
         made["stop_sequences"] = stops
 
 
-def _stop_sequences(value: Json, made: Body) -> None:
-    _stop(value, made)
-
-
 def _response_format(value: Json, made: Body) -> None:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "text":
@@ -243,7 +239,7 @@ _TRANSLATED: Mapping[str, Callable[[Json, Body], None]] = {
     "temperature": _number("temperature", 0, 1),
     "top_p": _number("top_p", 0, 1),
     "stop": _stop,
-    "stop_sequences": _stop_sequences,
+    "stop_sequences": _stop,
     "response_format": _response_format,
     "output_config": _output_config,
     "reasoning_effort": _effort,

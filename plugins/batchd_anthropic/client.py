@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import quote
@@ -71,15 +71,14 @@ class Client:
             "timeout": self._timeout(within),
             "headers": {"Content-Length": str(size), "Content-Type": "application/json", "Idempotency-Key": key},
         }
-        try:
-            async with asyncio.timeout(within):
-                answer = await self._send("POST", ("messages", "batches"), options, counted())
-        except FOREIGN as error:
+
+        def cut_off() -> bool:
             # What is cut off before its end is no JSON, and nothing is made of it.
-            failure = of_failure(error, call, self.service, cut_off=sent < size)
-        else:
-            return self._json(answer, call)
-        raise failure
+            return sent < size
+
+        path = ("messages", "batches")
+        answer = await self._send("POST", call, path, options, counted(), within=within, cut_off=cut_off)
+        return self._json(answer, call)
 
     async def ask(self, call: HttpCall, body: bytes, *, key: str) -> Answer:
         """One message: the answer as it came, if it is a success."""
@@ -87,24 +86,15 @@ class Client:
             "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
             "headers": {"Content-Type": "application/json", "Idempotency-Key": key},
         }
-        try:
-            answer = await self._send("POST", ("messages",), options, body)
-        except FOREIGN as error:
-            failure: BatchdError = of_failure(error, call, self.service)
-        else:
-            if 200 <= answer.status < 300:
-                return answer
-            failure = of_answer(answer, call, self.service)
-        raise failure
+        answer = await self._send("POST", call, ("messages",), options, body)
+        if not 200 <= answer.status < 300:
+            raise of_answer(answer, call, self.service)
+        return answer
 
     async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> Answer:
         """One GET of something small, whatever the service answers."""
         options: Any = {"params": dict(query)}
-        try:
-            return await self._send("GET", path, options)
-        except FOREIGN as error:
-            failure = of_failure(error, call, self.service)
-        raise failure
+        return await self._send("GET", call, path, options)
 
     @asynccontextmanager
     async def streaming(self, call: HttpCall, *path: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -147,16 +137,10 @@ class Client:
             await http.aclose()
 
     async def _repeatedly(self, method: str, call: HttpCall, path: tuple[str, ...], options: Any) -> Json:
-        return await with_retries(_PACING, lambda: self._once(method, call, path, options))
+        async def once() -> Json:
+            return self._json(await self._send(method, call, path, options), call)
 
-    async def _once(self, method: str, call: HttpCall, path: tuple[str, ...], options: Any) -> Json:
-        try:
-            answer = await self._send(method, path, options)
-        except FOREIGN as error:
-            failure = of_failure(error, call, self.service)
-        else:
-            return self._json(answer, call)
-        raise failure
+        return await with_retries(_PACING, once)
 
     def _json(self, answer: Answer, call: HttpCall) -> Json:
         if not 200 <= answer.status < 300:
@@ -167,20 +151,34 @@ class Client:
         return decoded
 
     async def _send(
-        self, method: str, path: tuple[str, ...], options: Any, content: bytes | AsyncIterable[bytes] | None = None
+        self,
+        method: str,
+        call: HttpCall,
+        path: tuple[str, ...],
+        options: Any,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        *,
+        within: float | None = None,
+        cut_off: Callable[[], bool] = lambda: False,
     ) -> Answer:
+        """What the service answers, whatever that is."""
         sdk = self._open()
         address = _path(path)
         try:
-            if method == "GET":
-                response = await sdk.get(address, cast_to=httpx2.Response, options=options)
-            elif method == "DELETE":
-                response = await sdk.delete(address, cast_to=httpx2.Response, options=options)
-            else:
-                response = await sdk.post(address, cast_to=httpx2.Response, content=content, options=options)
+            async with asyncio.timeout(within):
+                if method == "GET":
+                    response = await sdk.get(address, cast_to=httpx2.Response, options=options)
+                elif method == "DELETE":
+                    response = await sdk.delete(address, cast_to=httpx2.Response, options=options)
+                else:
+                    response = await sdk.post(address, cast_to=httpx2.Response, content=content, options=options)
         except anthropic.APIStatusError as error:
             return _answer(error.response)
-        return _answer(response)
+        except FOREIGN as error:
+            failure = of_failure(error, call, self.service, cut_off=cut_off())
+        else:
+            return _answer(response)
+        raise failure
 
     def _open(self) -> anthropic.AsyncAnthropic:
         key = self.settings.api_key.for_header()

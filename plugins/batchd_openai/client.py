@@ -67,41 +67,28 @@ class Client:
             self.pacing, lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response))
         )
 
-    async def create(
-        self, call: HttpCall, path: str, body: Mapping[str, Json], *, within: float, headers: Mapping[str, str]
-    ) -> Json:
-        """The answer to the one POST that costs money. It is sent exactly once, whatever the outcome."""
-        options: Any = {"timeout": self._timeout(within), "headers": dict(headers)}
-
-        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
-            async with asyncio.timeout(within):
-                return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), options=options)
-
-        return await self._json(call, send)
-
-    async def upload(
+    async def post_once(
         self,
         call: HttpCall,
         path: str,
-        fields: Mapping[str, str],
-        file: tuple[str, IO[bytes], str],
+        body: Mapping[str, Json],
         *,
         within: float,
         headers: Mapping[str, str],
+        file: tuple[str, IO[bytes], str] | None = None,
     ) -> Json:
-        """The answer to a POST of a file, without retries: only the caller knows what a lost answer left behind.
+        """The answer to a POST without retries: only the caller knows what a lost answer left behind.
 
-        The file is passed open: the SDK would read a path or bytes into memory as a whole.
+        A file is passed open: the SDK would read a path or bytes into memory as a whole.
         """
-        told = {"Content-Type": "multipart/form-data", **headers}
-        options: Any = {"headers": told, "timeout": self._timeout(within)}
+        kind = {"Content-Type": "multipart/form-data"} if file else {}
+        options: Any = {"headers": {**kind, **headers}, "timeout": self._timeout(within)}
+        files = [("file", file)] if file else None
 
         async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
             # A limit for the whole call, since the transport has no write timeout.
             async with asyncio.timeout(within):
-                return await sdk.post(
-                    path, cast_to=httpx2.Response, body=dict(fields), files=[("file", file)], options=options
-                )
+                return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), files=files, options=options)
 
         return await self._json(call, send)
 

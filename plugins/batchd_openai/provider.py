@@ -140,7 +140,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
             body["metadata"] = {**settings.extra_body.get("metadata", {}), **marks}
         call = HttpCall("create a batch", CallKind.CREATE, about=submission.upload)
         headers = {"Idempotency-Key": submission.create_key or submission.key} if settings.idempotency_key else {}
-        answer = await self._client.create(call, "/batches", body, within=submission.timeout, headers=headers)
+        answer = await self._client.post_once(call, "/batches", body, within=submission.timeout, headers=headers)
         batch = unwrap(answer)
         remote = identifier(batch.get("id")) or identifier(batch.get("batch_id"))
         if remote is None:
@@ -268,13 +268,13 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
                     call, "/files", fields, file, submission.size, within=within
                 )
             else:
-                answer = await self._client.upload(
+                answer = await self._client.post_once(
                     call,
                     "/files",
                     {"purpose": settings.purpose},
-                    (name, file, "application/jsonl"),
                     within=within,
                     headers={settings.model_header: submission.model} if settings.model_header else {},
+                    file=(name, file, "application/jsonl"),
                 )
                 uploaded = identifier(unwrap(answer).get("id"))
         if uploaded is None:

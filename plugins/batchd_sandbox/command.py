@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ class _Checked(click.ParamType[Any]):
 
 _DURATION = _Checked("duration", duration)
 _FAULT = _Checked("fault", lambda text: parse(text).text)
+
+
+_option = partial(click.option, show_envvar=True)
 
 
 class _SandboxCommand(click.Command):
@@ -63,65 +67,50 @@ class _SandboxCommand(click.Command):
     cls=_SandboxCommand,
     context_settings={"auto_envvar_prefix": "BATCHD_SANDBOX", "show_default": True, "max_content_width": 110},
 )
-@click.option("--host", default="127.0.0.1", show_envvar=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8089, show_envvar=True, help="Port; 0 for a free one.")
-@click.option(
+@_option("--host", default="127.0.0.1", help="Address to listen on.")
+@_option("--port", type=click.IntRange(0, 65535), default=8089, help="Port; 0 for a free one.")
+@_option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    show_envvar=True,
     help="Folder for all state; a sandbox restarted on it continues. Without it nothing is kept.",
 )
-@click.option(
-    "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY", show_envvar=True,
+@_option(
+    "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY",
     help="A key to accept; may be repeated. Without it any key is accepted.",
 )  # fmt: skip
-@click.option(
-    "--accounts", is_flag=True, show_envvar=True,
+@_option(
+    "--accounts", is_flag=True,
     help="Keys know only their account's files and batches: sk-acme.1 and sk-acme.2 are of one account.",
 )  # fmt: skip
-@click.option(
-    "--idempotent", is_flag=True, show_envvar=True,
+@_option(
+    "--idempotent", is_flag=True,
     help="A create with the Idempotency-Key of an earlier one gives that batch back, as Perplexity does.",
 )  # fmt: skip
-@click.option("--latency", type=_DURATION, default="2s", show_envvar=True, help="How long a batch takes to complete.")
-@click.option(
-    "--instant", is_flag=True, show_envvar=True,
-    help="Answer as fast as possible, in the order of the input: for benchmarks.",
-)  # fmt: skip
-@click.option(
-    "--max-requests", type=click.IntRange(1), default=50_000, show_envvar=True, help="Most requests in a batch."
-)
-@click.option(
-    "--max-bytes", type=click.IntRange(1), default=209_715_200, show_envvar=True, help="Most bytes in an input file."
-)
-@click.option(
-    "--max-enqueued-tokens", type=click.IntRange(1), default=None, show_envvar=True,
+@_option("--latency", type=_DURATION, default="2s", help="How long a batch takes to complete.")
+@_option("--instant", is_flag=True, help="Answer as fast as possible, in the order of the input: for benchmarks.")
+@_option("--max-requests", type=click.IntRange(1), default=50_000, help="Most requests in a batch.")
+@_option("--max-bytes", type=click.IntRange(1), default=209_715_200, help="Most bytes in an input file.")
+@_option(
+    "--max-enqueued-tokens", type=click.IntRange(1), default=None,
     help="Most prompt tokens in unfinished batches, per model. Without it there is no limit.",
 )  # fmt: skip
-@click.option(
-    "--batches/--no-batches", default=True, show_envvar=True,
+@_option(
+    "--batches/--no-batches", default=True,
     help="Whether there are files and batches. Without them it plays a service that has live calls only.",
 )  # fmt: skip
-@click.option(
-    "--outputs-kept", type=_DURATION, default="30d", show_envvar=True,
+@_option(
+    "--outputs-kept", type=_DURATION, default="30d",
     help="How long files of answers are kept, unless output_expires_after asks for less; then they are gone.",
 )  # fmt: skip
-@click.option(
-    "--calls-per-second", type=click.FloatRange(0.01), default=None, show_envvar=True,
+@_option(
+    "--calls-per-second", type=click.FloatRange(0.01), default=None,
     help="Most live calls a second; more are refused with status 429. Without it there is no limit.",
 )  # fmt: skip
-@click.option("--live-latency", type=_DURATION, default="0s", show_envvar=True, help="How long a live call takes.")
-@click.option(
-    "--models", "models", multiple=True, default=DEFAULT_MODELS, show_envvar=True,
-    help="A model to list; may be repeated.",
-)  # fmt: skip
-@click.option(
-    "--any-model/--listed-models-only", default=True, show_envvar=True,
-    help="Whether models that are not listed are accepted.",
-)  # fmt: skip
-@click.option(
-    "--fault", "faults", type=_FAULT, multiple=True, envvar="BATCHD_SANDBOX_FAULT", show_envvar=True,
+@_option("--live-latency", type=_DURATION, default="0s", help="How long a live call takes.")
+@_option("--models", "models", multiple=True, default=DEFAULT_MODELS, help="A model to list; may be repeated.")
+@_option("--any-model/--listed-models-only", default=True, help="Whether models that are not listed are accepted.")
+@_option(
+    "--fault", "faults", type=_FAULT, multiple=True, envvar="BATCHD_SANDBOX_FAULT",
     help="A fault from the start; may be repeated. See the table below.",
 )  # fmt: skip
 def sandbox(folder: Path | None, **options: Any) -> None:
