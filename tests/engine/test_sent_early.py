@@ -149,6 +149,32 @@ async def test_useless_answers_hold_the_job_while_it_is_planned(tmp_path: Path) 
     assert answers(house, "may") == ["fine"] * 200
 
 
+async def test_approved_useless_answers_are_kept_and_the_rest_is_asked(tmp_path: Path) -> None:
+    house = household(tmp_path, replace(ROUTE, part_rows=25, identical_rows="each"), most=25)
+    house.service.answer = lambda _: "I'm sorry, but I can't assist with that request."
+    house.drop("reviews/may.csv", csv(*map(str, range(100))))
+    async with house.living() as living:
+        await living.take_in()
+        await drain(living)
+        await order(living, "approve", (await the_job(living)).id)
+        await drain(living)
+        assert (await the_job(living)).state is JobState.DONE
+    assert house.service.executed.total() == 100
+
+
+async def test_a_job_that_stops_while_it_is_planned_is_admitted_after_a_retry(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    house.drop("reviews/may.csv", csv(*WORDS))
+    async with house.living() as living:
+        job = await until_sent(living)
+        await living.context.store.jobs.failed(job, "worker_died", "it crashed")
+        await order(living, "retry", job.id)
+        await drain(living)
+    assert answers(house, "may") == [f"re: Review: {word}" for word in WORDS]
+    assert house.service.executed.total() == len(set(WORDS))
+    assert sum(isinstance(event, JobPlanned) for event in house.events) == 1
+
+
 async def test_a_cancelled_job_sends_no_more(tmp_path: Path) -> None:
     house = household(tmp_path)
     house.drop("reviews/may.csv", csv(*WORDS))

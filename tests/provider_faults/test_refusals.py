@@ -12,7 +12,7 @@ import pytest
 
 from batchd.app.once import RunOutcome
 from batchd.contracts import Limits
-from batchd.domain.lifecycle import Submit, Upload
+from batchd.domain.lifecycle import BatchAction, Plan, Submit, Upload
 from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.domain.subjects import Subject
@@ -303,6 +303,34 @@ async def test_what_is_under_way_by_the_old_route_does_not_stop_the_job_again(ma
             await pair.drain(daemon)
     assert len(pair.rows()) == 40
     assert len(pair.rows("april")) == 1
+
+
+@ROUTE
+async def test_a_file_that_is_planned_meanwhile_stops_after_one_batch(make_pair: MakePair) -> None:
+    route = replace(TEMPLATE, params={"temperature": 1}, part_rows=10)
+    pair = await make_pair("line:param:param=temperature", routes=[route], limits=Limits(max_requests=10))
+    pair.household.drop("reviews/may.csv", csv_of(FORTY))
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+
+        async def the_state() -> JobState:
+            return (await daemon.context.store.jobs.get(await job_of(pair))).state
+
+        async def carry_out(*later: type) -> None:
+            due = (await daemon.engine.look()).due
+            chosen = min(due, key=lambda each: isinstance(each.action, later))
+            await daemon.engine.perform(chosen)
+            pair.done.append(chosen.action)
+
+        while "Submit" not in calls(pair):
+            await carry_out(Plan)
+        assert await the_state() is JobState.PLANNING
+        pair.household.clock.advance(1.0)
+        while await the_state() is JobState.PLANNING:
+            await carry_out(BatchAction)
+        await pair.drain(daemon)
+        assert await the_state() is JobState.FAILED
+        assert calls(pair) == {"Upload": 1, "Submit": 1}
 
 
 @ACCOUNT

@@ -44,7 +44,8 @@ class Job:
     the columns of its own alone.
 
     Of a large file, the first `early_rows` may be sent while the others are planned; once the first `early_from` are
-    planned, these may be sent, too. None: what is not sent yet waits until the job is admitted.
+    planned, these may be sent, too. None: what is not sent yet waits until the job is admitted. `planned_at` is then
+    when the first were planned.
     """
 
     id: str

@@ -20,7 +20,8 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     account = await context.store.money.account(job, currency=currency)
     if account.whole >= MAX_AMOUNT:
         return f"Job {job.id} is still held: {job.reason}."
-    unknown = job.terms is None or account.unlimited > 0
+    # Of a file that was held while it was planned, the rest is in no sum.
+    unknown = job.terms is None or account.unlimited > 0 or job.early_rows > 0
     most = MAX_AMOUNT if unknown else account.whole
     if up_to is not None:
         allowed = counted(up_to, currency)

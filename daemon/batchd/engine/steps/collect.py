@@ -149,8 +149,7 @@ async def _refused_as_a_whole(
         return  # they may hold answers; the last of them decides
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     moved = asked.provider != (await context.store.jobs.get(job.id)).route.provider
-    planned_at = job.accepted_at if job.early_rows else job.planned_at
-    if batch is None or planned_at is None or batch.created_at < planned_at or moved:
+    if batch is None or job.planned_at is None or batch.created_at < job.planned_at or moved:
         return  # by the route of before: it was changed, and the job goes on by the new one
     if not job.cancelled and not any(each.ok for each in parts):
         await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)

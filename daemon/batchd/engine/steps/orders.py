@@ -214,7 +214,8 @@ async def _go_on(context: Context, job: Job) -> str:
     if job.reason_code == PROVIDER_REFUSED and (route := changed_route(context, job)) is not None:
         await go_on_by(context, job, route)
         return f"Job {job.id} goes on, by the route {route.name} as it is configured now."
-    state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if job.planned_at else JobState.PLANNING
+    admitted = job.planned_at is not None and not job.early_rows
+    state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if admitted else JobState.PLANNING
     parts = [replace(part, worker_crashes=0) for part in await context.store.jobs.parts(job.id) if part.worker_crashes]
     event = JobRetried(job=job.id, rows=job.rows or 0)
     await context.store.jobs.revive(

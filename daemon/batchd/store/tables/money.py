@@ -105,11 +105,11 @@ class Money(StoreTable):
                 "estimated_cost": min(account.whole, MAX_AMOUNT)
                 if terms is not None and not account.unlimited
                 else None,
-                "planned_at": tx.now,
+                "planned_at": found[0]["planned_at"] if found[0]["early_rows"] else tx.now,
                 "early_rows": 0,
                 "early_from": None,
             }
-            if found[0]["planned_at"] is None:
+            if found[0]["planned_at"] is None or found[0]["early_rows"]:
                 tx.record(event)
             refusal = _new_question(tx, job_of(found[0]), account) or find_refusal(account)
             if refusal is None:
@@ -130,7 +130,10 @@ class Money(StoreTable):
 
         def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.PLANNING, "early_from": job.early_from, "cancelled": 0}
-            columns = {"terms": to_json(terms.to_json()) if terms else None, "early_rows": rows, "early_from": 2 * rows}
+            columns: dict[str, object] = {"early_rows": rows, "early_from": 2 * rows}
+            columns["terms"] = to_json(terms.to_json()) if terms else None
+            if not job.early_rows:
+                columns["planned_at"] = tx.now
             if tx.update("jobs", where, **columns):
                 for first, cost in most.items():
                     tx.update("parts", {"job": job.id, "first": first}, reserved=min(cost, MAX_AMOUNT))
@@ -174,7 +177,7 @@ class Money(StoreTable):
 
         def change(tx: Transaction) -> None:
             where = {"id": job.id, "state": JobState.HELD}
-            if tx.update("jobs", where, state=JobState.PLANNING, approved=most):
+            if tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
                 note_approval(tx, event)
 
         await self._database.write(change)
