@@ -24,8 +24,7 @@ SECTIONS = {
     "To set up": ("backup", "restore", "web", "new-plugin", "config", "completion"),
 }
 MODULES = {
-    **dict.fromkeys(("approve", "cancel", "retry", "skip-sink", "resolve", "purge"), "orders"),
-    **dict.fromkeys(("pause", "resume"), "pausing"),
+    **dict.fromkeys(("approve", "cancel", "retry", "skip-sink", "resolve", "purge", "pause", "resume"), "orders"),
     "restore": "backup",
     "try": "trying",
 }

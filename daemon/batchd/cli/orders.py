@@ -1,9 +1,9 @@
-"""`batchd approve`, `cancel`, `retry`, `skip-sink`, `resolve`, `purge`: orders, left for the daemon in the database."""
+"""`batchd approve`, `cancel`, `retry` and so on: orders, left for the daemon in the database."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -43,7 +43,7 @@ def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool
     from ..orders.values import Approve
 
     most = None if up_to is None else _amount(up_to)
-    return leave(call, [Approve(job, most) for job in _jobs(call, jobs)], as_json=as_json)
+    return _leave(call, [Approve(job, most) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -64,7 +64,7 @@ def cancel(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """
     from ..orders.values import Cancel
 
-    return leave(call, [Cancel(job) for job in _jobs(call, jobs)], as_json=as_json)
+    return _leave(call, [Cancel(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command()
@@ -85,7 +85,7 @@ def retry(call: Call, jobs: Sequence[str], *, as_json: bool) -> int:
     """
     from ..orders.values import Retry
 
-    return leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
+    return _leave(call, [Retry(job) for job in _jobs(call, jobs)], as_json=as_json)
 
 
 @click.command("skip-sink")
@@ -107,7 +107,7 @@ def skip_sink(call: Call, job: str, sink: str, *, as_json: bool) -> int:
     """
     from ..orders.values import SkipSink
 
-    return leave(call, [SkipSink(each, sink) for each in _jobs(call, [job])], as_json=as_json)
+    return _leave(call, [SkipSink(each, sink) for each in _jobs(call, [job])], as_json=as_json)
 
 
 @click.command()
@@ -137,7 +137,7 @@ def resolve(call: Call, batch: str, *, found: str | None, absent: bool, as_json:
     from ..status.finding import find_batch
 
     key = find_batch(call.places().state, batch).key
-    return leave(call, [Resolve(key, found or None)], as_json=as_json)
+    return _leave(call, [Resolve(key, found or None)], as_json=as_json)
 
 
 @click.command()
@@ -175,7 +175,67 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
             f"Delete all that batchd and the provider keep of {what}? This cannot be undone.", err=True
         ):
             return 1
-    return leave(call, [Purge(job.id) for job in found], as_json=as_json, answer_within=PURGE_WITHIN)
+    return _leave(call, [Purge(job.id) for job in found], as_json=as_json, answer_within=PURGE_WITHIN)
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+@pass_call
+def pause(call: Call, name: str | None, *, as_json: bool) -> int:
+    """Send nothing new: at all, or to a provider or of a route NAME.
+
+    It stays so until `batchd resume`, through restarts too. Files are taken and prepared as before. Batches that a
+    provider has are collected and delivered, and live calls under way end. What has not been sent waits. If a provider
+    and a route have the same name, write provider:NAME or route:NAME.
+
+    \b
+    Examples:
+      batchd pause
+      batchd pause holysheep
+      batchd pause route:reviews
+    """
+    from ..orders.values import Pause
+
+    return _leave(call, [Pause(_what(call, name))], as_json=as_json)
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+@pass_call
+def resume(call: Call, name: str | None, *, as_json: bool) -> int:
+    """Send again: all, or to the provider or of the route NAME.
+
+    \b
+    Examples:
+      batchd resume
+      batchd resume holysheep
+    """
+    from ..orders.values import Resume
+
+    return _leave(call, [Resume(_what(call, name))], as_json=as_json)
+
+
+def _what(call: Call, name: str | None) -> str:
+    """What NAME is, as the order says it."""
+    from ..config import toml as toml_text
+    from ..domain.subjects import EVERYTHING
+
+    if name is None:
+        return EVERYTHING
+    data = toml_text.read(call.config_path).data
+    known: dict[str, Collection[str]] = {kind: data.get(f"{kind}s", {}) for kind in ("provider", "route")}
+    kind, colon, rest = name.partition(":")
+    if colon and kind in known and rest in known[kind]:
+        return f"{kind} {rest}"
+    found = [each for each, names in known.items() if name in names]
+    if len(found) == 1:
+        return f"{found[0]} {name}"
+    if found:
+        raise click.UsageError(f"A provider and a route are called {name}: write provider:{name} or route:{name}.")
+    names = sorted({*known["provider"], *known["route"]})
+    raise click.UsageError(f"The configuration has no provider or route {name}. It has {', '.join(names)}.")
 
 
 def _amount(text: str) -> str:
@@ -194,7 +254,7 @@ def _jobs(call: Call, words: Sequence[str]) -> list[str]:
     return [job.id for job in find_jobs(call.places().state, words)]
 
 
-def leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
+def _leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
     """Leave orders and print the answers: 1 if the daemon refused one."""
     from ..orders.leaving import ANSWER_WITHIN, Sender, leave_orders
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..domain.words import proposal
 from ..errors import ConfigError
 from ..model import Limits
-from ..plugin.catalogue import Catalogue, Role
+from ..plugin.catalogue import Catalogue
 from ..plugin.validation import check
 from . import toml as toml_text
 from .plugin_tables import PluginTables
@@ -33,5 +33,4 @@ def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
     problems.add_faults(("providers", name), faults)
     if provider is None or problems:
         problems.stop()
-    offered = getattr(catalogue.factory(Role.PROVIDER, provider.plugin), "limits", None)
-    return provider.limits(offered if isinstance(offered, Limits) else Limits())
+    return provider.limits(catalogue.limits_of(provider.plugin) or Limits())

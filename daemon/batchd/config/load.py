@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from ..contracts import BatchProvider, LiveProvider
-from ..domain.routing import Route
+from ..domain.routing import PluginSpec, Route
 from ..domain.words import Keys
 from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
@@ -94,6 +94,11 @@ class Config:
     web: WebTable
     plugin_dir: Path | None
     warnings: tuple[str, ...]
+
+    def here(self, spec: PluginSpec) -> PluginSpec:
+        """The plugin as a worker process finds it."""
+        plugin_dir = str(self.plugin_dir) if self.plugin_dir else None
+        return replace(spec, plugin_dir=plugin_dir, disabled=frozenset(self.plugins.disabled))
 
     def spending_limits(self) -> SpendingLimits:
         """The budget, in subunits."""

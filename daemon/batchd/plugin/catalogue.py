@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from ..contracts import Settings
+    from ..model import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,19 @@ class Catalogue:
         if not (isinstance(settings, type) and issubclass(settings, Settings)):
             raise PluginError(f"{_about(offer)} has Settings that are not a subclass of batchd.Settings.")
         return settings
+
+    def settings(self, role: str, kind: str, table: Mapping[str, Any]) -> Any:
+        """The checked settings of the kind, None if they are wrong."""
+        from .validation import check
+
+        return check(self.settings_type(role, kind), table)[0]
+
+    def limits_of(self, provider: str) -> Limits | None:
+        """The limits that the class of this kind of provider has, None if it tells none."""
+        from ..model import Limits
+
+        offered = getattr(self.factory(Role.PROVIDER, provider), "limits", None)
+        return offered if isinstance(offered, Limits) else None
 
     def create(self, role: str, kind: str, settings: Mapping[str, Any]) -> Any:
         """A new object of the kind. Raises PluginError, which names the plugin; batchd's own errors pass through."""

@@ -32,6 +32,7 @@ ANSWER_WITHIN = 30.0
 MAX_FORM = 64_000
 """Bytes of a body that is no upload."""
 SAFE = frozenset({"GET", "HEAD"})
+_USUAL = {404: "There is no such page.", 405: "This address does not take that.", 413: "That is too large."}
 _STATUSES: Mapping[type[BatchdError], int] = {NotFound: 404, NoResults: 409, StateUnusable: 503}
 
 ENDPOINTS: web.AppKey[Mapping[tuple[str, str], Endpoint]] = web.AppKey("endpoints", Mapping)
@@ -71,7 +72,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if other.status < 400:
             raise
         allowed = {"Allow": other.headers["Allow"]} if "Allow" in other.headers else {}
-        return await _refusal(request, Refused(other.status, _usual(other), headers=allowed))
+        return await _refusal(
+            request, Refused(other.status, _USUAL.get(other.status, str(other.reason)), headers=allowed)
+        )
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as fault:
@@ -154,16 +157,6 @@ def require_form_token(request: web.Request, visitor: Visitor, given: str) -> No
     """Refuse a form that was not made for this session."""
     if not same(given, request[KEYS].form_token(visitor.key, visitor.cookie)):
         raise Refused(403, "This form is too old. Go back, load the page again, then repeat it.")
-
-
-def _usual(other: web.HTTPException) -> str:
-    if other.status == 404:
-        return "There is no such page."
-    if other.status == 405:
-        return "This address does not take that."
-    if other.status == 413:
-        return "That is too large."
-    return str(other.reason)
 
 
 async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse:

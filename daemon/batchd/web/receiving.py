@@ -21,7 +21,6 @@ from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
 from ..files import make_folder, move_without_replacing, named
 from ..status.uploads import ReceivedFile
 from .answers import Refused
-from .backend import Setting
 from .desk import Desk
 from .guard import SETTING, require_form_token
 from .visitor import Visitor
@@ -55,15 +54,12 @@ class Received:
 
 async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> Received:
     """Write the file beside its place in the inbox, then give it its name there. Refused, in words."""
-    setting = request[SETTING]
-    require_route(setting, route)
-    cleaned = clean_name(name)
+    setting, cleaned = request[SETTING], _required(request, route, name)
     target = await asyncio.to_thread(desk.backend.inbox_place, cleaned, route)
     inbox = setting.inbox
     if not target.is_relative_to(inbox):
         raise Refused(400, "This is no name for a file.")
-    most = setting.web.max_upload
-    require_size(request, most)
+    most = require_size(request)
     async with _uploads:
         received = await _write(target, inbox, source, most)
     desk.backend.dropped()
@@ -73,17 +69,14 @@ async def receive(desk: Desk, request: web.Request, route: str, name: str, sourc
 @contextlib.asynccontextmanager
 async def received_aside(request: web.Request, route: str, name: str) -> AsyncIterator[Path]:
     """The body as a file of this name in a folder of its own, for as long as the block runs. Refused, in words."""
-    setting = request[SETTING]
-    require_route(setting, route)
-    cleaned = clean_name(name)
-    require_size(request, setting.web.max_upload)
+    cleaned, most = _required(request, route, name), require_size(request)
     async with _uploads:
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="batchd-received-")
         try:
             path = Path(folder, cleaned)
             try:
                 with path.open("wb") as file:  # noqa: ASYNC230  # a new file: this waits for nothing
-                    await pour(request.content.read, file, setting.web.max_upload)
+                    await pour(request.content.read, file, most)
             except OSError as error:
                 raise Refused(507, f"There is no room for the file: {error.strerror}.") from None
             yield path
@@ -91,18 +84,22 @@ async def received_aside(request: web.Request, route: str, name: str) -> AsyncIt
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def require_route(setting: Setting, route: str) -> None:
-    """Refuse a route that is not there, and say which are."""
-    if route not in setting.routes:
-        raise Refused(404, f"There is no route “{route}”. There are: {', '.join(setting.routes)}.")
+def _required(request: web.Request, route: str, name: str) -> str:
+    """The name as it is to be. Refuses a route that is not there, and says which are."""
+    routes = request[SETTING].routes
+    if route not in routes:
+        raise Refused(404, f"There is no route “{route}”. There are: {', '.join(routes)}.")
+    return clean_name(name)
 
 
-def require_size(request: web.Request, most: int) -> None:
-    """Refuse a body that says itself that it is too large, and one for which there is no turn."""
+def require_size(request: web.Request) -> int:
+    """The most that may come. Refuses a body that says itself that it is larger, and one for which there is no turn."""
+    most = request[SETTING].web.max_upload
     if (request.content_length or 0) > most + PIECE:
         raise _too_large(most)
     if _uploads.locked():
         raise Refused(503, "Too many files are being uploaded. Try again in a moment.", headers={"Retry-After": "10"})
+    return most
 
 
 async def pour(source: Source, file: IO[bytes], most: int) -> int:

@@ -88,12 +88,14 @@ class Words:
         return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
     def received(self, at: float) -> str:
-        gone = self.now - at
-        return self.say("received_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("received_now")
+        return self._ago("received", at)
 
     def finished(self, at: float) -> str:
+        return self._ago("finished", at)
+
+    def _ago(self, what: str, at: float) -> str:
         gone = self.now - at
-        return self.say("finished_ago", time=self.language.duration(gone)) if gone >= 60 else self.say("finished_now")
+        return self.say(f"{what}_ago", time=self.language.duration(gone)) if gone >= 60 else self.say(f"{what}_now")
 
     def size(self, size: int) -> str:
         for unit in ("B", "kB", "MB", "GB"):

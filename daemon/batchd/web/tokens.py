@@ -59,9 +59,7 @@ def make_token(state: Path, role: WebRole) -> str:
     token = secrets.token_urlsafe(32)
     remember(token)
     make_folder(state)
-    kept = {**_stored(state), role.value: digest_of(token).hex()}
-    with replacing(state / WEB_TOKENS, mode=0o600) as file:
-        file.write(json.dumps(kept, indent=2).encode() + b"\n")
+    _store(state, {**_stored(state), role.value: digest_of(token).hex()})
     return token
 
 
@@ -70,9 +68,13 @@ def remove_token(state: Path, role: WebRole) -> bool:
     kept = dict(_stored(state))
     if kept.pop(role.value, None) is None:
         return False
+    _store(state, kept)
+    return True
+
+
+def _store(state: Path, kept: Mapping[str, str]) -> None:
     with replacing(state / WEB_TOKENS, mode=0o600) as file:
         file.write(json.dumps(kept, indent=2).encode() + b"\n")
-    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ from ...money.price_list import PriceList
 from ...money.pricing import Terms
 from ...money.sampling import PIECE
 from ...plugin.catalogue import Catalogue
-from ...plugin.validation import check as validated
 from ...requests.param_rules import param_notes
 from ...store.reading.history import history_of
 from ...system.clock import Clock
@@ -286,7 +285,7 @@ class Estimating:
 
     def _settings(self, provider: str) -> object:
         table = self.config.providers[provider]
-        return validated(self.catalogue.settings_type("provider", table.plugin), table.settings)[0]
+        return self.catalogue.settings("provider", table.plugin, table.settings)
 
     def _address(self, provider: str) -> str:
         return str(getattr(self._settings(provider), "base_url", ""))
@@ -313,9 +312,7 @@ class Estimating:
 
     def _count(self, file: Path, route: Route, choices: Sequence[Choice]) -> Counted:
         table = self.config.providers[route.provider]
-        offered = getattr(self.catalogue.factory("provider", table.plugin), "limits", Limits())
-        plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
-        disabled = frozenset(self.config.plugins.disabled)
+        limits = table.limits(self.catalogue.limits_of(table.plugin) or Limits())
         steps = [step.above for each in choices if each.terms for step in each.terms.steps]
         with tempfile.TemporaryDirectory(prefix="batchd-estimate-") as folder:
             return self.counting(
@@ -324,11 +321,11 @@ class Estimating:
                     name=file.name,
                     folder=Path(folder),
                     formats=route.formats,
-                    reader=replace(route.reader or PluginSpec(""), plugin_dir=plugin_dir, disabled=disabled),
-                    builder=replace(route.prompt, plugin_dir=plugin_dir, disabled=disabled),
+                    reader=self.config.here(route.reader or PluginSpec("")),
+                    builder=self.config.here(route.prompt),
                     common=route.common_body(),
                     endpoint=route.endpoint,
-                    max_line_bytes=table.limits(offered if isinstance(offered, Limits) else Limits()).max_line_bytes,
+                    max_line_bytes=limits.max_line_bytes,
                     models={_way(each.model): each.model for each in choices},
                     # What a correction may lift over a step is priced by itself, too.
                     long=int(min(steps) / MAX_FACTOR) if steps else None,

@@ -46,8 +46,8 @@ def record(made: Estimate) -> dict[str, Any]:
         "limits": [
             {
                 "limit": each.name,
-                "allowed": each.allowed / unit(made.currency),
-                "left": each.left / unit(made.currency),
+                "allowed": units(each.allowed, made.currency),
+                "left": units(each.left, made.currency),
             }
             for each in made.limits
         ],
@@ -60,10 +60,9 @@ def _step(step: Estimate) -> dict[str, Any]:
 
 
 def _chain(chain: ChainCost, currency: str) -> dict[str, Any]:
-    one = unit(currency)
     return {
-        "likely": None if chain.likely is None else chain.likely / one,
-        "most": None if chain.most is None else chain.most / one,
+        "likely": units(chain.likely, currency),
+        "most": units(chain.most, currency),
         "held_before": None if chain.may else chain.held_before,
         "may_be_held_before": chain.held_before,
         "reason": chain.reason or None,
@@ -84,7 +83,9 @@ def _record(each: Quote, made: Estimate) -> dict[str, Any]:
 
 
 def _span(span: Span | None, currency: str) -> dict[str, float | None] | None:
-    if span is None:
-        return None
-    one = unit(currency)
-    return {"likely": span.likely / one, "most": None if span.most is None else span.most / one}
+    return None if span is None else {"likely": units(span.likely, currency), "most": units(span.most, currency)}
+
+
+def units(subunits: int | None, currency: str) -> float | None:
+    """An amount for machines: in units of the currency, None if it is not known."""
+    return None if subunits is None else subunits / unit(currency)

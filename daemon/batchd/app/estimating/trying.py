@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from ...config.load import Config
@@ -199,8 +198,6 @@ class Trying:
     def _read(
         self, file: Path, route: Route, number: int, jobs: Sequence[str], *, spread: bool
     ) -> tuple[ReadDone, list[str], list[bytes], list[int]]:
-        plugin_dir = str(self.config.plugin_dir) if self.config.plugin_dir else None
-        here = partial(replace, plugin_dir=plugin_dir, disabled=frozenset(self.config.plugins.disabled))
         with tempfile.TemporaryDirectory(prefix="batchd-try-") as folder:
             target = Path(folder) / "rows.jsonl"
             done = read(
@@ -209,8 +206,8 @@ class Trying:
                     name=file.name,
                     target=str(target),
                     part_rows=route.part_rows,
-                    reader=here(route.reader or PluginSpec("")),
-                    builder=here(route.prompt),
+                    reader=self.config.here(route.reader or PluginSpec("")),
+                    builder=self.config.here(route.prompt),
                     read_timeout=self.config.workers.read_timeout,
                     formats=route.formats,
                     max_file_bytes=route.max_file_bytes,

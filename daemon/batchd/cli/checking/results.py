@@ -22,7 +22,6 @@ from ...files import group_id
 from ...money.price_list import PriceList
 from ...plugin.catalogue import Catalogue
 from ...plugin.kept_off import not_loaded
-from ...plugin.validation import check as validated
 from ...secrets.known import covered
 from ...secrets.references import Secret, secrets_in
 from ...status.daemon import running
@@ -98,7 +97,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         if route.rights is not None and route.rights.group is not None:
             yield group_result(f"route {route.name}", route.rights.group)
     for name, table in config.providers.items():
-        made, _ = validated(catalogue.settings_type("provider", table.plugin), table.settings)
+        made = catalogue.settings("provider", table.plugin, table.settings)
         for secret in secrets_in(made):
             yield _key(f"provider {name}", secret)
         yield from service_results(config, name, catalogue)
@@ -145,8 +144,7 @@ def _refused(config: Config) -> Iterator[CheckResult]:
 
 
 def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
-    made, _ = validated(catalogue.settings_type(role, table.plugin), table.settings)
-    for secret in secrets_in(made):
+    for secret in secrets_in(catalogue.settings(role, table.plugin, table.settings)):
         yield _key(subject, secret)
 
 

@@ -9,7 +9,6 @@ from ...config.load import Config
 from ...config.provider_table import ProviderTable
 from ...config.service_table import ServiceTable
 from ...config.services import all_services
-from ...contracts import Limits
 from ...domain.words import nearest
 from ...errors import PluginError
 from ...plugin.catalogue import Catalogue
@@ -46,8 +45,8 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
 def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
     """A service that is not named, whose limits are below what batchd would send it."""
     host = urlsplit(str(table.settings.get("base_url", ""))).hostname
-    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
-    if host is None or table.mode == "live" or not isinstance(offered, Limits):
+    offered = catalogue.limits_of(table.plugin)
+    if host is None or table.mode == "live" or offered is None:
         return
     packing = table.packing(offered)
     try:
@@ -65,7 +64,7 @@ def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
 
 
 def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
-    offered = getattr(catalogue.factory("provider", table.plugin), "limits", None)
+    offered = catalogue.limits_of(table.plugin)
     service = table.known_service
     for name in _LIMITS:
         wanted = getattr(table, name)
@@ -79,7 +78,7 @@ def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
                     f"refuse each batch that is larger. Leave {name} out, or write at most {known:,}."
                 )
             continue
-        most = getattr(offered, name) if isinstance(offered, Limits) else None
+        most = getattr(offered, name) if offered is not None else None
         # A service takes 200 MB where the plugin sends half of it, to be on the safe side.
         most = MAX_SERVICE_BYTES if name == "max_bytes" and most is not None else most
         if most is not None and wanted > most:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...answers.agreement import Agreement, agreement
+from ...app.estimating.record import units
 from ...model import Json, Usage
 from ...money.lanes import Lane
-from ...money.pricing import unit
 from ...status.formatting import count, money, one_line
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def record(plan: TryPlan, tried: Sequence[Tried]) -> dict[str, Any]:
 
 def _column(plan: TryPlan, tried: Tried) -> dict[str, Any]:
     column: Column = tried.column
-    one, found, all_of_it = unit(plan.estimate.currency), tried.record, whole(plan, tried)
+    found, all_of_it, currency = tried.record, whole(plan, tried), plan.estimate.currency
     return {
         "provider": column.route.provider,
         "model": column.route.model,
@@ -157,10 +157,7 @@ def _column(plan: TryPlan, tried: Tried) -> dict[str, Any]:
         ],
         "ok": 0 if found is None else found.ok,
         "reused": 0 if found is None else found.reused,
-        "cost": None if found is None or found.cost is None else found.cost / one,
-        "whole": {
-            "batch": None if all_of_it.batch is None else all_of_it.batch / one,
-            "live": None if all_of_it.live is None else all_of_it.live / one,
-        },
+        "cost": None if found is None else units(found.cost, currency),
+        "whole": {"batch": units(all_of_it.batch, currency), "live": units(all_of_it.live, currency)},
         "reason": tried.trouble,
     }
