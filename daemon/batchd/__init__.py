@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .archives import UnpackLimits as UnpackLimits
     from .bodies.thinking import without_thinking as without_thinking
     from .bodies.usage import read_usage as read_usage
+    from .bounded_answers import HTTP_ERRORS as HTTP_ERRORS
     from .bounded_answers import AnswerTooLarge as AnswerTooLarge
     from .bounded_answers import BoundedAnswers as BoundedAnswers
     from .bounded_answers import arriving as arriving
@@ -117,7 +118,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": "read_output_line",
     "archives": "Archive UnpackLimits",
-    "bounded_answers": "AnswerTooLarge BoundedAnswers arriving",
+    "bounded_answers": "HTTP_ERRORS AnswerTooLarge BoundedAnswers arriving",
     "bodies.thinking": "without_thinking",
     "bodies.usage": "read_usage",
     "calls": "BatchesFound FindsBatches LiveAnswer LiveCall",

@@ -10,10 +10,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, ClassVar
 
+import aiohttp
 import httpx2
 
 from .errors import BatchdError
 
+HTTP_ERRORS: tuple[type[Exception], ...] = (
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.CookieConflict,
+    httpx2.StreamError,
+    aiohttp.ClientError,
+    OSError,
+)
+"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 """Headers that are not true of a decoded body."""
 

@@ -11,10 +11,17 @@ import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
 
-from .errors import BatchdError, CannotFind, NotSent, ProviderError, RejectedError, TransientError
+from .errors import BatchdError, CannotFind, NotSent, ProviderError, RejectedError, SubmissionRefused, TransientError
 from .network_faults import NetworkFault
 from .secrets.known import covered
+
+if TYPE_CHECKING:
+    from .model import Problem
+
+_MAX_TEXT = 500
+"""Letters of what a service says that a message quotes."""
 
 
 class CallKind(Enum):
@@ -41,6 +48,11 @@ class HttpCall:
 @dataclass(frozen=True)
 class HttpService:
     """The service, for messages, which may contain no secret."""
+
+    no_such_call: ClassVar[frozenset[int]] = frozenset({404, 405, 410, 501})
+    """Statuses of a service that does not know the call, or what it is about."""
+    passing: ClassVar[frozenset[int]] = frozenset({408, 409, 425, 429})
+    """Statuses that pass, besides those from 500 on."""
 
     base_url: str
     key_where: str
@@ -121,6 +133,25 @@ class HttpService:
         """What it refused, as a sentence. `text` ends its own."""
         return f"{self.base_url} answered with status {status} when asked to {call.what}: {text}"
 
+    def refused(
+        self,
+        status: int,
+        refusal: str,
+        call: HttpCall,
+        *,
+        problems: Sequence[Problem] = (),
+        wait: float | None = None,
+        answered: bool = False,
+    ) -> BatchdError:
+        """The error for a refusal that is neither about the key, the account nor the address."""
+        if status in self.passing or status >= 500:
+            return TransientError(refusal, retry_after=wait, answered=answered)
+        if call.kind is CallKind.LOOK:
+            return self.cannot_look(refusal)
+        if call.kind in {CallKind.UPLOAD, CallKind.CREATE}:
+            return SubmissionRefused(refusal, problems=problems)
+        return ProviderError(refusal)
+
     def key_refused(self, status: int, text: str, call: HttpCall) -> RejectedError:
         """The error for a key that is not valid, or may not do this."""
         return RejectedError(
@@ -134,6 +165,12 @@ class HttpService:
             f"The account at {self.base_url} that the key from {self.key_where} belongs to "
             f"{'cannot pay' if 'credit' in advice else 'is refused'} (status {status}: {text}) {advice}"
         )
+
+    @staticmethod
+    def sentence(text: str) -> str:
+        """The beginning of what a service says, with an end."""
+        text = text[:_MAX_TEXT]
+        return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
     @staticmethod
     def cannot_look(refusal: str) -> CannotFind:

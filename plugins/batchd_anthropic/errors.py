@@ -18,12 +18,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import anthropic
-import httpx2
 import msgspec
 
 from batchd import (
+    HTTP_ERRORS,
     AnswerTooLarge,
     BatchdError,
     CallKind,
@@ -36,7 +35,6 @@ from batchd import (
     ProviderError,
     RejectedError,
     RemoteMissing,
-    SubmissionRefused,
     TooManyCalls,
     TransientError,
     account_advice,
@@ -46,19 +44,11 @@ from batchd import (
 
 from .answers import error_of
 
-FOREIGN: tuple[type[Exception], ...] = (
-    anthropic.AnthropicError,
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    httpx2.StreamError,
-    aiohttp.ClientError,
-    OSError,
-)
-"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
+FOREIGN: tuple[type[Exception], ...] = (anthropic.AnthropicError, *HTTP_ERRORS)
+"""Everything that a call may raise."""
 _TOO_MANY = frozenset({429, 503, 529})
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
 """Statuses of what stands before the service: it may have got the call all the same, and work on it."""
-_PASSING = frozenset({408, 409, 425, 429})
 _OF_A_REQUEST = re.compile(r"\brequests[.\[](\d+)\b")
 """How the service names the request in a batch that it refuses: `requests.3.params.max_tokens: …`."""
 
@@ -119,7 +109,7 @@ def of_answer(answer: Answer, call: HttpCall, service: Service) -> BatchdError:
         return service.key_refused(status, text, call)
     if advice is not None and kind != "rate_limit_error":
         return service.account_refused(status, text, advice)
-    if status in {404, 405, 410, 501}:
+    if status in service.no_such_call:
         return _missing(status, refusal, call, service)
     if call.kind is CallKind.ANSWER and status in _TOO_MANY:
         return TooManyCalls(
@@ -127,20 +117,14 @@ def of_answer(answer: Answer, call: HttpCall, service: Service) -> BatchdError:
         )
     if call.kind is CallKind.CREATE and status == 429:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
-    if status in _PASSING or status >= 500:
-        answered = status >= 500 and status not in _OF_A_GATEWAY
-        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=answered)
-    match call.kind:
-        case CallKind.LOOK:
-            return service.cannot_look(refusal)
-        case CallKind.CREATE:
-            named = _OF_A_REQUEST.search(text)
-            line = int(named[1]) + 1 if named is not None and len(named[1]) < 9 else None
-            code = "request_too_large" if status == 413 else kind
-            return SubmissionRefused(refusal, problems=(Problem(code, text, line),))
-        case CallKind.ANSWER:
-            return RowRefused(refusal)
-    return ProviderError(refusal)
+    if call.kind is CallKind.ANSWER and 400 <= status < 500 and status not in service.passing:
+        return RowRefused(refusal)
+    named = _OF_A_REQUEST.search(text)
+    line = int(named[1]) + 1 if named is not None and len(named[1]) < 9 else None
+    problem = Problem("request_too_large" if status == 413 else kind, text, line)
+    answered = status >= 500 and status not in _OF_A_GATEWAY
+    wait = retry_after(answer.headers)
+    return service.refused(status, refusal, call, problems=(problem,), wait=wait, answered=answered)
 
 
 def of_failure(error: Exception, call: HttpCall, service: Service, *, cut_off: bool = False) -> BatchdError:
@@ -179,8 +163,7 @@ def _said(answer: Answer) -> tuple[str, str]:
     else:
         kind = f"http_{answer.status}"
         text = "an HTML page" if answer.is_page else covered(answer.content.decode("utf-8", "replace"))
-    text = " ".join(text.split())[:500] or "no reason given"
-    return kind, text if text.endswith((".", "!", "?", "…")) else f"{text}."
+    return kind, HttpService.sentence(" ".join(text.split()) or "no reason given")
 
 
 def _missing(status: int, refusal: str, call: HttpCall, service: Service) -> BatchdError:

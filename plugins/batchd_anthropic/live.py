@@ -30,7 +30,6 @@ _HEADERS = {
     "anthropic-ratelimit-tokens-limit": "x-ratelimit-limit-tokens",
 }
 """How the service tells its limits, and how batchd reads them."""
-_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 
 
 async def answer(client: Client, call: LiveCall) -> LiveAnswer:
@@ -72,7 +71,7 @@ async def find_batches(client: Client) -> BatchesFound:
         if _is_list(seen):
             return BatchesFound(True, f"{address} lists its batches.")
         words = f"it answered with status {seen.status} when asked to list its batches"
-        if seen.status in _NO_SUCH_CALL:
+        if seen.status in client.service.no_such_call:
             return BatchesFound(False, f"{address} has no Message Batches: {words}.")
         if seen.is_page or seen.status == 403:
             models = await client.look(HttpCall("list its models"), "models", query={"limit": 1})

@@ -30,7 +30,6 @@ from batchd import (
     ProviderError,
     RejectedError,
     RemoteMissing,
-    SubmissionRefused,
     TransientError,
     account_advice,
     covered,
@@ -42,8 +41,6 @@ from .dialects import MAX_MESSAGE
 FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
 """Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
-_PASSING = frozenset({408, 409, 425, 429})
-_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 _MAX_TEXT = 500
 
 
@@ -62,11 +59,11 @@ def of_answer(answer: Answer, call: HttpCall, service: HttpService) -> BatchdErr
     if 300 <= status < 400:
         return _redirect(call, service)
     problem = read_problem(answer)
-    text = _sentence(problem.message)
+    text = service.sentence(problem.message)
     refusal = service.refusal(status, text, call)
     own_code = "" if problem.code == f"http_{status}" else problem.code
     advice = None
-    if status < 500 and status not in _NO_SUCH_CALL:
+    if status < 500 and status not in service.no_such_call:
         advice = account_advice(own_code, problem.message) or (account_advice("", "", 402) if status == 402 else None)
     if status in {401, 407} or (status == 403 and advice is None):
         return service.key_refused(status, text, call)
@@ -75,19 +72,14 @@ def of_answer(answer: Answer, call: HttpCall, service: HttpService) -> BatchdErr
             f"The account at {address} that the key from {service.key_where} belongs to is refused (status {status}: "
             f"{text}) {advice}"
         )
-    if status in _NO_SUCH_CALL:
+    if status in service.no_such_call:
         return _missing(status, refusal, problem, call, service)
     if status == 429 and call.kind is CallKind.CREATE:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
     if status == 409 and call.kind is CallKind.PLAIN:
         return ProviderError(refusal)  # it has not ended, or has ended: asking again at once changes nothing
-    if status in _PASSING or status >= 500:
-        return TransientError(refusal, retry_after=retry_after(answer.headers), answered=True)
-    if call.kind is CallKind.LOOK:
-        return service.cannot_look(refusal)
-    if call.kind in {CallKind.UPLOAD, CallKind.CREATE}:
-        return SubmissionRefused(refusal, problems=(problem,))
-    return ProviderError(refusal)
+    wait = retry_after(answer.headers)
+    return service.refused(status, refusal, call, problems=(problem,), wait=wait, answered=True)
 
 
 def _missing(status: int, refusal: str, problem: Problem, call: HttpCall, service: HttpService) -> BatchdError:
@@ -158,8 +150,3 @@ def _detail(each: Json) -> str:
     place = each.get("loc")
     where = ".".join(map(str, place)) if isinstance(place, list) else ""
     return f"{where}: {each.get('msg')}" if where else str(each.get("msg") or each)
-
-
-def _sentence(text: str) -> str:
-    text = text[:_MAX_TEXT]
-    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

@@ -23,9 +23,6 @@ class Seen(Enum):
     OTHER = auto()
 
 
-_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
-
-
 async def find_batches(client: LiveClient) -> BatchesFound:
     """Ask for the batches, and for the files and the models if there are none."""
     address = client.address
@@ -56,7 +53,7 @@ async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
     """Ask for a list. For OTHER the words are a whole sentence."""
     status, told, body = reply = await client.get(f"/{what}", {"limit": "1"})
     words = f"answered with status {status}"
-    if status in _NO_SUCH_CALL:
+    if status in client.service.no_such_call:
         return Seen.NO_SUCH_CALL, words
     if status == 403:
         return Seen.FORBIDDEN, words

@@ -17,6 +17,7 @@ import aiohttp
 import httpx2
 
 from batchd import (
+    HTTP_ERRORS,
     BatchdError,
     BoundedAnswers,
     CallKind,
@@ -32,7 +33,7 @@ from batchd import (
 
 from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
-from .translation import FOREIGN, not_json, of_response, translate
+from .translation import not_json, of_response, translate
 from .wire import Service
 
 MAX_ANSWER = 32_000_000
@@ -90,7 +91,7 @@ class LiveClient:
             status, told, body = await self._call("POST", url, headers, access.query, aiohttp.BytesPayload(call.body))
         except TooLarge:
             return LiveAnswer(failure=Failure("too_large", TOO_LARGE))
-        except FOREIGN as error:
+        except HTTP_ERRORS as error:
             failure: BatchdError = translate(error, _ASK, self.service)
         else:
             kind = told.get("content-type", "").lower()
@@ -116,7 +117,7 @@ class LiveClient:
                 return await self._call("GET", self.address + path, self._sent, {**access.query, **query})
         except TooLarge:
             failure: BatchdError = TransientError(TOO_LARGE, answered=True)
-        except FOREIGN as error:
+        except HTTP_ERRORS as error:
             failure = translate(error, HttpCall("say what it has"), self.service)
         raise failure
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import openai
 
-from batchd import BatchdError, HttpCall, NetworkFault
+from batchd import HTTP_ERRORS, BatchdError, HttpCall, NetworkFault
 
 from . import translation
 from .translation import of_response
 from .wire import Service
 
-FOREIGN: tuple[type[Exception], ...] = (openai.OpenAIError, *translation.FOREIGN)
+FOREIGN: tuple[type[Exception], ...] = (openai.OpenAIError, *HTTP_ERRORS)
 """Everything that a call through the SDK may raise."""
 
 

@@ -12,7 +12,6 @@ other 4xx: of an upload or a create                                 SubmissionRe
 
 from __future__ import annotations
 
-import aiohttp
 import httpx2
 
 from batchd import (
@@ -33,18 +32,6 @@ from batchd import (
 
 from .wire import ErrorBody, Service, content_of, is_html
 
-FOREIGN: tuple[type[Exception], ...] = (
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    httpx2.CookieConflict,
-    httpx2.StreamError,
-    aiohttp.ClientError,
-    OSError,
-)
-"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
-
-_PASSING = frozenset({408, 409, 425, 429, 498})
-_NO_SUCH_CALL = frozenset({404, 405, 410, 501})
 _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated"})
 # Azure, right after an upload: "Only files with status 'Processed' are accepted."
 _NOT_PROCESSED = (
@@ -89,20 +76,14 @@ def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> 
         return service.account_refused(status, body.text, advice)
     if call.kind is CallKind.CREATE and status == 400 and any(words in body.whole for words in _NOT_PROCESSED):
         return NotSent(f"{address} is still processing the uploaded file: {body.text}", retry_after=10.0)
-    if status in _NO_SUCH_CALL:
+    if status in service.no_such_call:
         return _missing(status, body, refusal, call, service)
-    if status in _PASSING or status >= 500:
-        return TransientError(refusal, retry_after=retry_after(response.headers))
-    if call.kind is CallKind.LOOK:
-        return service.cannot_look(refusal)
-    if call.kind in {CallKind.UPLOAD, CallKind.CREATE}:
-        return SubmissionRefused(refusal, problems=body.problems)
-    return ProviderError(refusal)
+    return service.refused(status, refusal, call, problems=body.problems, wait=retry_after(response.headers))
 
 
 def _account_advice(status: int, body: ErrorBody) -> str | None:
     """Who must do what about the account, where it is the account that is refused."""
-    if status >= 500 or status in _NO_SUCH_CALL:
+    if status >= 500 or status in Service.no_such_call:
         return None
     # The status alone says only that there is something about the key.
     told = [("" if each.code == f"http_{status}" else each.code, each.message) for each in body.problems]

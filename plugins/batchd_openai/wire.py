@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 # It begins at the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
 _VERSIONED = re.compile(r"/v\d+(beta\d*)?/?$")
 _STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
-_MAX_TEXT = 500
 
 UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
 """What the decoder raises: for what is not JSON, for numbers of thousands of digits, for brackets without end."""
@@ -27,6 +26,8 @@ UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
 
 class Service(HttpService):
     """The service, for messages, which may contain no secret."""
+
+    passing = HttpService.passing | {498}  # Groq's, of too many calls
 
     @property
     def to_check(self) -> str:
@@ -86,8 +87,7 @@ class ErrorBody:
         )
         page = is_html(response, content)
         text = "an HTML page" if page else problems[0].message if problems else raw or "no reason given"
-        text = text[:_MAX_TEXT]
-        text += "" if text.endswith((".", "!", "?", "…")) else "."
+        text = service.sentence(text)
         return cls(text, codes, raw.lower(), problems or (Problem(unnamed, text),))
 
 

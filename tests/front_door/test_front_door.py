@@ -35,6 +35,7 @@ PUBLIC = [
     "FileSink",
     "FindsBatches",
     "FromFile",
+    "HTTP_ERRORS",
     "HeaderValues",
     "Hello",
     "HttpBatchProvider",

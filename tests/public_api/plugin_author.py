@@ -14,6 +14,7 @@ import click
 
 import batchd
 from batchd import (
+    HTTP_ERRORS,
     AnswerTooLarge,
     Archive,
     BadRow,
@@ -387,7 +388,7 @@ class PostProvider(HttpBatchProvider[PostSettings], HttpLiveProvider[PostSetting
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
         async with PostClient() as client, client.stream("GET", self.settings.place) as response:
-            async for chunk in arriving(response.aiter_bytes(), (OSError,), lambda error: TransientError(str(error))):
+            async for chunk in arriving(response.aiter_bytes(), HTTP_ERRORS, lambda error: TransientError(str(error))):
                 target.write(chunk)
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
