@@ -211,11 +211,11 @@ async def test_a_cursor_that_cannot_be_written_holds_up_the_next_event(
     seen: list[list[str | None]] = []
     write = Observers.heard
 
-    async def heard(self: Observers, name: str, cursor: int) -> None:
+    async def heard(self: Observers, name: str, cursor: int) -> bool:
         seen.append(book.jobs)
         for fault in faults:
             raise fault
-        await write(self, name, cursor)
+        return await write(self, name, cursor)
 
     monkeypatch.setattr(Observers, "heard", heard)
     async with rig.running(book=hearing(book)):

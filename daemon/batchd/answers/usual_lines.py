@@ -67,38 +67,31 @@ class UsualResponse(Response):
 
     @property
     def body(self) -> Mapping[str, Json]:
-        """See Response."""
         return msgspec.json.decode(self._line)["response"]["body"]  # type: ignore[no-any-return]
 
     @property
     def text(self) -> str | None:
-        """See Response."""
         return self._body.choices[0].message.content
 
     @property
     def tool_arguments(self) -> Sequence[Json]:
-        """See Response."""
         return ()
 
     @property
     def refusal(self) -> str | None:
-        """See Response."""
         return None
 
     @property
     def finish_reason(self) -> str | None:
-        """See Response."""
         return self._body.choices[0].finish_reason
 
     @property
     def counted(self) -> BilledTokens:
-        """See Response."""
         counted = count_tokens(self._body.usage)
         return counted if counted.output_tokens or not self.text else replace(counted, output_tokens=None)
 
     @property
     def failure(self) -> Failure | None:
-        """See Response."""
         word = self._body.choices[0].finish_reason
         if word is None or word == "stop":
             return None

@@ -86,7 +86,6 @@ class FolderOutbox(Outbox):
 
     @contextmanager
     def publishing(self, suffix: str) -> Iterator[IO[bytes]]:
-        """See Outbox."""
         name = f"{self._stem}{suffix}"
         target = self._folder / name
         require_folder(self._folder, mounted=self._mounted)

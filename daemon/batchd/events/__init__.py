@@ -59,16 +59,12 @@ from .trials import TryBegun as TryBegun
 from .trials import TryEnded as TryEnded
 
 
-def _kinds(root: type[Event]) -> dict[str, type[Event]]:
-    return {kind.__name__: kind for kind in root.__subclasses__()}
-
-
 def from_record(kind: str, data: Mapping[str, Any], **common: Any) -> Event | None:
     """The event of a stored record, None if this version does not know its kind or its fields.
 
     `common` are the fields that all events have: job, batch, id, at.
     """
-    known = _kinds(Event).get(kind)
+    known = {each.__name__: each for each in Event.__subclasses__()}.get(kind)
     if known is None:
         return None
     try:

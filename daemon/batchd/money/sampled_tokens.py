@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .tokens import OneByOne
 
 COUNTED_FIRST, COUNTED_OF_EACH = 200, 40
 """How many of the first requests are counted one by one; then so many, spread evenly, of each stretch as long as all
 before it."""
-
-
-class CountsOne(Protocol):
-    """Counts one body. Bodies may have `constant` tokens in common, in `frame_bytes` bytes."""
-
-    constant: float | None
-
-    @property
-    def frame_bytes(self) -> int:
-        """The bytes of what all bodies have in common."""
-
-    def __call__(self, body: bytes) -> float:
-        """The tokens of the body."""
 
 
 @dataclass(slots=True)
@@ -54,7 +44,7 @@ class TokenCounter:
     with: so those that are counted come from all over it. The longest body so far is always counted.
     """
 
-    def __init__(self, one_by_one: CountsOne, correction: float = 1.0) -> None:
+    def __init__(self, one_by_one: OneByOne, correction: float = 1.0) -> None:
         self.one_by_one = one_by_one
         self._correction = correction
         self._places = _places()
@@ -155,7 +145,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 """Its multiples are spread evenly between the whole numbers, without any rhythm."""
 
 
-def _others(known: _Stretch, one_by_one: CountsOne, *, longest: bool = False) -> float:
+def _others(known: _Stretch, one_by_one: OneByOne, *, longest: bool = False) -> float:
     """The tokens of all that were not counted, or of the longest of them: by the bytes that they do not share."""
     others, size = (1, known.longest) if longest else (known.others, known.size_of_others)
     if not size:

@@ -203,14 +203,7 @@ def _common_start(left: bytes, right: bytes) -> bytes:
 
 
 def _common_end(left: bytes, right: bytes) -> bytes:
-    low, high = 0, min(len(left), len(right))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if left[len(left) - middle :] == right[len(right) - middle :]:
-            low = middle
-        else:
-            high = middle - 1
-    return left[len(left) - low :]
+    return _common_start(left[::-1], right[::-1])[::-1]
 
 
 def _cut_back(start: bytes) -> bytes:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
@@ -302,10 +303,7 @@ class RequestFile:
 
 _MARKED = Fault(MARKED.code, MARKED.message)
 _decode = msgspec.json.Decoder(Finding).decode
-
-
-def _number(finding: Finding) -> int:
-    return finding.line
+_number = attrgetter("line")
 
 
 def _line(number: int, place: int, size: int, raw: bytes) -> Line:

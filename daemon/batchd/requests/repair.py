@@ -14,6 +14,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -96,13 +97,9 @@ def repair(
 
 def refuse_to_replace(target: Path) -> None:
     """Raises FileExistsError if the target, or a part of that name, exists already."""
-    for existing in (target, *sorted(target.parent.glob(f"{_literal(target.stem)}.part-*{_literal(target.suffix)}"))):
+    for existing in (target, *sorted(target.parent.glob(f"{escape(target.stem)}.part-*{escape(target.suffix)}"))):
         if os.path.lexists(existing):
             raise FileExistsError(errno.EEXIST, "This exists already, and is not overwritten", str(existing))
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{each}]" if each in "*?[" else each for each in name)
 
 
 def _repaired(file: RequestFile, line: Line, finding: Finding | None, done: Repaired, *, rename: bool) -> bytes | None:

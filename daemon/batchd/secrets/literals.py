@@ -10,18 +10,10 @@ from .masking import mask
 _REFERENCE = ("env:", "file:", "credential:")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _NAMES = {
-    "apikey",
-    "auth",
-    "authorization",
-    "authentication",
-    "bearer",
-    "cookie",
-    "cookies",
-    "credential",
-    "credentials",
-}
-_NAMES |= {"dsn", "jwt", "key", "passphrase", "passwd", "password", "pat", "pwd", "secret", "secrets", "session", "sig"}
-_NAMES |= {"signature", "token"}
+    "apikey", "auth", "authorization", "authentication", "bearer", "cookie", "cookies", "credential", "credentials",
+    "dsn", "jwt", "key", "passphrase", "passwd", "password", "pat", "pwd", "secret", "secrets", "session", "sig",
+    "signature", "token",
+}  # fmt: skip
 _NO_SECRETS = {"cache", "counter", "idempotency", "limit", "max", "min", "name", "partition", "public", "sort", "type"}
 """Words beside which one of the names is not that of a secret: `Idempotency-Key`, `max_token`."""
 _CHUNK = re.compile(r"[A-Za-z0-9+]{16,}={0,2}")

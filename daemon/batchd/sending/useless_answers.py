@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..bodies.content import choice_of
-from ..model import Failure, Json, Response, quoted
+from ..model import Json, Response, quoted
 from .whose_fault import Blame, ServiceRefusal, fault_of
+
+if TYPE_CHECKING:
+    from ..answers.meaning import Reading
 
 FIRST = 20
 """So many answers of no use, and no other, are no chance."""
@@ -36,21 +39,6 @@ class Kind(Enum):
     ECHO = "the question itself"
 
 
-class LineReading(Protocol):
-    """What a line of a provider's output means."""
-
-    @property
-    def outcome(self) -> Response | Failure: ...  # as in `answers.meaning.Reading`
-    @property
-    def failure(self) -> Failure | None: ...  # the same
-    @property
-    def refused(self) -> bool: ...  # the same
-    @property
-    def status(self) -> int | None: ...  # the same
-    @property
-    def param(self) -> str | None: ...  # the same
-
-
 @dataclass(frozen=True, slots=True)
 class Came:
     """What came for a row: its text, None for an answer in another form; or why there is none."""
@@ -61,7 +49,7 @@ class Came:
     refusal: ServiceRefusal | None = None
 
     @classmethod
-    def of(cls, reading: LineReading) -> Came:
+    def of(cls, reading: Reading) -> Came:
         """What a line brings."""
         outcome = reading.outcome
         text = outcome.answer if isinstance(outcome, Response) else None

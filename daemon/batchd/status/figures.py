@@ -29,21 +29,13 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One figure: labels in the order of its family, and the value."""
-
-    labels: Labels
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
 class Family:
-    """Figures of one name. `counts` says that they only ever grow."""
+    """Figures of one name, by the values of their labels. `counts` says that they only ever grow."""
 
     name: str
     says: str
     labels: Labels
-    samples: Sequence[Sample]
+    samples: Mapping[Labels, float]
     counts: bool = False
 
 
@@ -152,27 +144,23 @@ def _of_limits(found: Sequence[Limit], currency: str) -> Iterator[Family]:
 
     one = unit(currency)
     for name, says, values in (
-        ("budget_allowed", "The limits of the budget", {(each.name,): each.allowed / one for each in found}),
-        ("budget_used", "What is spent of each", {(each.name,): each.spent / one for each in found}),
-        (
-            "budget_reserved",
-            "What jobs under way can still cost",
-            {(each.name,): each.reserved / one for each in found},
-        ),
+        ("budget_allowed", "The limits of the budget", [each.allowed for each in found]),
+        ("budget_used", "What is spent of each", [each.spent for each in found]),
+        ("budget_reserved", "What jobs under way can still cost", [each.reserved for each in found]),
     ):
-        yield _gauge(name, says, ("limit",), values)
+        of_each = {(each.name,): value / one for each, value in zip(found, values, strict=True)}
+        yield _gauge(name, says, ("limit",), of_each)
 
 
 _DIRECTIONS: Mapping[str, str] = {"input": "input_tokens", "output": "output_tokens", "wasted": "wasted_output"}
 
 
 def _gauge(name: str, says: str, labels: Labels, values: Mapping[Any, float]) -> Family:
-    return Family(name, says, labels, [Sample(key, value) for key, value in sorted(values.items())])
+    return Family(name, says, labels, dict(sorted(values.items())))
 
 
 def _counter(name: str, says: str, labels: Labels, values: Mapping[Labels, float]) -> Family:
-    samples = [Sample(key, value) for key, value in sorted(values.items())]
-    return Family(name, says, labels, samples, counts=True)
+    return Family(name, says, labels, dict(sorted(values.items())), counts=True)
 
 
 def _kinds(conditions: Sequence[Condition]) -> Mapping[Labels, float]:

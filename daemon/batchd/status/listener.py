@@ -219,15 +219,10 @@ class Listener:
 
     async def _advance(self, cursor: int) -> bool:
         """Write how far it has come. False if it is to end before that could be written."""
-        # An empty tuple, to tell what was written from what was not.
-        if await self._stored(partial(self._written, cursor)) is None:
+        if await self._stored(partial(self._store.heard, self.name, cursor)) is None:
             return False
         self._cursor = cursor
         return True
-
-    async def _written(self, cursor: int) -> tuple[()]:
-        await self._store.heard(self.name, cursor)
-        return ()
 
     async def _stored(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask the database until it answers; None if it is to end before. Others say why it does not."""

@@ -75,10 +75,8 @@ class AnswerCache:
                 for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
                     each.unlink(missing_ok=True)
                 connection = _connected(path)
-        try:
+        with contextlib.closing(connection):
             yield cls(connection)
-        finally:
-            connection.close()
 
     @classmethod
     @contextmanager
@@ -86,10 +84,8 @@ class AnswerCache:
         """Open a copy that `copy_to` has made, to read it: nothing changes it, so nothing is locked."""
         with in_our_words():
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-        try:
+        with contextlib.closing(connection):
             yield cls(connection)
-        finally:
-            connection.close()
 
     @in_our_words()
     def version(self) -> str:

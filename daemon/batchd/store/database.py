@@ -389,9 +389,3 @@ async def probe(connection: aiosqlite.Connection, path: Path, now: float) -> Non
 def to_json(value: Any) -> str:
     """How values that are not columns are stored."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def as_sequence(text: str) -> Sequence[Any]:
-    """A stored JSON array."""
-    loaded: Sequence[Any] = json.loads(text)
-    return loaded

@@ -12,8 +12,8 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from ..errors import StateUnusable
 from ..files import fsync_folder, make_folder, replacing
@@ -107,54 +107,41 @@ def require_posix(root: Path) -> None:
     """Raises StateUnusable unless files here can be written, appended to, synced, renamed and linked."""
     draft, file, link = (root / f".check-{secrets.token_hex(6)}.{step}" for step in ("draft", "file", "link"))
 
-    def write() -> None:
+    what = "write a file and sync it"
+    try:
         with draft.open("xb") as opened:
-            opened.write(b"one\n")
-            opened.flush()
-            os.fsync(opened.fileno())
-
-    def append() -> None:
+            _write_synced(opened, b"one\n")
+        what = "append to a file"
         with draft.open("ab") as opened:
-            opened.write(b"two\n")
-            opened.flush()
-            os.fsync(opened.fileno())
+            _write_synced(opened, b"two\n")
         _expect(draft.read_bytes() == b"one\ntwo\n")
-
-    def rename() -> None:
+        what = "rename a file over another"
         file.write_bytes(b"before")
         draft.rename(file)
         with file.open("rb") as opened:
             opened.seek(4)
             _expect(opened.read() == b"two\n")
         _expect(not draft.exists())
-
-    def make_link() -> None:
+        what = "give a file a second name (link)"
         os.link(file, link)
         _expect(link.read_bytes() == b"one\ntwo\n")
-
-    def sync() -> None:
+        what = "sync a folder"
         fsync_folder(root)
-
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("write a file and sync it", write),
-        ("append to a file", append),
-        ("rename a file over another", rename),
-        ("give a file a second name (link)", make_link),
-        ("sync a folder", sync),
-    )
-    try:
-        for what, step in steps:
-            try:
-                step()
-            except OSError as error:
-                raise StateUnusable(
-                    f"The spool {root} cannot be used: to {what} there fails ({error.strerror or error}). It must be "
-                    "on a file system of POSIX rules that all machines mount, such as NFS 4 or CephFS."
-                ) from None
+    except OSError as error:
+        raise StateUnusable(
+            f"The spool {root} cannot be used: to {what} there fails ({error.strerror or error}). It must be "
+            "on a file system of POSIX rules that all machines mount, such as NFS 4 or CephFS."
+        ) from None
     finally:
         for each in (draft, file, link):
             with contextlib.suppress(OSError):
                 each.unlink(missing_ok=True)
+
+
+def _write_synced(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _open_to_others(root: Path) -> StateUnusable:

@@ -67,6 +67,6 @@ class _Collector:
         for each in self._families:
             kind = CounterMetricFamily if each.counts else GaugeMetricFamily
             family = kind(f"batchd_{each.name}", each.says, labels=each.labels)
-            for sample in each.samples:
-                family.add_metric(sample.labels, sample.value)
+            for labels, value in each.samples.items():
+                family.add_metric(labels, value)
             yield family

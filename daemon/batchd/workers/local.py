@@ -45,7 +45,6 @@ class Workers(Executor[Settings]):
         self._add_slots()
 
     async def aclose(self) -> None:
-        """See `close`."""
         self.close()
 
     async def run(self, function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:

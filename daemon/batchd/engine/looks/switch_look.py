@@ -9,8 +9,8 @@ from ...domain.lifecycle import Hasten, Move, SwitchAction
 from ...domain.routing import Route
 from ...domain.subjects import Subject
 from ...money.lanes import Lane
+from ...sending.accounts import Place
 from ...sending.deadlines import earliest, late_from
-from ...sending.outages import Outages
 from ..context import Context
 from ..retry_clock import RetryClock
 from ..room import Room
@@ -36,7 +36,7 @@ class SwitchLook:
         self._retry_clock = retry_clock
         self._room = room
         self._undecided = undecided
-        self._out = Outages()
+        self._out_since: dict[Place, float] = {}
         self._times: list[float] = []
         self._not_now: set[Move] = set()
 
@@ -81,11 +81,11 @@ class SwitchLook:
         configured, steady = self._context.configured, self._context.clock.steady()
         routes = [route for route in configured.routes if route.fallback in configured.providers]
         places = {(route.provider, route.model) for route in routes if route.fallback_after is not None}
-        self._out.note([place for place in places if self._is_out(*place)], steady=steady)
+        self._out_since = {place: self._out_since.get(place, steady) for place in places if self._is_out(*place)}
         lasting: dict[str, Route] = {}
         for route in routes:
             place = (route.provider, route.model)
-            since = self._out.since(place)
+            since = self._out_since.get(place)
             if since is None or route.fallback_after is None:
                 continue
             if since + route.fallback_after > steady:

@@ -13,6 +13,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,23 +198,18 @@ def _copy_cache(source: Path, target: Path) -> None:
     if not source.exists():
         return
     try:
-        connection = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
-        try:
+        with closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as connection:
             _copy(connection, target)
-        finally:
-            connection.close()
     except sqlite3.Error:
         target.unlink(missing_ok=True)
 
 
 def _require_sound(database: Path) -> None:
-    connection = sqlite3.connect(database)
     try:
-        [(first,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
+        with closing(sqlite3.connect(database)) as connection:
+            [(first,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
     except sqlite3.Error as error:
         first = str(error)
-    finally:
-        connection.close()
     reason = found_in(first)
     if reason is not None:
         raise StateUnusable(f"Nothing was backed up: {in_words(database, reason)}")

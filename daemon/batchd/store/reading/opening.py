@@ -6,7 +6,7 @@ import os
 import pwd
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ...errors import StateUnusable
@@ -28,13 +28,10 @@ def connected(
         if not _is_there(path):
             yield None
             return
-        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=busy_timeout)
-        try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=busy_timeout)) as connection:
             connection.isolation_level = None
             connection.row_factory = sqlite3.Row
             yield connection if _has_our_schema(connection, path) else None
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise StateUnusable(in_words(error, path)) from None
 

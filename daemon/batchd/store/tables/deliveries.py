@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...domain.records import Job, JobState
 from ...events import JobDelivered, SinkSkipped
 from ...receipts import Receipt
-from ..database import Transaction, as_sequence, to_json
+from ..database import Transaction, to_json
 from .table import StoreTable
 
 
@@ -58,7 +58,7 @@ def delivered_of(tx: Transaction, job: str) -> dict[str, Delivered]:
     """The sinks that have published the job, or were taken out of it."""
     return {
         row["sink"]: Delivered(
-            as_sequence(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None
+            json.loads(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None
         )
         for row in tx.fetch("delivered_sinks", job=job)
     }

@@ -75,8 +75,4 @@ class EventLog(StoreTable):
 
     async def beat(self, pid: int) -> None:
         """Prove that the database can be written."""
-
-        def change(tx: Transaction) -> None:
-            tx.run("heartbeat", at=tx.now, pid=pid)
-
-        await self._database.write(change)
+        await self._database.write(lambda tx: tx.run("heartbeat", at=tx.now, pid=pid))

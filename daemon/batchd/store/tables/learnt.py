@@ -6,7 +6,6 @@ from ...domain.records import Batch
 from ...domain.routing import Route
 from ...money.lanes import Lane
 from ...sending.quota import Learnt, Queue
-from ..database import Transaction
 from .mapping import route_of
 from .table import StoreTable
 
@@ -47,11 +46,9 @@ class LearntTables(StoreTable):
 
     async def prove(self, recipe: str) -> None:
         """This way of asking has brought an answer."""
-
-        def change(tx: Transaction) -> None:
-            tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
-
-        await self._database.write(change)
+        await self._database.write(
+            lambda tx: tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
+        )
 
     async def routes_of(self, batch: Batch) -> list[Route]:
         """The routes of the jobs that have rows in the batch now."""

@@ -19,16 +19,9 @@ from ..database import to_json
 _NAMES: dict[type, Mapping[str, None]] = {
     record: dict.fromkeys(field.name for field in dataclasses.fields(record)) for record in (Job, Part, Batch)
 }
-_JSON_COLUMNS = {
-    "stamp",
-    "columns",
-    "answer_columns",
-    "description",
-    "extra_remotes",
-    "details",
-    "problems",
-    "fingerprint",
-}
+_JSON_COLUMNS = frozenset(
+    ("stamp", "columns", "answer_columns", "description", "extra_remotes", "details", "problems", "fingerprint")
+)
 
 
 def job_of(row: sqlite3.Row) -> Job:

@@ -10,6 +10,7 @@ from ...domain.subjects import Subject, SubjectKind
 from ...events import Event, from_record
 from ..database import Database, Transaction, to_json
 from .event_log import EventLog
+from .table import StoreTable
 
 KEEP_GONE = 30 * 86_400.0
 """Seconds after which the cursor of an observer is forgotten that no configuration names."""
@@ -41,11 +42,11 @@ class EventPage:
     last: int
 
 
-class Observers:
+class Observers(StoreTable):
     """The table `observers`, and `events` as they see it."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self._conditions = EventLog(database)
 
     async def name(self, observers: Mapping[str, Collection[str]]) -> None:
@@ -103,13 +104,9 @@ class Observers:
         """It has heard something again."""
         await self._conditions.clear_condition(Subject.observer(name))
 
-    async def heard(self, name: str, cursor: int) -> None:
-        """Everything up to this event was heard, or is not for it. A cursor never goes back."""
-
-        def change(tx: Transaction) -> None:
-            tx.run("observer_heard", name=name, cursor=cursor)
-
-        await self._database.write(change)
+    async def heard(self, name: str, cursor: int) -> bool:
+        """Everything up to this event was heard, or is not for it: whether that is news. A cursor never goes back."""
+        return bool(await self._run("observer_heard", name=name, cursor=cursor))
 
 
 def _place(tx: Transaction, name: str, kinds: Collection[str]) -> Place:
