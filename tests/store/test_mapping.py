@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from batchd.domain.records import Asked, Batch, BatchState, HeldFor, Job, JobState, Moment, Part, PartState, Trial
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase, Dialect, Usage
+from batchd.money.hours import HourSpan
 from batchd.money.lanes import Lane
-from batchd.money.pricing import Rates, Step, Terms
+from batchd.money.pricing import HourRates, Rates, Step, Terms
 from batchd.store.database import Database
 from batchd.store.tables.mapping import batch_of, columns_of, job_of, part_of
 from batchd.testing.empty_database import put_empty_database
@@ -36,7 +37,9 @@ MOMENT = st.none() | st.builds(Moment, at=TIME, steady=TIME, boot=TEXT)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
 STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
 RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
-TERMS = st.builds(Terms, RATES, RATES, TEXT, TEXT)
+SPANS = st.sampled_from([HourSpan.read(text) for text in ("10:00-24:00", "Sat-Sun", "Mon-Fri 04:00-06:00")])
+BY_HOUR = st.lists(st.builds(HourRates, st.lists(SPANS, max_size=2).map(tuple), RATES), max_size=2).map(tuple)
+TERMS = st.builds(Terms, RATES, RATES, TEXT, TEXT, BY_HOUR)
 DIALECTS = st.none() | st.builds(
     Dialect,
     encoding=TEXT,

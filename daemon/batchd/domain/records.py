@@ -27,6 +27,10 @@ class Asked:
     model: str
     terms: Terms | None = None
 
+    def to_json(self) -> dict[str, Json]:
+        """The form in which it is stored."""
+        return {"provider": self.provider, "model": self.model, "terms": self.terms and self.terms.to_json()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

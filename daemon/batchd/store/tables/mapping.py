@@ -109,11 +109,11 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
     """A record as the columns of its table."""
     columns = {name: getattr(record, name) for name in _NAMES[type(record)]}
     for name, value in columns.items():
-        if isinstance(value, Route):
+        if isinstance(value, Route | Terms | Asked):
             columns[name] = to_json(value.to_json())
         elif isinstance(value, Usage):
             columns[name] = to_json(usage_columns(value))
-        elif isinstance(value, Moment | Terms | Dialect | Asked):
+        elif isinstance(value, Moment | Dialect):
             columns[name] = to_json(dataclasses.asdict(value))
         elif name in _JSON_COLUMNS or (name == "step_columns" and value is not None):
             columns[name] = to_json(value)

@@ -13,7 +13,7 @@ from ...domain.records import Asked, Batch, Job, JobState, Part, PartState
 from ...events import Event
 from ...money.budget import MAX_AMOUNT, Account, Refusal
 from ..database import Transaction, to_json
-from .mapping import batch_of, columns_of, job_of, part_of
+from .mapping import batch_of, job_of, part_of
 from .money import account_of
 from .steps import take_unwanted_back
 from .table import StoreTable
@@ -86,8 +86,10 @@ class Switching(StoreTable):
                 columns["late_at"] = tx.now
             if asked.provider != before.provider:
                 tx.run("plan_again", job=job.id)
-                after = columns_of(replace(moved, before_fallback=before))
-                columns |= {"route": after["route"], "before_fallback": after["before_fallback"]}
+                columns |= {
+                    "route": to_json(moved.route.to_json()),
+                    "before_fallback": to_json(before.to_json()),
+                }
             tx.update("jobs", {"id": job.id}, **columns)
             tx.record(switch.event(whole))
             return None
