@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -67,20 +68,17 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
     def __init__(self, settings: AnthropicSettings) -> None:
         super().__init__(settings)
         self.warms_caches = settings.warm_up
-        self._open_client: Client | None = None
         self._keys: dict[str, str | None] = {}
         """The key of each batch at the service, as far as it is known; None for one of somebody else."""
         self._short: Counter[str] = Counter()
 
-    @property
+    @cached_property
     def _client(self) -> Client:
-        if self._open_client is None:
-            PACKAGE.require()
-            # Imported here: the SDK takes more than a second to import, and other commands do not need it.
-            from .client import Client
+        PACKAGE.require()
+        # Imported here: the SDK takes more than a second to import, and other commands do not need it.
+        from .client import Client
 
-            self._open_client = Client(self.settings)
-        return self._open_client
+        return Client(self.settings)
 
     async def aopen(self) -> None:
         """Import the SDK and prepare its client in a thread, since that takes more than a second."""
@@ -218,8 +216,8 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._open_client is not None:
-            await self._open_client.aclose()
+        if "_client" in vars(self):
+            await self._client.aclose()
 
     def _spooled(self, submission: Submission, body: IO[bytes]) -> int:
         try:

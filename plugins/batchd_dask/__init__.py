@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 
 @hookimpl
-def register_executors(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_executors(register: Register) -> None:
     """Offer the executor `dask`."""
     # This imports the settings, not Dask: importing that takes a second, so it waits until the executor is opened.
     from .executor import DaskExecutor

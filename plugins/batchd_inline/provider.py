@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -54,18 +55,15 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         self._pacing = pacing
         self.limits = self._dialect.limits
         self.completion_window = self._dialect.window
-        self._open_client: Client | None = None
         # The custom_id of a request of each batch, or its prefix, as far as it is known.
         self._seen: dict[str, str] = {}
 
-    @property
+    @cached_property
     def _client(self) -> Client:
-        if self._open_client is None:
-            # Imported here: other commands do not need aiohttp.
-            from .client import Client
+        # Imported here: other commands do not need aiohttp.
+        from .client import Client
 
-            self._open_client = Client(self.settings, self._pacing)
-        return self._open_client
+        return Client(self.settings, self._pacing)
 
     async def aopen(self) -> None:
         """Prepare the client in a thread."""
@@ -73,8 +71,8 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._open_client is not None:
-            await self._open_client.aclose()
+        if "_client" in vars(self):
+            await self._client.aclose()
 
     # --- creating --------------------------------------------------------------------------------------------
 

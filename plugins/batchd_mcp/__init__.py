@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchd import hookimpl
+from batchd import Register, hookimpl
 
 if TYPE_CHECKING:
     import click
@@ -18,6 +17,6 @@ def _mcp() -> click.Command:
 
 
 @hookimpl
-def register_commands(register: Callable[[str, Callable[..., Any]], None]) -> None:
+def register_commands(register: Register) -> None:
     """Add `batchd mcp`."""
     register("mcp", _mcp)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from typing import Annotated
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from batchd import Duration, Event, Observer, RejectedError, Settings, TransientError
 
-from .words import record
+from .words import encoded
 
 _TOLD = 300
 
@@ -35,7 +34,6 @@ class Command(Observer[CommandSettings]):
     Settings = CommandSettings
 
     async def notice(self, event: Event) -> None:
-        content = json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         program, *arguments = self.settings.run
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.settings.environment}
         try:
@@ -52,7 +50,7 @@ class Command(Observer[CommandSettings]):
             raise RejectedError(f"{program} cannot be run: {error.strerror}") from None
         try:
             async with asyncio.timeout(self.settings.timeout):
-                _, said = await process.communicate(content)
+                _, said = await process.communicate(encoded(event) + b"\n")
         except TimeoutError:
             raise TransientError(f"{program} did not end within {self.settings.timeout:.0f} s") from None
         finally:

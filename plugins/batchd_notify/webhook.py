@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from batchd import Event, Observer, SignedPost, SignedPostSettings
 
-from .words import record
+from .words import encoded
 
 
 class Webhook(Observer[SignedPostSettings]):
@@ -20,8 +18,7 @@ class Webhook(Observer[SignedPostSettings]):
 
     async def notice(self, event: Event) -> None:
         """Raises TransientError unless the receiver accepts it with a status from 200 to 299."""
-        content = json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace")
-        await self._post.send(content, key=f"batchd-event-{event.id}")
+        await self._post.send(encoded(event), key=f"batchd-event-{event.id}")
 
     async def aclose(self) -> None:
         await self._post.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -127,6 +128,11 @@ def record(event: Event) -> dict[str, Any]:
         "text": line(event),
         "data": data,
     }
+
+
+def encoded(event: Event) -> bytes:
+    """The same as JSON."""
+    return json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _number(number: int, language: Language) -> str:

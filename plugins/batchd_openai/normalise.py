@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from batchd import BatchPhase, BatchStatus, Json, Problem, Usage, read_usage
+from batchd import BatchPhase, BatchStatus, Json, Problem, read_usage
 
 _ENVELOPES = ("job", "batch", "data", "result")
 _PHASES = {phase.value: phase for phase in BatchPhase} | {
@@ -82,7 +82,7 @@ def status_of(batch: Mapping[str, Json]) -> BatchStatus:
         completed=completed,
         failed=failed,
         problems=problems_of(batch.get("errors")),
-        usage=_usage(batch.get("usage")),
+        usage=read_usage(batch.get("usage"), most=_MAX_BATCH_TOKENS),
         details=details,
     )
 
@@ -125,11 +125,6 @@ def _counts(batch: Mapping[str, Json]) -> tuple[int, int, int]:
 
 def _first(batch: Mapping[str, Json], *names: str) -> int:
     return next((number for name in names if (number := _number(batch.get(name)))), 0)
-
-
-def _usage(usage: Json) -> Usage | None:
-    # The counts of a whole batch, by the same rules as those of one answer.
-    return read_usage(usage, most=_MAX_BATCH_TOKENS)
 
 
 _MAX_NUMBER = 10**15

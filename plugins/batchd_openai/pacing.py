@@ -24,6 +24,3 @@ class OpenAIPacing(batchd.Pacing):
     """Nor has one with more batches or files."""
     min_upload: float = 60.0
     """An upload may take this long, however small the file is."""
-
-
-USUAL = OpenAIPacing()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
 from batchd import (
@@ -35,7 +36,7 @@ from .download import NotThereYet, fetch
 from .keeping import answers_until
 from .listing import everything
 from .normalise import OWED, identifier, size_of, status_of, unwrap
-from .pacing import USUAL, OpenAIPacing
+from .pacing import OpenAIPacing
 from .settings import LIMITS, Access, OpenAISettings
 
 if TYPE_CHECKING:
@@ -53,29 +54,23 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
     Settings = OpenAISettings
     limits = LIMITS
 
-    def __init__(self, settings: OpenAISettings, *, pacing: OpenAIPacing = USUAL) -> None:
+    def __init__(self, settings: OpenAISettings, *, pacing: OpenAIPacing | None = None) -> None:
         super().__init__(settings)
-        self._pacing = pacing
+        self._pacing = pacing or OpenAIPacing()
         self.completion_window = settings.window
-        self._open_client: Client | None = None
-        self._open_live: LiveClient | None = None
 
-    @property
+    @cached_property
     def _client(self) -> Client:
-        if self._open_client is None:
-            # Imported here: the SDK takes more than a second to import, and other commands do not need it.
-            from .client import Client
+        # Imported here: the SDK takes more than a second to import, and other commands do not need it.
+        from .client import Client
 
-            self._open_client = Client(self.settings, self._pacing)
-        return self._open_client
+        return Client(self.settings, self._pacing)
 
-    @property
+    @cached_property
     def _live(self) -> LiveClient:
-        if self._open_live is None:
-            from .live import LiveClient
+        from .live import LiveClient
 
-            self._open_live = LiveClient(self.settings)
-        return self._open_live
+        return LiveClient(self.settings)
 
     async def aopen(self) -> None:
         """Import the SDK and prepare its client in a thread, since that takes more than a second."""
@@ -252,10 +247,8 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._open_client is not None:
-            await self._open_client.aclose()
-        if self._open_live is not None:
-            await self._open_live.aclose()
+        for name in {"_client", "_live"} & vars(self).keys():
+            await getattr(self, name).aclose()
 
     async def _upload(self, submission: Submission, name: str) -> str:
         within = self._pacing.min_upload + submission.size / self.settings.slowest_upload

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -91,8 +92,7 @@ class CsvReader(Reader[CsvSettings]):
         return self._dialect
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        for rows in self.read_many(source):
-            yield from rows
+        return chain.from_iterable(self.read_many(source))
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
         """Memory holds one block of lines, or one record, at a time."""

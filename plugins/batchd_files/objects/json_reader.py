@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import IO
 
 import msgspec
@@ -55,8 +56,7 @@ class JsonReader(Reader[Settings]):
         return Dialect(form="json")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        for rows in self.read_many(source):
-            yield from rows
+        return chain.from_iterable(self.read_many(source))
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
         """Reads the file twice: for the columns, then for the rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from typing import IO
 
@@ -62,8 +62,7 @@ class JsonlReader(Reader[Settings]):
         return Dialect(form="jsonl")
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        for rows in self.read_many(source):
-            yield from rows
+        return chain.from_iterable(self.read_many(source))
 
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
         """Reads the file twice: for the columns, then for the rows."""
