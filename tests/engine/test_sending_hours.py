@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from batchd.domain.send_hours import SendHours
-from batchd.domain.subjects import Subject
+from batchd.domain.subjects import Subject, SubjectKind
 from batchd.live.lanes import LiveTerms
 from batchd.status.job_words import waits_for
 from batchd.store.reading.snapshot import snapshot
@@ -20,7 +20,7 @@ HOUR = 3_600.0
 # The clock begins on 2027-01-15 at 08:00 UTC.
 AT_NIGHT = SendHours.read(["22:00-24:00"])
 NOW = SendHours.read(["07:00-09:00"])
-HOURS = Subject.hours("reviews")
+HOURS = Subject(SubjectKind.HOURS, "reviews")
 
 
 async def rest(daemon: Living) -> None:

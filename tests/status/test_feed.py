@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from batchd.domain.subjects import Subject
+from batchd.domain.subjects import Subject, SubjectKind
 from batchd.errors import TransientError
 from batchd.events import ConditionRaised, Event, JobCancelled, JobFailed, JobRetried
 from batchd.status.listener import MAX_TRIES, SAID_AFTER, ConfiguredObserver
@@ -405,7 +405,7 @@ async def test_an_observer_that_keeps_failing_is_said_until_it_hears_again(rig: 
     async with rig.running(book=hearing(book), other=hearing(other)):
         await rig.happen("one")
         await book.has_called("notice one", SAID_AFTER + 1)
-        said = (await rig.store.event_log.conditions())[Subject.observer("book")]
+        said = (await rig.store.event_log.conditions())[Subject(SubjectKind.OBSERVER, "book")]
         assert f"failed over JobFailed of job one (event 1), {SAID_AFTER} times: ConnectionError" in said
         assert "[observers.book]" in said
         assert "sk-abc" not in said

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchd.domain.states import JobState
-from batchd.domain.subjects import DISK, Subject
+from batchd.domain.subjects import DISK, Subject, SubjectKind
 from batchd.people.language import Language
 from batchd.status.expected import UsualTimes, expected_at
 from batchd.status.waiting_text import waiting_text
@@ -71,7 +71,11 @@ def test_it_is_in_the_language_of_the_place() -> None:
         ({"state": "held", "reason_code": "per_job", "reason": "it costs 3 USD"}, (), "waits until the operator"),
         ({"state": "failed", "reason": "it is broken"}, (), "waits until the operator"),
         ({}, (Subject.provider("acme"),), "The service does not work at the moment."),
-        ({"batches": ()}, (Subject.pause("everything"),), "Sending is paused by the people who run batchd."),
+        (
+            {"batches": ()},
+            (Subject(SubjectKind.PAUSE, "everything"),),
+            "Sending is paused by the people who run batchd.",
+        ),
         ({}, (DISK,), "The results cannot be written at the moment."),
         ({"state": "delivering", "batches": ()}, (Subject.sink("csv"),), "The results cannot be written"),
         ({"rest_until": NOW + 600}, (), "are asked again from 15 Jan 2027, 08:10 (UTC) on."),

@@ -14,7 +14,7 @@ from ..config.load import Config
 from ..config.provider_table import ProviderTable
 from ..contracts import BatchProvider, LiveProvider, Sink
 from ..domain.routing import PluginSpec
-from ..domain.subjects import Subject
+from ..domain.subjects import Subject, SubjectKind
 from ..engine.context import Configured, ConfiguredProvider
 from ..file_sink import FileSink
 from ..live.lanes import Lanes, LiveTerms
@@ -250,7 +250,7 @@ def make_observers(
             observers[name] = running[name]
         else:
             plugin = catalogue.create("observer", table.plugin, table.settings)
-            _give_folder(plugin, config.folders.state, Subject.observer(name))
+            _give_folder(plugin, config.folders.state, Subject(SubjectKind.OBSERVER, name))
             observers[name] = ConfiguredObserver(
                 plugin, table.kinds(), tuple(table.routes) if table.routes is not None else None
             )

@@ -26,7 +26,7 @@ async def say_of_nodes(context: Context, conditions: Conditions) -> None:
         await conditions.say(WORKERS, executor.trouble)
     elif WORKERS in await conditions.of_kinds(SubjectKind.WORKERS):
         await conditions.all_well(WORKERS)
-    unfit = {Subject.node(node.name): node.fault for node in executor.nodes() if node.fault}
+    unfit = {Subject(SubjectKind.NODE, node.name): node.fault for node in executor.nodes() if node.fault}
     for subject, fault in unfit.items():
         await conditions.say(subject, f"It is not used: {fault}")
     for subject in await conditions.of_kinds(SubjectKind.NODE):

@@ -23,7 +23,9 @@ class SubjectKind(Enum):
     HOURS = "sending hours of route "
     """A route that does not send at this hour."""
     DEADLINE = "deadline of job "
+    """A job that would be late, and cannot be asked in another way."""
     FALLBACK = "fallback of job "
+    """A job whose provider is down, and that cannot be asked elsewhere."""
     ORDER = "order "
     PLUGIN = "plugin "
     OBSERVER = "observer "
@@ -83,64 +85,9 @@ class Subject:
         return cls(SubjectKind.JOB, job)
 
     @classmethod
-    def deadline(cls, job: str) -> Subject:
-        """A job that would be late, and cannot be asked in another way."""
-        return cls(SubjectKind.DEADLINE, job)
-
-    @classmethod
-    def fallback(cls, job: str) -> Subject:
-        """A job whose provider is down, and that cannot be asked elsewhere."""
-        return cls(SubjectKind.FALLBACK, job)
-
-    @classmethod
     def sink(cls, name: str) -> Subject:
         """A sink that does not publish."""
         return cls(SubjectKind.SINK, name)
-
-    @classmethod
-    def observer(cls, name: str) -> Subject:
-        """An observer that fails over what it is told."""
-        return cls(SubjectKind.OBSERVER, name)
-
-    @classmethod
-    def batch(cls, key: str) -> Subject:
-        """Calls for one batch."""
-        return cls(SubjectKind.BATCH, key)
-
-    @classmethod
-    def cancelling(cls, batch: str) -> Subject:
-        """A batch that its provider does not stop."""
-        return cls(SubjectKind.CANCELLING, batch)
-
-    @classmethod
-    def packing(cls, provider: str) -> Subject:
-        """Putting parts together into batches for a provider."""
-        return cls(SubjectKind.PACKING, provider)
-
-    @classmethod
-    def pause(cls, what: str) -> Subject:
-        """What a person has paused."""
-        return cls(SubjectKind.PAUSE, what)
-
-    @classmethod
-    def hours(cls, route: str) -> Subject:
-        """A route that does not send at this hour."""
-        return cls(SubjectKind.HOURS, route)
-
-    @classmethod
-    def order(cls, number: int) -> Subject:
-        """An order that cannot be carried out now."""
-        return cls(SubjectKind.ORDER, str(number))
-
-    @classmethod
-    def node(cls, name: str) -> Subject:
-        """A machine that is not used."""
-        return cls(SubjectKind.NODE, name)
-
-    @classmethod
-    def inbox_file(cls, path: str) -> Subject:
-        """Something in the inbox that batchd never processes."""
-        return cls(SubjectKind.INBOX_FILE, path)
 
 
 INBOX = Subject(SubjectKind.INBOX)
@@ -153,21 +100,16 @@ EVERYTHING = "everything"
 """What is paused if neither a provider nor a route is named."""
 
 
-def pauses_of(provider: str, route: str) -> list[Subject]:
-    """The pauses that keep rows of this route from being sent to this provider."""
-    return [Subject.pause(f"route {route}"), Subject.pause(f"provider {provider}"), Subject.pause(EVERYTHING)]
-
-
 def subjects_of(job: str, *, provider: str, route: str, sinks: Iterable[str], batches: Iterable[str]) -> list[Subject]:
     """The subjects that can keep a job waiting, the most specific first."""
     return [
         Subject.job(job),
-        *(Subject.batch(key) for key in batches),
+        *(Subject(SubjectKind.BATCH, key) for key in batches),
         *(Subject.sink(name) for name in sinks),
-        *pauses_of(provider, route),
-        Subject.hours(route),
+        *(Subject(SubjectKind.PAUSE, what) for what in (f"route {route}", f"provider {provider}", EVERYTHING)),
+        Subject(SubjectKind.HOURS, route),
         Subject.provider(provider),
-        Subject.deadline(job),
-        Subject.fallback(job),
+        Subject(SubjectKind.DEADLINE, job),
+        Subject(SubjectKind.FALLBACK, job),
         WORKERS,
     ]

@@ -145,7 +145,7 @@ class Engine:
 
     async def _obey(self, order: StoredOrder) -> float | None:
         """Carry out an order. If it fails (a full disk, say): the steady time of the next try."""
-        subject = Subject.order(order.id)
+        subject = Subject(SubjectKind.ORDER, str(order.id))
         if self.retry_clock.until(subject) > self.context.clock.steady():
             return self.retry_clock.until(subject)
         try:
@@ -349,12 +349,12 @@ def _subject(action: Action) -> Subject:
     if isinstance(action, lifecycle.Deliver):
         return Subject.sink(action.sink)
     if isinstance(action, Pack):
-        return Subject.packing(action.provider)
+        return Subject(SubjectKind.PACKING, action.provider)
     if isinstance(action, lifecycle.CancelBatch):
-        return Subject.cancelling(action.batch)
+        return Subject(SubjectKind.CANCELLING, action.batch)
     if isinstance(action, lifecycle.Hasten):
-        return Subject.deadline(action.job)
+        return Subject(SubjectKind.DEADLINE, action.job)
     if isinstance(action, lifecycle.Move):
-        return Subject.fallback(action.job)
+        return Subject(SubjectKind.FALLBACK, action.job)
     job = getattr(action, "job", None)
-    return Subject.job(job) if job is not None else Subject.batch(getattr(action, "batch", ""))
+    return Subject.job(job) if job is not None else Subject(SubjectKind.BATCH, getattr(action, "batch", ""))

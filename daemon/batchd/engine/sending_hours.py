@@ -45,13 +45,13 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
                 waiting.add(route_name)
     context.outside = Outside(opens, outside.finish_within, frozenset(live))
     hold_live_calls(context)
-    said = {Subject.hours(name) for name in waiting}
+    said = {Subject(SubjectKind.HOURS, name) for name in waiting}
     for name in sorted(waiting):
         between = hours[name].send_between
         assert between is not None
         until = datetime.fromtimestamp(opens[name], UTC)
         await conditions.say(
-            Subject.hours(name),
+            Subject(SubjectKind.HOURS, name),
             f"It sends in the hours {between.text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} "
             "UTC, but for those whose finish_within leaves no time for it. What is at a provider is collected.",
         )

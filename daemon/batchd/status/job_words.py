@@ -97,7 +97,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
     if job.state == "planning" and job.duplicate_of is not None:
         return f"job {job.duplicate_of}, which is of the same file: its answers are delivered again, at no cost"
-    late = "; it will be late, for the reason above" if Subject.deadline(job.id) in subjects else ""
+    late = "; it will be late, for the reason above" if Subject(SubjectKind.DEADLINE, job.id) in subjects else ""
     return _ON_ITS_WAY.get(job.state) or _of_batches(job, now) + _resting(job, now) + _switched(job) + late
 
 

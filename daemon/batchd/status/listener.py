@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..contracts import Observer
-from ..domain.subjects import Subject
+from ..domain.subjects import Subject, SubjectKind
 from ..errors import TransientError
 from ..events import ConditionCleared, ConditionRaised, Event
 from ..plugin.background import Background, what_it_raises
@@ -106,7 +106,7 @@ class Listener:
             await asyncio.wait(after)
         if not await self._opened():
             return
-        self._background.start(str(Subject.observer(self.name)), self.observer.plugin)
+        self._background.start(str(Subject(SubjectKind.OBSERVER, self.name)), self.observer.plugin)
         place = await self._stored(partial(self._store.place, self.name, self.observer.events, self.observer.routes))
         if place is not None:
             await self._tell_all(place)
@@ -154,7 +154,7 @@ class Listener:
         what += (
             f" (event {event.id})" if len(events) == 1 else f" and {len(events) - 1} more (from event {event.id} on)"
         )
-        own = str(Subject.observer(self.name))
+        own = str(Subject(SubjectKind.OBSERVER, self.name))
         if len(events) == 1 and isinstance(event, ConditionRaised | ConditionCleared) and event.subject == own:
             return True  # that it fails is news for others
         for attempt in range(1, MAX_TRIES + 1):

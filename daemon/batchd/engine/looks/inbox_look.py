@@ -166,7 +166,7 @@ class InboxLook:
             kinds = {SubjectKind.INBOX_FILE, SubjectKind.INBOX_REST}
             self._odd = {each: text for each, text in said.items() if each.kind in kinds}
         told = sorted(oddities)[:ODDITIES_TOLD]
-        odd = {Subject.inbox_file(display(path)): sentence for path, sentence in told}
+        odd = {Subject(SubjectKind.INBOX_FILE, display(path)): sentence for path, sentence in told}
         if len(oddities) > len(told):
             odd[INBOX_REST] = f"It holds {len(oddities) - len(told):,} more of these, which are not taken either."
         news = {subject: sentence for subject, sentence in odd.items() if self._odd.get(subject) != sentence}

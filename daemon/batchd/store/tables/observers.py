@@ -98,11 +98,11 @@ class Observers(StoreTable):
 
     async def failing(self, name: str, text: str) -> None:
         """It fails over what it is told: say so, where people see what keeps batchd waiting."""
-        await self._conditions.raise_condition(Subject.observer(name), text)
+        await self._conditions.raise_condition(Subject(SubjectKind.OBSERVER, name), text)
 
     async def well(self, name: str) -> None:
         """It has heard something again."""
-        await self._conditions.clear_condition(Subject.observer(name))
+        await self._conditions.clear_condition(Subject(SubjectKind.OBSERVER, name))
 
     async def heard(self, name: str, cursor: int) -> bool:
         """Everything up to this event was heard, or is not for it: whether that is news. A cursor never goes back."""

@@ -45,7 +45,7 @@ class Pauses(StoreTable):
         def change(tx: Transaction) -> bool:
             if what in _names(tx):
                 return False
-            tx.run("raise_condition", subject=str(Subject.pause(what)), text=text, since=tx.now)
+            tx.run("raise_condition", subject=str(Subject(SubjectKind.PAUSE, what)), text=text, since=tx.now)
             tx.record(SendingPaused(what=what, who=who))
             _take_back(tx)
             return True
@@ -58,7 +58,7 @@ class Pauses(StoreTable):
         def change(tx: Transaction) -> list[str]:
             names = sorted(_names(tx) if what == EVERYTHING else _names(tx) & {what})
             for name in names:
-                tx.run("clear_condition", subject=str(Subject.pause(name)))
+                tx.run("clear_condition", subject=str(Subject(SubjectKind.PAUSE, name)))
                 tx.record(SendingResumed(what=name, who=who))
             return names
 
