@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, PlainValidator, field_validator
+from pydantic import AfterValidator, PlainValidator, field_validator, model_validator
 
 from .plugin_base import Settings
 from .settings import Duration, Secret
@@ -48,6 +48,9 @@ class HttpSettings(Settings):
     after_the_address: ClassVar[str] = ""
     """Where to write what stands after a `?`, as the end of a sentence."""
 
+    company: ClassVar[tuple[str, str] | None] = None
+    """Whose service the default of `base_url` is, and its domain. Only there `api_key` may be left out."""
+
     @field_validator("base_url")
     @classmethod
     def _base_url(cls, text: str) -> str:
@@ -61,10 +64,16 @@ class HttpSettings(Settings):
             raise ValueError("must not hold a user or a password; write the key as `api_key`")
         return text.rstrip("/")
 
-    def is_at(self, domain: str) -> bool:
-        """Whether the service is at this domain, or below it."""
-        host = urlsplit(self.base_url).hostname or ""
-        return host == domain or host.endswith(f".{domain}")
+    @model_validator(mode="after")
+    def _own_key(self) -> Self:
+        if self.company is not None and "api_key" not in self.model_fields_set:
+            name, domain = self.company
+            if not f".{urlsplit(self.base_url).hostname or ''}".endswith(f".{domain}"):
+                # Otherwise a forgotten line would send the key of one company to another.
+                raise ValueError(
+                    f'api_key is missing: a service other than {name} needs its own, such as "env:ACME_API_KEY"'
+                )
+        return self
 
     @property
     def place(self) -> str:

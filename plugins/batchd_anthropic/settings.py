@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from batchd import HttpSettings, Secret
 
@@ -28,6 +28,8 @@ class AnthropicSettings(HttpSettings):
     max_tokens: int = Field(default=4_096, gt=0)
     warm_up: bool = False
 
+    company = ("Anthropic", "anthropic.com")
+
     @field_validator("base_url")
     @classmethod
     def _without_version(cls, text: str) -> str:
@@ -41,12 +43,3 @@ class AnthropicSettings(HttpSettings):
             if not text or not text.isascii() or not text.isprintable():
                 raise ValueError("should be plain text on one line, in quotes")
         return value
-
-    @model_validator(mode="after")
-    def _own_key(self) -> AnthropicSettings:
-        if "api_key" not in self.model_fields_set and not self.is_at("anthropic.com"):
-            # Otherwise a forgotten line would send Anthropic's key to another company.
-            raise ValueError(
-                'api_key is missing: a service other than Anthropic needs its own, such as "env:ACME_API_KEY"'
-            )
-        return self

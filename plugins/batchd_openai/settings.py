@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from batchd import Duration, HeaderValues, HttpSettings, Json, Limits, Secret
 
@@ -52,6 +52,7 @@ class OpenAISettings(HttpSettings):
     extra_body: dict[str, Json] = Field(default_factory=dict)
     slowest_upload: int = Field(default=200_000, gt=0)
 
+    company = ("OpenAI", "openai.com")
     # The SDK would append the path of each call to it: .../v1?api-version=previewbatches
     after_the_address = '; write what comes after it as `query = { name = "value" }`'
 
@@ -82,15 +83,6 @@ class OpenAISettings(HttpSettings):
         if not isinstance(extra.get("metadata", {}), dict):
             raise ValueError("should hold a table as `metadata`")
         return extra
-
-    @model_validator(mode="after")
-    def _own_key(self) -> OpenAISettings:
-        if "api_key" not in self.model_fields_set and not self.is_at("openai.com"):
-            # Otherwise a forgotten line would send OpenAI's key to another company.
-            raise ValueError(
-                'api_key is missing: a service other than OpenAI needs its own, such as "env:ACME_API_KEY"'
-            )
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,12 +110,12 @@ async def _with_fault(request: web.Request, route: Route, order: Order) -> web.S
     if order.kind == "silence":
         await asyncio.sleep(order.delay)
         return reset(request)
-    if order.kind in ("cut-after", "500-after", "429-after", "redirect-after", "timeout"):
+    if order.kind == "timeout":
         response = await route.handler(request)
-        if order.kind == "timeout":
-            await asyncio.sleep(order.delay)
-            return response
-        return _fault_answer(request, order)
+        await asyncio.sleep(order.delay)
+        return response
+    if order.kind.endswith("-after"):
+        await route.handler(request)
     return _fault_answer(request, order)
 
 

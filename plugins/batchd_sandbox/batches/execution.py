@@ -227,8 +227,7 @@ class _OrderedRefusals:
     def __init__(self, orders: tuple[Order, ...]) -> None:
         kinds = ("failed-lines", "failed", "model-not-found", "token-limit", "account")
         self._order = next((one for one in orders if one.kind in kinds), None)
-        marker = None if self._order is None else self._order.marker
-        self._forms = None if marker is None else marker_forms(marker)
+        self._forms = marker_forms(self._order.marker if self._order is not None else None)
         self._marker_seen = False
 
     def __bool__(self) -> bool:
@@ -239,7 +238,7 @@ class _OrderedRefusals:
         order = self._order
         if order is None:
             return []
-        marked = self._forms is not None and any(form in raw for form in self._forms)
+        marked = any(form in raw for form in self._forms)
         self._marker_seen |= marked
         if order.kind == "failed-lines" and (marked or in_lines(order, number)):
             return [BatchError(order.code or "invalid_request", _ORDERED, None, number)]
@@ -251,7 +250,7 @@ class _OrderedRefusals:
         if order is None:
             return []
         match order.kind:
-            case "failed" if self._forms is None or self._marker_seen:
+            case "failed" if not self._forms or self._marker_seen:
                 message = "The batch was refused by the sandbox, as ordered; it does not say which line is the cause."
                 return [BatchError(order.code or "invalid_request", message)]
             case "model-not-found":

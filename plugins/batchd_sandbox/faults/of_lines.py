@@ -15,7 +15,7 @@ class LineFaults:
     """The faults of single lines for one batch."""
 
     def __init__(self, orders: tuple[LineOrder, ...]) -> None:
-        self._orders = [(one, _marker_forms(one.order)) for one in orders if one.order.chooses_lines]
+        self._orders = [(one, marker_forms(one.order.marker)) for one in orders if one.order.chooses_lines]
         self.met: dict[int, list[str]] = defaultdict(list)
         """The custom_ids that met each order, by its number."""
 
@@ -34,10 +34,6 @@ class LineFaults:
             self.met[one.number].append(custom_id)
             orders.append(order)
         return orders
-
-
-def _marker_forms(order: Order) -> tuple[bytes, ...]:
-    return () if order.marker is None else marker_forms(order.marker)
 
 
 def _chosen(order: Order, forms: tuple[bytes, ...], number: int, custom_id: str, raw: bytes) -> bool:

@@ -118,8 +118,10 @@ def contains(content: bytes, marker: str) -> bool:
     return any(form in content for form in marker_forms(marker))
 
 
-def marker_forms(marker: str) -> tuple[bytes, ...]:
-    """The forms of a text in JSON: plain, and with all non-ASCII characters escaped."""
+def marker_forms(marker: str | None) -> tuple[bytes, ...]:
+    """The forms of a text in JSON: plain, and with all non-ASCII characters escaped. None of no text."""
+    if marker is None:
+        return ()
     plain = marker.encode()
     escaped = "".join(one if ord(one) < 128 else _escape(one) for one in marker).encode()
     return (plain,) if plain == escaped else (plain, escaped)
