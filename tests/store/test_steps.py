@@ -415,7 +415,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "view", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
+    looks = {"find", "get", "part", "parts", "views", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
              "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "last_sent", "knows", "input_files_left"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
@@ -748,7 +748,7 @@ def _change_and_fail(tx: Transaction) -> None:
 
 async def test_a_view_counts_parts_and_shows_answers_first(store: Opened) -> None:
     await store.put(RUNNING, part(0), replace(ANSWERED, first=10, batch=None), replace(PLANNED, first=20))
-    view = await store.jobs.view("job")
+    [view] = await store.jobs.views(["job"])
     assert view.parts == {PartState.UNPLANNED: 1, PartState.ANSWERED: 1, PartState.PLANNED: 1}
     assert [each.first for each in view.workable] == [10, 0]
     assert view.open_parts == 3

@@ -78,8 +78,9 @@ def held_text(
     skipped = [say("held.empty", empty=empty)] if empty else []
     approve = say("held.or_ask" if by_renaming else "held.ask", command=f"batchd approve {job.id}")
     cancel = f"batchd cancel {job.id}"
+    of_answers = answers is not None or job.reason_code == USELESS
+    rename = [say("held.rename" if of_answers else "held.rename_cost")] if by_renaming else []
     if answers is not None:
-        rename = [say("held.rename")] if by_renaming else []
         parts = [
             say("held.pilot", file=job.source),
             because,
@@ -92,7 +93,6 @@ def held_text(
             say("held.disappears"),
         ]
     elif job.reason_code == USELESS:
-        rename = [say("held.rename")] if by_renaming else []
         parts = [
             say("held.useless", file=job.source),
             because,
@@ -106,7 +106,6 @@ def held_text(
             what = say("held.until_price")
         else:
             what = say("held.until_money" if waits_for_money(job.reason_code) else "held.go_on")
-        rename = [say("held.rename_cost")] if by_renaming else []
         parts = [
             say("held.waits", file=job.source)
             if job.parent is None

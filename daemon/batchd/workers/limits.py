@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -107,35 +107,31 @@ def note_plugin(plugin: str, what: str) -> None:
         _notes.file.write(json.dumps({"plugin": plugin, "what": what}).encode() + b"\n")
 
 
-def _noted(path: Path | None) -> str:
-    try:
-        return path.read_bytes()[_HEAD:].decode(errors="replace") if path is not None else ""
-    except OSError:
-        return ""
+@dataclass(frozen=True, slots=True)
+class WorkerEnd:
+    """How a worker came to stop: the plugin that it was loading, and what of it; which code of a plugin ended it, in
+    words, empty if none is known; what it hung over, if it did."""
+
+    loading: tuple[str, str] | None = None
+    ended: str = ""
+    hung: Hung | None = None
 
 
-def read_loading(path: Path | None) -> tuple[str, str] | None:
-    """In the daemon: the plugin that a worker was loading when it stopped, and what of it; None if it was not."""
-    said = [json.loads(line) for line in _noted(path).splitlines() if line.startswith('{"plugin"')]
-    return (said[0]["plugin"], said[0]["what"]) if said else None
-
-
-def read_end(path: Path | None) -> str:
-    """In the daemon, once a worker has died: which code of a plugin ended it, in words; empty if none is known."""
-    text = _noted(path)
+def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
+    """In the daemon, once a worker has stopped: what its notes say."""
+    noted = b""
+    if path is not None:
+        with suppress(OSError):
+            noted = path.read_bytes()
+    text = noted[_HEAD:].decode(errors="replace")
+    said = [json.loads(line) for line in text.splitlines() if line.startswith('{"plugin"')]
+    loading = (said[0]["plugin"], said[0]["what"]) if said else None
     died, place = died_of(text), place_of_dump(text)
-    return f"{place} ended it: {died}" if died and place is not None else ""
-
-
-def read_notes(path: Path | None, seconds: float) -> Hung | None:
-    """In the daemon, once a worker has died: what it hung over, if it did."""
-    text = _noted(path)
-    if "Timeout" not in text or path is None:
-        return None
-    noted = path.read_bytes()
+    ended = f"{place} ended it: {died}" if died and place is not None else ""
+    if "Timeout" not in text:
+        return WorkerEnd(loading, ended)
     row = int.from_bytes(noted[:_HEAD], "little") - 1
-    place = place_of_dump(text)
-    return Hung(row if row >= 0 else None, seconds, str(place or "a worker process"))
+    return WorkerEnd(loading, ended, Hung(row if row >= 0 else None, seconds, str(place or "a worker process")))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ..contracts import Settings
 from ..errors import NodeLost, WorkerLost
 from ..executor import DoneT, Executor, TaskT
 from .fork_server import fork_server
-from .limits import READ_TIMEOUT, Hung, read_end, read_loading, read_notes
+from .limits import READ_TIMEOUT, Hung, read_notes
 from .process import Ended, WorkerProcess
 
 _GRACE = 2.0
@@ -56,9 +56,9 @@ class Workers(Executor[Settings]):
             result = await worker.run(function, task)
         except (Ended, Hung) as error:
             notes = worker.notes if worker else None
-            loading, ended = read_loading(notes), read_end(notes)
-            late = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
-            hung = error if isinstance(error, Hung) else late
+            end = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
+            loading, ended = end.loading, end.ended
+            hung = error if isinstance(error, Hung) else end.hung
             if loading is not None:
                 self._drop(worker)
                 worker = None

@@ -75,12 +75,6 @@ class Jobs(StoreTable):
         """The paths in the inbox of files that are just being taken."""
         return {row["inbox_path"] for row in await self._rows("claiming_paths")}
 
-    async def view(self, job: str) -> JobView:
-        """One job as `next_actions` wants it."""
-
-        [view] = await self.views([job])
-        return view
-
     async def totals(self, job: str) -> Totals:
         """The parts of a job added up."""
         [row] = await self._rows("job_totals", job=job)
