@@ -45,7 +45,7 @@ class UnpackLimits:
         if unpacked > JUDGED_FROM and unpacked > self.max_ratio * packed:
             raise FileRefused(
                 "ratio",
-                f"{what} unpacks to more than {self.max_ratio:,} times its size, as files do that are made to fill a "
+                f"{what} unpacks to more than {self.max_ratio:,} times its size, like a file that is made to fill a "
                 "disk. If it is a real table, unpack it and drop that.\n"
                 "For the operator: max_ratio in the table [routes.NAME.reader] raises the limit.",
             )

@@ -114,7 +114,7 @@ class SignedPost:
         quoted = f" It says: {words!r}." if words.isprintable() and words else ""
         if 300 <= status < 400:
             raise RejectedError(
-                f"{where} sends elsewhere (status {status}). Write the address that it moved to into url."
+                f"{where} redirects elsewhere (status {status}). Write the address that it moved to into url."
             )
         if status in {401, 403}:
             raise RejectedError(

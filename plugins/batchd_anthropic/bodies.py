@@ -116,7 +116,9 @@ def _only(name: str, usual: Json) -> Callable[[Json, Body], None]:
 
 def _seed(value: Json, made: Body) -> None:  # noqa: ARG001  # one form for all
     raise Untranslatable(
-        "unsupported_parameter", "seed has no counterpart at Anthropic: no answer can be had again. Remove it.", "seed"
+        "unsupported_parameter",
+        "seed has no counterpart at Anthropic, which cannot repeat an answer. Remove it.",
+        "seed",
     )
 
 

@@ -48,7 +48,9 @@ def conversation(messages: Json) -> tuple[Json, list[Body]]:
             side, blocks = "user", [_tool_result(message, place)]
         else:
             raise Untranslatable(
-                "unsupported_value", f"{place} has the role {json.dumps(role)[:50]}, which Anthropic has not.", place
+                "unsupported_value",
+                f"{place} has the role {json.dumps(role)[:50]}, which Anthropic does not have.",
+                place,
             )
         if not blocks:
             raise Untranslatable("invalid_request", f"{place} is empty, and Anthropic takes no empty message.", place)

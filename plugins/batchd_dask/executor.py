@@ -161,7 +161,7 @@ class DaskExecutor(Executor[DaskSettings]):
             self._forget(client, key, sent)
             raise
         except (CancelledError, OSError):
-            logger.debug("%s is sent anew", key)
+            logger.debug("%s is sent again", key)
             if client.status != "running":
                 self._ask_all_again()
             return None

@@ -27,7 +27,7 @@ async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Jso
             if len(created) > _MAX_COPIES:
                 created.clear()
                 raise CannotFind(
-                    f"{address} lists more than {_MAX_COPIES} batches of one file of ours, which cannot be."
+                    f"{address} lists more than {_MAX_COPIES} batches of one file of ours, which is not possible."
                 )
             without_origin = without_origin or not ("input_file_id" in batch or "metadata" in batch)
     except CannotFind:

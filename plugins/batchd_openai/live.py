@@ -40,7 +40,7 @@ MAX_ANSWER = 32_000_000
 """Bytes of the answer to one row, decoded."""
 TOO_LARGE = (
     f"The answer has more than {MAX_ANSWER / 1e6:.0f} MB, and batchd reads no more. Set max_tokens in the params of "
-    "the route, or look what the service sends."
+    "the route, or check what the service sends."
 )
 ACCESS_SECONDS = 1.0
 _TOO_MANY = frozenset({429, 498, 503, 529})

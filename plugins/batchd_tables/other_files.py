@@ -17,7 +17,7 @@ def require_archive(file: IO[bytes], kind: str) -> None:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return
     if not head:
-        raise FileRefused("empty", "The file is empty, with nothing in it at all. Save the table again and drop that.")
+        raise FileRefused("empty", "The file is completely empty. Save the table again and drop that.")
     if head.startswith(_OLE):
         if _PROTECTED in head + file.read(_LOOKED_AT):
             raise FileRefused(

@@ -273,10 +273,10 @@ def test_a_backup_replaces_nothing_by_itself(make_household: MakeHousehold, tmp_
     for place, force, words in [
         (target, False, "is a backup of"),
         (other, True, "is no backup"),
-        (household.folder / "state" / "b", False, "within each other"),
-        (household.folder, True, "within each other"),
-        (household.folders.inbox / "b", False, "the inbox folder .* within each other"),
-        (household.folders.outbox / "b", False, "the outbox folder .* within each other"),
+        (household.folder / "state" / "b", False, "one is inside the other"),
+        (household.folder, True, "one is inside the other"),
+        (household.folders.inbox / "b", False, "the inbox folder .* one is inside the other"),
+        (household.folders.outbox / "b", False, "the outbox folder .* one is inside the other"),
         (other / "mine.txt" / "b", False, "Not a directory. Nothing is left of it"),
     ]:
         with pytest.raises(CannotBackUp, match=words):

@@ -41,8 +41,8 @@ async def test_what_is_not_used_is_named_and_forgotten_once_it_is(tmp_path: Path
         assert await said() == {"workers": "The scheduler cannot be reached."}
         rack.trouble = ""
         rack.found = [Node("a", "1", "3.11"), Node("b", "1", "3.11", fault="it has batchd 1. Install 2.")]
-        assert await said() == {"node b": "It is not used: it has batchd 1. Install 2."}
+        assert await said() == {"node b": "batchd does not use it: it has batchd 1. Install 2."}
         rack.found = [Node("c", "1", "3.11", fault="it has no spool.")]
-        assert await said() == {"node c": "It is not used: it has no spool."}
+        assert await said() == {"node c": "batchd does not use it: it has no spool."}
         rack.found = [Node("c", "1", "3.11")]
         assert await said() == {}

@@ -279,7 +279,7 @@ def test_a_missing_command_may_be_a_broken_plugins(painted: Path) -> None:
     said = here("wat", config=painted)
     assert said.status == 2
     assert "No such command 'wat'." in said.err
-    assert "Some plugins are broken, and it may be theirs: batchd plugins" in said.err
+    assert "Some plugins are broken, and one of them may have it: batchd plugins" in said.err
 
 
 def test_help_without_a_usable_config(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_disk_with_room_is_no_condition(tmp_path: Path) -> None:
 def test_it_is_said_first_and_is_what_jobs_wait_for(tmp_path: Path) -> None:
     house, _ = half_way(tmp_path / "house", "reviews/june.csv")
     text = (
-        f"No room is left on the disk of {house.state}, so nothing can be noted there. Make room; then batchd goes on."
+        f"No room is left on the disk of {house.state}, so batchd cannot write there. Make room; then batchd goes on."
     )
     with Spool(house.state).locked():
         lines = here("status", config=house.config).out.splitlines()

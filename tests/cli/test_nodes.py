@@ -79,7 +79,7 @@ def test_each_machine_has_a_line(config: Path) -> None:
     assert record["nodes"][0]["running"] == ["plan of job x7", "collect"]
     checked = json.loads(here("check", "--json", config=config).out)
     found = {each["subject"]: (each["level"], each["text"]) for each in checked["results"]}
-    assert found["node rack-2"] == ("wrong", "It is not used: it has batchd 0.1. Install the same there.")
+    assert found["node rack-2"] == ("wrong", "batchd does not use it: it has batchd 0.1. Install the same there.")
     assert found["workers rack"] == ("ok", "2 nodes can be used: 6 tasks at a time.")
     assert checked["exit_status"] == 5
 

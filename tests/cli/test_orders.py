@@ -171,7 +171,7 @@ def test_a_purge_asks_first_and_needs_a_yes_where_nobody_can_be_asked(tmp_path: 
     house, job = finished_house(tmp_path)
     refused = here("purge", job, config=house.config)
     assert refused.status == 2
-    assert "Say --yes where nobody can be asked" in refused.err
+    assert "Without a terminal, say --yes" in refused.err
     said = here("purge", job, "--yes", config=house.config)
     assert said.status == 0
     assert f"It will purge job {job} when it is started" in said.out

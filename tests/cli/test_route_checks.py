@@ -70,4 +70,4 @@ def test_what_was_not_compared_is_said(tmp_path: Path, catalogue: Catalogue) -> 
 
 def test_a_budget_says_what_an_unknown_price_at_the_fallback_means(tmp_path: Path, catalogue: Catalogue) -> None:
     text = said(tmp_path, catalogue, params="max_tokens = 300", providers="[budget]\nper_day = 5\n")
-    assert f"note {AT_FALLBACK}: There is a budget, so nothing can go there without a person." in text
+    assert f"note {AT_FALLBACK}: There is a budget, so nothing goes there until somebody approves it." in text

@@ -415,7 +415,7 @@ def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> Non
     path.write_text(before + '[observers.night]\nplugin = "bell"\ntoken = "env:BELL"\nevents = ["failed", "JobHeld"]\n')
     assert levels(house, FAKE_KEY="x", BELL="y")["observer night"] == [
         ("ok", "The key is in the environment variable BELL."),
-        ("ok", "It hears these events: failed, JobHeld. Whether it can do anything with them was not checked."),
+        ("ok", "It receives these events: failed, JobHeld. Whether it can handle them was not checked."),
     ]
     [(level, text), _] = levels(house, "--offline", FAKE_KEY="x", BELL="")["observer night"]
     assert (level, "BELL is not set" in text) == ("wrong", True)

@@ -58,7 +58,7 @@ def test_older(house: House) -> None:
     version(house, len(migrations()) - 1)
     said = here("status", config=house.config)
     assert said.status == 5
-    assert "The daemon brings it up to date when it is started next: batchd run." in said.err
+    assert "The daemon upgrades it at its next start: batchd run." in said.err
 
 
 def test_only_just_being_made(house: House) -> None:

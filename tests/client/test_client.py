@@ -154,7 +154,7 @@ def test_what_is_wrong_is_said_in_words(there: Running, client: Client, tmp_path
         wrong.routes()
     with Client(there.address, token=there.read_token) as reader:
         assert reader.routes()
-        with pytest.raises(NotAllowed, match="give no orders"):
+        with pytest.raises(NotAllowed, match="but not give orders"):
             reader.submit(ROWS, route="reviews")
     nowhere = f"http://127.0.0.1:{free_port()}"
     with Client(nowhere, token="x") as away, pytest.raises(NotReachable, match="batchd run"):
@@ -176,7 +176,7 @@ def test_a_file_that_is_taken_out_of_the_inbox_is_not_waited_for(there: Running)
     core = Core(there.address, there.token, None)
     # The word of an upload of which there is nothing: no file in the inbox, and no job.
     key = JobKey("reviews/x.jsonl", upload=ReceivedFile("reviews/x.jsonl", 5, 5).word)
-    with pytest.raises(NoSuchJob, match="somebody has taken it out"):
+    with pytest.raises(NoSuchJob, match="somebody has removed it"):
         SubmittedJob(core, key).wait(60)
     core.loop.run(core.close())
     core.loop.close()

@@ -76,8 +76,8 @@ def test_names_of_files(tmp_path: Path) -> None:
 
 def test_what_is_no_table_is_refused_in_words() -> None:
     for wrong, said in (
-        ([], "not one row"),
-        (pd.DataFrame({"a": []}), "not one row"),
+        ([], "no row to ask"),
+        (pd.DataFrame({"a": []}), "no row to ask"),
         ({"a": 1}, "a value of the type dict"),
         (7, "a value of the type int"),
         (["a"], "Row 1 is a value of the type str"),

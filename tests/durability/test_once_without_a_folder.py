@@ -22,7 +22,8 @@ def test_a_folder_that_is_missing_at_the_start_ends_it_before_anything_is_touche
         done = rig.batchd("once", "june.csv", "--route", "reviews")
         assert done.returncode == 5
         assert done.stderr.splitlines()[-1] == (
-            f"batchd: {folder}: the {name} is not there, so batchd did not start. Mount its share, or make it: batchd init."
+            f"batchd: {folder}: the {name} folder is not there, so batchd did not start. "
+            "Mount its share, or make it: batchd init."
         )
         elsewhere.rename(folder)
     assert list(rig.folders["state"].iterdir()) == []

@@ -191,7 +191,7 @@ async def test_a_fault_in_a_plugin_is_told_with_plugin_file_method_and_job(make_
     assert 'A fault in encode of the plugin "hanging" (' in said
     line = HANGING.splitlines().index('        raise KeyError("till")') + 1
     assert f"hanging.py, line {line}): KeyError: 'till'" in said
-    assert f"(while it was to plan job {job})" in said
+    assert f"(while trying to plan job {job})" in said
     assert "in batchd or" not in said
 
 

@@ -15,8 +15,12 @@ from tests.sinks_plugin.receiver import Answer, Receiver
 pytestmark = pytest.mark.field("results")
 
 REFUSALS: list[tuple[Answer, type[Exception], str]] = [
-    (Answer(302, {"Location": "http://127.0.0.1:9/x"}), RejectedError, "sends elsewhere.*Write the address.*into url"),
-    (Answer(307), RejectedError, "sends elsewhere"),
+    (
+        Answer(302, {"Location": "http://127.0.0.1:9/x"}),
+        RejectedError,
+        "redirects elsewhere.*Write the address.*into url",
+    ),
+    (Answer(307), RejectedError, "redirects elsewhere"),
     (
         Answer(401, body=b"bad sig"),
         RejectedError,

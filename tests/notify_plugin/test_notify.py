@@ -226,7 +226,7 @@ async def test_a_webhook_follows_no_redirect_and_says_what_does_not_answer() -> 
     ):
         observer = Webhook(Webhook.Settings(url=url, secret="s"))
         await observer.aopen()
-        with pytest.raises(RejectedError, match="sends elsewhere"):
+        with pytest.raises(RejectedError, match="redirects elsewhere"):
             await observer.notice(HELD)
     with pytest.raises(TransientError, match="could not be reached"):
         await observer.notice(HELD)

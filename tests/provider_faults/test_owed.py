@@ -45,7 +45,7 @@ async def owed(pair: Pair, daemon: Living, fault: str) -> str:
     ("fault", "words"),
     [
         ("empty", "counts 9 of 9 requests of batch_"),
-        ("half", "sends 4 answers: 5 are owed"),
+        ("half", "sends 4 answers: 5 are missing"),
         ("other", "(row 1 of reviews/april.csv)"),
     ],
 )

@@ -178,10 +178,10 @@ async def test_an_event_that_always_fails_is_passed_over_and_named(rig: Rig, cap
     assert book.jobs == ["good"]
     assert 45 * 60 < rig.clock.elapsed - before < 75 * 60, "about an hour"
     warnings = [record.getMessage() for record in caplog.records if "observer" in record.getMessage()]
-    said = "The observer book failed over JobFailed of job poison (event 1)"
+    said = "The observer book failed on JobFailed of job poison (event 1)"
     assert warnings[0].startswith(f"{said}: KeyError: 'a'")
-    assert warnings[0].endswith(f"It is told again, {MAX_TRIES} times at most.")
-    assert warnings[-1].startswith(f"{said} {MAX_TRIES} times and will not hear it again: KeyError: 'a'")
+    assert warnings[0].endswith(f"batchd sends it {MAX_TRIES} times at most.")
+    assert warnings[-1].startswith(f"{said} {MAX_TRIES} times and does not get it again: KeyError: 'a'")
     again = Notebook()
     async with rig.running(book=hearing(again)):
         pass
@@ -406,7 +406,7 @@ async def test_an_observer_that_keeps_failing_is_said_until_it_hears_again(rig: 
         await rig.happen("one")
         await book.has_called("notice one", SAID_AFTER + 1)
         said = (await rig.store.event_log.conditions())[Subject(SubjectKind.OBSERVER, "book")]
-        assert f"failed over JobFailed of job one (event 1), {SAID_AFTER} times: ConnectionError" in said
+        assert f"failed on JobFailed of job one (event 1), {SAID_AFTER} times: ConnectionError" in said
         assert "[observers.book]" in said
         assert "sk-abc" not in said
         well.set()

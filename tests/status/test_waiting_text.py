@@ -44,7 +44,7 @@ def text(subject: JobSummary, *subjects: Subject, language: Language | None = No
 
 def test_the_note_of_a_job_at_its_provider() -> None:
     assert text(job()) == (
-        "may.csv is in work. There is nothing for you to do.\n"
+        "may.csv is being processed. There is nothing for you to do.\n"
         "\n"
         "Received: 15 Jan 2027, 07:48 (UTC) (100 rows)\n"
         "Now: the service has it; waiting for answers\n"

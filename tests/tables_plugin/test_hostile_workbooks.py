@@ -24,7 +24,7 @@ SHEET = "xl/worksheets/sheet1.xml"
 def test_what_is_no_workbook_is_refused_in_words(tmp_path: Path) -> None:
     path = tmp_path / "may.xlsx"
     cases = {
-        b"": ("empty", "nothing in it"),
+        b"": ("empty", "completely empty"),
         b"id,text\n1,2\n": ("binary", "CSV"),
         b"<html><table>": ("binary", "web page"),
         b"\x00\x01\x02": ("binary", "another kind"),

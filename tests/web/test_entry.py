@@ -107,7 +107,7 @@ async def test_a_wrong_token_lets_nobody_in(finished: House) -> None:
         form = await (await browser.get("/login")).text()
         answer = await web.enter(browser, form, "wrong")
         assert answer.status == 403
-        assert "No token is like this" in await answer.text()
+        assert "This token is wrong" in await answer.text()
         assert (await browser.get("/")).status == 401
         for value in ("Bearer wrong", "Bearer ", "Basic eDp5", f"bearer{web.tokens[WebRole.READ]}", "Bearer é"):
             assert (await web.program(None).get("/", Authorization=value)).status == 401

@@ -136,7 +136,7 @@ async def test_more_requests_than_there_is_room_for_are_told_so(finished: House)
         for answer in answers:
             if answer.status == 503:
                 assert answer.headers["Retry-After"]
-                assert await answer.text() == "Too many people ask at once."
+                assert await answer.text() == "Too many requests at once. Try again in a moment."
 
 
 async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None:

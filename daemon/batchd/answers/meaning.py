@@ -290,7 +290,7 @@ def _keys(body: object) -> str:
     if not isinstance(body, dict) or not body or {"choices", "output", "data", "candidates"} & body.keys():
         return ""
     keys = quoted(", ".join(map(str, body)))
-    return f" Its keys: {keys}. If that goes for all rows, check base_url and the endpoint of the route."
+    return f" Its keys: {keys}. If this is so for all rows, check base_url and the endpoint of the route."
 
 
 def _failure(error: Json, status: int | None, *, transient: bool) -> Failure:

@@ -35,7 +35,7 @@ def route_of(file: Path, inbox: Path, routes: Sequence[Route], wanted: str | Non
         place = real.relative_to(inbox).as_posix()
         found = route_for(place, routes)
         if found is None:
-            raise NotClear(f"No route takes {place} in the inbox. Say which to ask: {_choice(routes)}.")
+            raise NotClear(f"No route takes {place} in the inbox. Name the route: {_choice(routes)}.")
         return found
     return _named(file.name, routes, wanted)
 
@@ -64,7 +64,7 @@ def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:
         return named_route(routes, wanted)
     found = route_for(name, routes)
     if found is None and len(routes) > 1:
-        raise NotClear(f"No route takes a file by the name {name} alone. Say which: {_choice(routes)}.")
+        raise NotClear(f"No route takes a file by the name {name} alone. Name the route: {_choice(routes)}.")
     return found or routes[0]
 
 
@@ -106,7 +106,7 @@ def asked_beside(file: Path, route: Route) -> Route:
         content = (file.parent / QUESTION).read_bytes()
     except OSError:
         raise FileRefused(
-            "question", f"There is no {QUESTION} beside {file.name}, so nothing says what is asked."
+            "question", f"There is no {QUESTION} beside {file.name}, so batchd does not know what to ask."
         ) from None
     asked = with_question(route, str(file.parent), content)
     fault = (asked.question or {}).get("fault")

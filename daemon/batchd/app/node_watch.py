@@ -28,7 +28,7 @@ async def say_of_nodes(context: Context, conditions: Conditions) -> None:
         await conditions.all_well(WORKERS)
     unfit = {Subject(SubjectKind.NODE, node.name): node.fault for node in executor.nodes() if node.fault}
     for subject, fault in unfit.items():
-        await conditions.say(subject, f"It is not used: {fault}")
+        await conditions.say(subject, f"batchd does not use it: {fault}")
     for subject in await conditions.of_kinds(SubjectKind.NODE):
         # A node that went away, or that has now what the daemon has.
         if subject not in unfit:

@@ -13,7 +13,7 @@ from .call import Call, echo_json, json_option, pass_call
 
 @click.command()
 @click.argument("target", metavar="TO", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Replace the backup at TO, once the new one is whole.")
+@click.option("--force", is_flag=True, help="Replace the backup at TO, once the new one is complete.")
 @click.option("--finished", is_flag=True, help="With the working files of finished jobs, as long as they are kept.")
 @json_option
 @pass_call
@@ -73,5 +73,5 @@ def restore(call: Call, source: Path, *, as_json: bool) -> None:
         click.echo(f"Wrote {done.config}, and made the folders that it names. Look through it.")
     if done.hidden:
         click.echo(f"Write these secrets into it again: {', '.join(done.hidden)}.")
-    click.echo("Make sure that the daemon which the backup was made of does not run any more. Then: batchd check, and")
+    click.echo("Make sure that the old daemon does not run any more. Then: batchd check, and")
     click.echo("batchd run. Answers given since the backup are taken from the provider, as long as it has them.")

@@ -49,7 +49,7 @@ class Commands(click.Group):
         except click.UsageError as error:
             if not _catalogue(ctx).broken:
                 raise
-            hint = "Some plugins are broken, and it may be theirs: batchd plugins"
+            hint = "Some plugins are broken, and one of them may have it: batchd plugins"
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -17,7 +17,7 @@ from .call import Call, echo_json, json_option, pass_call
 @click.command("new-plugin")
 @click.argument("name")
 @click.option(
-    "--role", type=click.Choice(tuple(ROLES)), required=True, help="What it is to be; live answers a row a call."
+    "--role", type=click.Choice(tuple(ROLES)), required=True, help="What kind of plugin; live answers one row a call."
 )
 @click.option("--file", is_flag=True, help="One file for the plugin_dir, instead of a package to install.")
 @json_option

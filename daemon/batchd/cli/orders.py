@@ -165,7 +165,7 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
     found = find_jobs(call.places().state, jobs)
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("This cannot be undone. Say --yes where nobody can be asked.")
+            raise click.UsageError("This cannot be undone. Without a terminal, say --yes.")
         named = [clean(f"{job.source} (job {job.id})") for job in found]
         what = named[0]
         if len(named) > 1:

@@ -41,7 +41,7 @@ MOST_ROWS = 1_000
 )
 @click.option("--prompt", metavar="PATH", type=FILE, help="A file with the question, in place of the route's.")
 @click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
-@click.option("--yes", is_flag=True, help="Do not ask before a batch is waited for, where there are no live calls.")
+@click.option("--yes", is_flag=True, help="Where there are no live calls, wait for a batch without being asked.")
 @json_option
 @pass_call
 def try_(
@@ -109,6 +109,6 @@ def _will_wait(plan: TryPlan) -> bool:
     names = join(list(dict.fromkeys(column.route.provider for column in plan.batch_only)))
     said = clean(f"{names} takes batches only: the answers may take up to a day, and this command waits for them.")
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{said} Say --yes to wait where nobody can be asked.")
+        raise click.UsageError(f"{said} Without a terminal, say --yes to wait.")
     click.echo(said, err=True)
     return click.confirm("Send a batch and wait?", err=True)

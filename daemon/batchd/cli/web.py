@@ -14,7 +14,7 @@ def web() -> None:
 
 @web.command()
 @click.option(
-    "--read", "read_only", cls=Option, is_flag=True, help="A token that lets people look, and give no orders."
+    "--read", "read_only", cls=Option, is_flag=True, help="A token that lets people look, but not give orders."
 )
 @click.option("--remove", is_flag=True, help="Make none, and let nobody in by the last one.")
 @json_option
@@ -49,6 +49,6 @@ def token(call: Call, *, read_only: bool, remove: bool, as_json: bool) -> None:
         return
     click.echo(made)
     if role is WebRole.READ:
-        click.echo("It lets people look, and give no orders.", err=True)
+        click.echo("It lets people look, but not give orders.", err=True)
     else:
         click.echo("It lets people look, upload files and give orders, which can spend money.", err=True)

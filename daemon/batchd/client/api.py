@@ -119,13 +119,13 @@ class Api:
             message = record["error"]["message"] if "error" in record else record["answer"]
         except (msgspec.DecodeError, KeyError, TypeError):
             return RequestRefused(
-                f"{self.address} answered with status {answer.status}, and not in words of batchd. Is it batchd's "
-                "address, or is a proxy before it?",
+                f"{self.address} answered with status {answer.status}, and not as batchd does. Is this batchd's "
+                "address, and is there a proxy in front of it?",
                 answer.status,
             )
         if answer.status in (401, 403):
             if answer.status == 401 and self._token:
-                message = f"The daemon at {self.address} does not know this token; it may be of another daemon."
+                message = f"The daemon at {self.address} does not know this token; it may belong to another daemon."
             advice = " Make one with `batchd web token` and give it as `token`." if answer.status == 401 else ""
             return NotAllowed(f"{message}{advice}")
         if answer.status == 404 and len(path) == 1:

@@ -115,7 +115,7 @@ class Core:
             key.id = told["job"]
             if key.id is None and not told["waits_in_inbox"]:
                 raise NoSuchJob(
-                    f"{key.place} is not in the inbox any more and became no job: somebody has taken it out.", 404
+                    f"{key.place} is not in the inbox any more, and no job came of it: somebody has removed it.", 404
                 )
         return JobStatus.in_inbox(key.place) if key.id is None else JobStatus.of((await api.get("jobs", key.id))["job"])
 
@@ -148,7 +148,7 @@ class Core:
         until, pauses = time.monotonic() + seconds, _pauses()
         while (status := await self.status(key)).id is None:
             if time.monotonic() > until:
-                raise WaitedTooLong(f"{key.place} waits in the inbox still after {seconds:g} s.", status)
+                raise WaitedTooLong(f"{key.place} still waits in the inbox after {seconds:g} s.", status)
             await asyncio.sleep(next(pauses))
         return status.id
 
@@ -180,7 +180,7 @@ class Core:
         if key.id is None:
             await self.status(key)
         if key.id is None:
-            raise NoSuchJob(f"{key.place} waits in the inbox still{then}", 409)
+            raise NoSuchJob(f"{key.place} still waits in the inbox{then}", 409)
         return key.id
 
     async def _route(self, route: str | None) -> str:

@@ -54,7 +54,7 @@ def file_of(rows: RowsLike, name: str | None) -> Iterator[SentFile]:
         for number, record in enumerate(_records(rows), start=1):
             file.write(_line(record, number))
         if not number:
-            raise NothingToSend("There is not one row to ask about.")
+            raise NothingToSend("There is no row to ask about.")
         file.flush()
         yield SentFile(Path(file.name), named)
 

@@ -117,9 +117,11 @@ def require_all(**folders: Path) -> None:
     """Raises OSError with a reason for the first of these folders that is missing."""
     for name, folder in folders.items():
         if not folder.is_dir():
-            what = "is not a folder" if folder.exists() else "is not there"
+            what = "is a file" if folder.exists() else "is not there"
             advice = "Mount its share, or make it: batchd init"
-            raise FileNotFoundError(errno.ENOENT, f"the {name} {what}, so batchd did not start. {advice}", str(folder))
+            raise FileNotFoundError(
+                errno.ENOENT, f"the {name} folder {what}, so batchd did not start. {advice}", str(folder)
+            )
 
 
 RESERVED_SUFFIXES = (

@@ -56,7 +56,7 @@ def not_taken(suffix: str, formats: Collection[str] | None) -> str:
     named = suffix.lstrip(".")
     instead = "Unpack it, and drop the tables that are in it." if named == "zip" else _AS_TABLE
     return (
-        f"{taken}, and none that end in {suffix}, so that nobody pays for a file that lies here by mistake. {instead}\n"
-        "For the operator: formats in the table [routes.NAME] names what is taken, such as formats = "
+        f"{taken}, not files that end in {suffix}, so that nobody pays for a file that lies here by mistake. "
+        f"{instead}\nFor the operator: formats in the table [routes.NAME] names what is taken, such as formats = "
         f'["csv", "{named}"].'
     )

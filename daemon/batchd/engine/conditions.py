@@ -85,9 +85,9 @@ class Conditions:
 
 _ADVICE = {
     errno.ENOSPC: " Make room on its disk.",
-    errno.EDQUOT: " Make room, or let the user that batchd runs as have more.",
+    errno.EDQUOT: " Make room, or raise the quota of the user that batchd runs as.",
     errno.EROFS: " Its file system is mounted read-only: mount it for writing.",
-    errno.EACCES: " Give the user that batchd runs as the right to.",
+    errno.EACCES: " Give the user that batchd runs as the right to use it.",
     errno.ENOENT: "",
 }
 """Faults of the disk that a person must fix, and how."""
@@ -108,7 +108,7 @@ def in_words(error: Exception, name: str, *, of: str = "") -> str:
     place = place_of(error)
     if place is not None and (not isinstance(error, BatchdError) or isinstance(error, PluginError)):
         return (
-            f"A fault in {place}: {raised(error)} (while it was to {what}). batchd keeps retrying, less and less "
+            f"A fault in {place}: {raised(error)} (while trying to {what}). batchd keeps retrying, less and less "
             "often; fix the plugin, then reload."
         )
     if isinstance(error, OSError):
@@ -117,6 +117,6 @@ def in_words(error: Exception, name: str, *, of: str = "") -> str:
     if isinstance(error, BatchdError):
         return f"{error} Trying again."
     return (
-        f"A fault in batchd: {raised(error)} (while it was to {what}). "
+        f"A fault in batchd: {raised(error)} (while trying to {what}). "
         "batchd keeps retrying, less and less often; `batchd run --log-level debug` shows where."
     )

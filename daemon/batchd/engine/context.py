@@ -258,7 +258,8 @@ class Context:
             return mine
         last = list(mine.values())[-1]
         rest = Failure(
-            last.code, f"This row was not tried, since it was so for {len(mine)} rows before: {last.message}"
+            last.code,
+            f"This row was not tried, because {len(mine)} rows before it failed in the same way: {last.message}",
         )
         return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 

@@ -121,8 +121,8 @@ async def _whose_rows(
     if not status.phase.ended:
         raise RetryLater(
             provider.poll,
-            f"{provider.name} has a batch {remote} that was created after the backup which was restored, and works on "
-            "it. What it asks shows in its answers, so others wait until it has ended.",
+            f"{provider.name} works on a batch {remote} that was created after the backup was made. Only its answers "
+            "show what it asks, so other batches wait until it has ended.",
         )
     answers = context.spool.batch_answers(batch.key)
     draft = replacing(answers)

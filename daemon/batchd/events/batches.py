@@ -82,7 +82,11 @@ class BatchFound(Event):
 
     @property
     def sentence(self) -> str:
-        others = f" It is there again as {', '.join(self.extra_remotes)}, cancelled now." if self.extra_remotes else ""
+        others = (
+            f" It is there a second time, as {', '.join(self.extra_remotes)}, which batchd cancels now."
+            if self.extra_remotes
+            else ""
+        )
         return f"Found batch {self.batch} at the provider, as {self.remote}.{others}"
 
 

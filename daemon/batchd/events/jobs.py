@@ -122,8 +122,8 @@ class JobLate(Event):
     def sentence(self) -> str:
         cost = f" They can cost at most {_rounded(self.cost)} {self.currency}." if self.cost else ""
         return (
-            f"{self.source} would be late, with {count(self.rows, 'row')} not answered: what is under way of it is "
-            f"ended. The answers that have come are used; the rest is asked by live calls of {self.provider} "
+            f"{self.source} would be late, with {count(self.rows, 'row')} not answered, so batchd ends what is under "
+            f"way. It uses the answers that have come, and asks the rest by live calls of {self.provider} "
             f"({self.model}).{cost}"
         )
 

@@ -165,13 +165,17 @@ class Listener:
                 await self._say_well()
                 return True
             if attempt >= SAID_AFTER:
-                again = "It is told again, less and less often." if attempt < MAX_TRIES else "It is not told it again."
-                await self._say_failing(f"It failed over {what}, {attempt} times: {what_was_raised(error)}. {again}")
-            words = f"The observer {self.name} failed over {what}"
+                again = (
+                    "batchd sends it again, less and less often."
+                    if attempt < MAX_TRIES
+                    else "batchd does not send it again."
+                )
+                await self._say_failing(f"It failed on {what}, {attempt} times: {what_was_raised(error)}. {again}")
+            words = f"The observer {self.name} failed on {what}"
             if attempt == MAX_TRIES:
-                self._warn(f"{words} {MAX_TRIES} times and will not hear it again: {what_was_raised(error)}.", error)
+                self._warn(f"{words} {MAX_TRIES} times and does not get it again: {what_was_raised(error)}.", error)
             elif attempt == 1:
-                self._warn(f"{words}: {what_was_raised(error)}. It is told again, {MAX_TRIES} times at most.", error)
+                self._warn(f"{words}: {what_was_raised(error)}. batchd sends it {MAX_TRIES} times at most.", error)
             else:
                 logger.debug(
                     "%s, for the %d. time: %s", words, attempt, what_was_raised(error), extra={"action": "Notice"}
@@ -190,11 +194,12 @@ class Listener:
             failures += 1
             if failures >= SAID_AFTER:
                 await self._say_failing(
-                    f"It could not be opened, {failures} times: {what_was_raised(error)}. It is tried again."
+                    f"It could not be opened, {failures} times: {what_was_raised(error)}. batchd tries again."
                 )
             if failures == 1:
                 self._warn(
-                    f"The observer {self.name} could not be opened: {what_was_raised(error)}. It is tried again.", error
+                    f"The observer {self.name} could not be opened: {what_was_raised(error)}. batchd tries again.",
+                    error,
                 )
             if not await self._pause(failures, error):
                 return False
@@ -203,8 +208,8 @@ class Listener:
     async def _say_failing(self, text: str) -> None:
         self._may_be_failing = True
         advice = (
-            f"Nothing else waits for it. For the operator: set right what it needs, in [observers.{self.name}] or at "
-            "the other end; or take that table out, and reload."
+            f"Nothing else waits for it. For the operator: fix what it needs, in [observers.{self.name}] or at "
+            "the other end; or remove that table and reload."
         )
         # If it cannot be stored, the next try tells it.
         with contextlib.suppress(StoreUnavailable):
@@ -284,7 +289,7 @@ class Listener:
             closing.cancel()
             error = TimeoutError(f"it did not return within {CLOSE_MAY_TAKE:.0f} s")
         if error is not None:
-            self._warn(f"The observer {self.name} broke over being closed: {what_was_raised(error)}.", error)
+            self._warn(f"The observer {self.name} failed while it was closed: {what_was_raised(error)}.", error)
 
     def _warn(self, sentence: str, error: BaseException) -> None:
         logger.warning("%s", sentence, extra={"action": "Notice"})

@@ -14,7 +14,7 @@ def no_room(state: Path) -> list[Condition]:
     """The condition that the disk of the state folder is full, if it is. Seen here, since it cannot be stored there."""
     if not is_full(state):
         return []
-    text = f"No room is left on the disk of {state}, so nothing can be noted there. Make room; then batchd goes on."
+    text = f"No room is left on the disk of {state}, so batchd cannot write there. Make room; then batchd goes on."
     return [Condition(DISK, text, None)]
 
 

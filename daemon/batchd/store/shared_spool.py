@@ -37,7 +37,7 @@ def take(state: Path, root: Path) -> None:
         with contextlib.suppress(OSError):
             if any((state / name).iterdir()):
                 raise StateUnusable(
-                    f"{state / name} has working files of before, and [folders] spool is {root} now. While no batchd "
+                    f"{state / name} still has working files, but [folders] spool is {root} now. While no batchd "
                     f"runs, move them there: mv '{state / name}' '{root}/'"
                 )
             (state / name).rmdir()

@@ -65,7 +65,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         status = next((status for kind, status in _STATUSES.items() if isinstance(why, kind)), 400)
         return await _refusal(request, Refused(status, str(why), headers={"Retry-After": "5"} if status == 503 else {}))
     except Busy:
-        return await _refusal(request, Refused(503, "Too many people ask at once.", headers={"Retry-After": "2"}))
+        return await _refusal(
+            request, Refused(503, "Too many requests at once. Try again in a moment.", headers={"Retry-After": "2"})
+        )
     except TimeoutError:
         return await _refusal(request, Refused(503, "This took too long.", headers={"Retry-After": "5"}))
     except web.HTTPException as other:
@@ -98,7 +100,7 @@ async def _admit(request: web.Request, endpoint: Endpoint | None) -> None:
     setting, keys = await desk.known()
     request[SETTING], request[KEYS] = setting, keys
     if not host_is_ours(request.headers.get("Host", ""), setting.web, desk.address):
-        raise Refused(421, "This page has another address. [web] hosts names those that it has.")
+        raise Refused(421, "This page has another address. [web] hosts lists the addresses that it has.")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Refused(415, "Send it as it is, without Content-Encoding.")
     origin = request[ORIGIN] = origin_of(request, setting.web.trusted_proxies)
@@ -112,7 +114,7 @@ async def _admit(request: web.Request, endpoint: Endpoint | None) -> None:
     if endpoint is None:
         return
     if endpoint.orders and not visitor.role.may_order:
-        raise Refused(403, "Your token lets you read, and give no orders.")
+        raise Refused(403, "Your token lets you read, but not give orders.")
     if request.method not in SAFE and visitor.browser:
         await require_our_form(request, visitor, receives=endpoint.receives)
 

@@ -138,7 +138,7 @@ async def _next(source: Source) -> bytes:
         async with asyncio.timeout(PIECE_WITHIN):
             return await source(PIECE)
     except TimeoutError:
-        raise Refused(408, "The file did not come on, so nothing of it was kept.") from None
+        raise Refused(408, "The rest of the file did not arrive, so nothing of it was kept.") from None
 
 
 def _opened(draft: Path, inbox: Path) -> IO[bytes]:

@@ -126,7 +126,9 @@ def _require_outside(target: Path, folders: Mapping[str, Path]) -> None:
     """CannotBackUp if the target is in a folder of the daemon, which would take it for something else, or has one."""
     for name, folder in folders.items():
         if target == folder or folder in target.parents or target in folder.parents:
-            raise CannotBackUp(f"{target} and the {name} folder {folder} are within each other. Name another folder.")
+            raise CannotBackUp(
+                f"{target} and the {name} folder {folder} overlap: one is inside the other. Name another folder."
+            )
 
 
 @contextmanager
@@ -143,7 +145,7 @@ def _faults_in_words(target: Path, state: Path, spool: Path) -> Iterator[None]:
             errno.EROFS: "Its file system is mounted read-only: name a folder on another one.",
             errno.EACCES: _RIGHTS,
             errno.EPERM: _RIGHTS,
-        }.get(error.errno or 0, "Look at that first, then try again.")
+        }.get(error.errno or 0, "Fix that, then try again.")
         raise CannotBackUp(
             f"The backup could not be written to {target}: {place}{error.strerror or error}. Nothing is left of "
             f"it, and what was there before is as it was. {advice}"
@@ -156,10 +158,10 @@ def _require_free(target: Path, *, force: bool) -> str | None:
         return None
     manifest = None if target.is_symlink() else read_manifest(target)
     if manifest is None:
-        raise CannotBackUp(f"{target} is there already and is no backup, so it is left as it is. Name a new folder.")
+        raise CannotBackUp(f"{target} exists and is no backup, so batchd did not touch it. Name a new folder.")
     if not force:
         raise CannotBackUp(
-            f"{target} is a backup of {made(manifest)}, so it is left as it is. Name a new folder, such as "
+            f"{target} is a backup of {made(manifest)}, so batchd did not touch it. Name a new folder, such as "
             f"{target.name}-{time.strftime('%Y-%m-%d')}, or replace it with --force."
         )
     return made(manifest)

@@ -116,8 +116,8 @@ def _faults_in_words(folder: Path, state: Path) -> Iterator[None]:
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         raise CannotRestore(
-            f"{folder} could not be put back into {state}: {where}{error.strerror or error}. No daemon starts on "
-            "what is half there. Once that is put right, run the same command again; it begins anew."
+            f"{folder} could not be restored into {state}: {where}{error.strerror or error}. No daemon starts on "
+            "half a backup. Fix that, then run the same command again."
         ) from error
 
 
@@ -125,8 +125,7 @@ def refuse_half_restored(state: Path) -> None:
     """StateUnusable if a restore was cut off: a daemon that began anew here would know nothing of what was paid for."""
     if (state / RESTORING).exists():
         raise StateUnusable(
-            f"A backup was being put back into {state}, and that was cut off. Run the same batchd restore again; it "
-            "begins anew."
+            f"A restore into {state} was cut off. Run the same batchd restore again; it starts from the beginning."
         )
 
 
@@ -191,10 +190,12 @@ def _checked(source: Path, target: Path, expected: tuple[int, str], *, mode: int
         with os.fdopen(descriptor, "wb") as copy:
             found = copied(source, copy)
     except FileNotFoundError:
-        raise CannotRestore(f"The backup lacks {source}. Nothing works on what was restored; take another.") from None
+        raise CannotRestore(
+            f"The backup lacks {source}. No daemon starts on what was restored; use another backup."
+        ) from None
     if found != tuple(expected):
         raise CannotRestore(
-            f"{source} is not the file that was backed up: it was changed or damaged since. Take another backup."
+            f"{source} is not the file that was backed up: it was changed or damaged since. Use another backup."
         )
 
 

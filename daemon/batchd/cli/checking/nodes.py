@@ -27,7 +27,7 @@ async def node_results(config: Config, catalogue: Catalogue) -> AsyncIterator[Ch
         yield wrong(subject, found.trouble)
     for node in found.nodes:
         if node.fault:
-            yield wrong(f"node {node.name}", f"It is not used: {node.fault}")
+            yield wrong(f"node {node.name}", f"batchd does not use it: {node.fault}")
     used = [node for node in found.nodes if not node.fault]
     if used:
         yield ok(subject, f"{count(len(used), 'node')} can be used: {count(found.number, 'task')} at a time.")

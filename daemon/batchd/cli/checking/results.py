@@ -155,7 +155,7 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
     except BatchdError as error:
         return wrong(f"observer {name}", str(error), config=True)
     what = f"these events: {', '.join(table.events)}" if table.events else "all events"
-    text = f"It hears {what}. Whether it can do anything with them was not checked."
+    text = f"It receives {what}. Whether it can handle them was not checked."
     return ok(f"observer {name}", text)
 
 
@@ -283,7 +283,7 @@ def _folder(name: str, folder: Path, spool: Path) -> Iterator[CheckResult]:
         return
     yield _writable(name, folder)
     if spool.is_dir() and folder.stat().st_dev != spool.stat().st_dev:
-        text = f"{folder} and the working files are on two file systems: files are copied, not moved; slower, as safe."
+        text = f"{folder} and the working files are on two file systems. Files are copied: slower, but as safe."
         yield note(name, text)
 
 
@@ -296,7 +296,7 @@ def _writable(name: str, folder: Path) -> CheckResult:
         os.listdir(folder)
     except OSError as error:
         who = f"the user {os.geteuid()} that this runs as"
-        return wrong(name, f"{folder} cannot be used: {error.strerror}. Give {who} the right to.")
+        return wrong(name, f"{folder} cannot be used: {error.strerror}. Give {who} the right to use it.")
     return ok(name, f"{folder} can be read and written.")
 
 

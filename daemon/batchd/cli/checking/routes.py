@@ -34,7 +34,7 @@ def price_results(config: Config, provider: str, prices: PriceList, now: float) 
         if not config.spending_limits().limits(provider, route.name):
             what = "What its jobs cost will not be known. "
         elif route.fallback == provider:
-            what = "There is a budget, so nothing can go there without a person. "
+            what = "There is a budget, so nothing goes there until somebody approves it. "
         else:
             what = "There is a budget, so each of its jobs will be held until somebody approves it. "
         yield note(subject, f"{what}{prices.unknown(provider, route.model)}")

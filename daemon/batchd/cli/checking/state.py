@@ -42,7 +42,7 @@ def state_results(state: Path, spool: Path) -> Iterator[CheckResult]:
         names = join([each.name for each in folders[:5]]) + (" and others" if len(folders) > 5 else "")
         text = (
             f"{count(len(folders), 'folder')} in {spool / 'jobs'} belong to no job that the database knows: "
-            f"{names}. The database was lost, or is an old copy. What was dropped is in each of them, as `source`; "
+            f"{names}. The database was lost, or is an old copy. Each folder has the dropped file, as `source`; "
             "batchd state adopt gives them back."
         )
         yield wrong("state", text)

@@ -23,7 +23,7 @@ def daemon_line(survey: Overview) -> str:
 
 
 def none_line(survey: Overview) -> str:
-    return "No job is like this." if survey.chosen else "No file has been received yet."
+    return "No job matches." if survey.chosen else "No file has been received yet."
 
 
 def older_line(survey: Overview) -> str | None:

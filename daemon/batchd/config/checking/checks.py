@@ -66,7 +66,7 @@ def check_files(routes: Sequence[Route], folders: Mapping[str, Path], problems: 
             if files.is_relative_to(real) or real.is_relative_to(files):
                 problems.add(
                     ("routes", route.name, "files"),
-                    f'is not apart from the folder "{name}" ({folder}); pictures must lie outside of batchd\'s folders',
+                    f'overlaps with the folder "{name}" ({folder}); pictures must lie outside of batchd\'s folders',
                 )
         if not files.is_dir():
             problems.warn(("routes", route.name, "files"), f"there is no folder {route.files}")

@@ -153,8 +153,8 @@ async def _deliver(context: Context, action: Deliver, job: Job, parts: Sequence[
         for other, delivered in (await context.store.deliveries.of_job(job.id)).items():
             if outbox.taken in delivered.files:
                 raise SinksCollide(
-                    f"The sinks {other} and {action.sink} of route {job.route.name} both publish {outbox.taken}, and "
-                    "each would have it hold something else. Take one of them out of the route's `sinks`, or set "
+                    f"The sinks {other} and {action.sink} of route {job.route.name} both publish {outbox.taken}, "
+                    "with different content. Take one of them out of the route's `sinks`, or set "
                     "them up to differ."
                 ) from None
         await take_another_name(context, job)

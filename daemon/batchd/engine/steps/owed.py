@@ -61,7 +61,7 @@ async def _in_words(context: Context, batch: Batch, arrived: Arrived, missing: i
     counted = claimed(batch) or batch.requests
     text = (
         f"{batch.provider} counts {counted:,} of {batch.requests:,} requests of {batch.remote} as done, and sends "
-        f"{arrived.ours:,} answers: {missing:,} are owed."
+        f"{arrived.ours:,} answers: {missing:,} are missing."
     )
     if batch.answers_until is not None and batch.answers_until <= context.clock.now():
         until = local_time(batch.answers_until)

@@ -115,6 +115,6 @@ async def duplicate_reason(context: Context, earlier: str) -> str:
         f"; its results are in the outbox as {job.outbox_stem}.results.*" if job.state.final and job.outbox_stem else ""
     )
     return (
-        f"The very same file was taken before as {job.source} (job {job.id}){where}. Asking again would cost the same "
-        'again. If that is what you want, ask the operator to set duplicates = "process" under [intake].'
+        f"The very same file was taken before as {job.source} (job {job.id}){where}. Asking it again would cost the "
+        'same again. If that is what you want, ask the operator to set duplicates = "process" under [intake].'
     )

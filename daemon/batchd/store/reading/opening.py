@@ -57,8 +57,8 @@ def _has_our_schema(connection: sqlite3.Connection, path: Path) -> bool:
         )
     if 0 < version < known:
         raise StateUnusable(
-            f"The database {path} was written by an older batchd (schema {version}, this one wants {known}). "
-            "The daemon brings it up to date when it is started next: batchd run."
+            f"The database {path} was written by an older batchd (schema {version}, this one needs {known}). "
+            "The daemon upgrades it at its next start: batchd run."
         )
     return bool(version)
 

@@ -182,7 +182,7 @@ class _Filled:
         if self._room < 0:
             raise broken(
                 self.reader,
-                f"has yielded more than {self._table.most:,} bytes, as one does that never ends. If they are right, "
+                f"has yielded more than {self._table.most:,} bytes, like one that never ends. If they are right, "
                 "raise max_unpacked in the table [routes.NAME.reader].",
             )
 

@@ -27,8 +27,8 @@ from . import zstd_frames
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
 _TWICE = (
-    "This file is compressed twice, and batchd unpacks once, since files are made so that never end. Unpack it and "
-    "drop what is inside."
+    "This file is compressed twice, and batchd unpacks only once, because some files are made never to end. Unpack "
+    "it and drop what is inside."
 )
 
 
@@ -129,7 +129,7 @@ def gzip_pieces(file: IO[bytes]) -> Iterator[bytes]:
         if not left.startswith(_GZIP):
             raise FileRefused(
                 "archive",
-                "Behind its compressed part, this file has bytes that do not belong to it. Most likely two files were "
+                "After its compressed part, this file has bytes that do not belong to it. Most likely two files were "
                 "put together, or a copy went wrong. Copy or compress it again, and drop that.",
             )
         part = zlib.decompressobj(wbits=31)
@@ -160,7 +160,7 @@ def _archive(
         if is_never_taken("/".join(part for part in name.split("/") if part not in {"", ".", ".."})):
             continue
         if suffix_of(name) in {*PACKED, ARCHIVE}:
-            raise FileRefused("packed_twice", f"“{name}” in this archive is compressed itself. {_TWICE}")
+            raise FileRefused("packed_twice", f"“{name}” in this archive is itself compressed. {_TWICE}")
         if pictures is not None and suffix_of(name) in PICTURES and ".." not in name.split("/"):
             images.append((place, name))
             continue
