@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from batchd import (
+    HTTP_ERRORS,
     BatchdError,
     BoundedAnswers,
     HttpCall,
@@ -27,7 +28,7 @@ from batchd import (
     with_retries,
 )
 
-from .refusals import FOREIGN, Answer, of_answer
+from .refusals import Answer, of_answer
 from .settings import InlineSettings
 from .splitter import Cut, Item, Lines, Splitter, Take, TooLarge
 
@@ -183,7 +184,7 @@ class Client:
         return {}
 
     def _chunks(self, call: HttpCall, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        return arriving(response.content.iter_any(), FOREIGN, lambda error: self.service.of_fault(error, call))
+        return arriving(response.content.iter_any(), HTTP_ERRORS, lambda error: self.service.of_fault(error, call))
 
     @asynccontextmanager
     async def _answer(
@@ -197,7 +198,7 @@ class Client:
             response = await self._open().request(
                 method, url, headers=headers, timeout=timeout, allow_redirects=False, **sent
             )
-        except FOREIGN as error:
+        except HTTP_ERRORS as error:
             failure = self.service.of_fault(error, call)
         else:
             try:
@@ -211,7 +212,7 @@ class Client:
 
     async def _refusal(self, call: HttpCall, response: aiohttp.ClientResponse) -> BatchdError:
         body = b""
-        with suppress(*FOREIGN):  # what arrived is enough: the status has come
+        with suppress(*HTTP_ERRORS):  # what arrived is enough: the status has come
             while len(body) < BoundedAnswers.max_error and (
                 more := await response.content.read(BoundedAnswers.max_error)
             ):

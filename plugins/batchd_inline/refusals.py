@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import msgspec
 
 from batchd import (
@@ -37,9 +36,6 @@ from batchd import (
 )
 
 from .dialects import MAX_MESSAGE
-
-FOREIGN: tuple[type[Exception], ...] = (aiohttp.ClientError, OSError)
-"""Everything that a call may raise. OSError includes ssl's errors, timeouts and the resolver's errors."""
 
 _MAX_TEXT = 500
 

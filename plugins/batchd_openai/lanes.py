@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from typing import Literal
 
 from batchd import BatchdError, BatchesFound
 
@@ -10,17 +10,9 @@ from .live import LiveClient
 from .normalise import as_list
 from .wire import UNREADABLE
 
-
-class Seen(Enum):
-    """What a service answers when asked for one of its lists."""
-
-    LIST = auto()
-    NO_SUCH_CALL = auto()
-    """It knows no such call: status 404, 405, 410 or 501."""
-    PAGE = auto()
-    """An HTML page, which may also come from something in between."""
-    FORBIDDEN = auto()
-    OTHER = auto()
+Seen = Literal["list", "no such call", "page", "forbidden", "other"]
+"""What a service answers when asked for one of its lists: status 404, 405, 410 or 501 means that there is no such call,
+and an HTML page may also come from something in between."""
 
 
 async def find_batches(client: LiveClient) -> BatchesFound:
@@ -28,21 +20,21 @@ async def find_batches(client: LiveClient) -> BatchesFound:
     address = client.address
     try:
         seen, words = await _look(client, "batches")
-        if seen is Seen.LIST:
+        if seen == "list":
             return BatchesFound(True, f"{address} lists its batches.")
-        if seen is Seen.OTHER:
+        if seen == "other":
             return BatchesFound(None, words)
-        if seen is Seen.NO_SUCH_CALL:
+        if seen == "no such call":
             files, _ = await _look(client, "files")
-            if files is Seen.LIST:
+            if files == "list":
                 # Some services take batches and cannot list them. Live calls would cost twice as much.
                 return BatchesFound(None, f"{address} {words} when asked to list its batches, and lists files.")
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
         models, models_words = await _look(client, "models")
-        if models is not Seen.LIST:
-            check = f" Check {client.service.to_check} and any proxy in between." if seen is Seen.PAGE else ""
-            return BatchesFound(None, models_words if models is Seen.OTHER else f"{address} {words}.{check}")
-        if seen is Seen.PAGE:
+        if models != "list":
+            check = f" Check {client.service.to_check} and any proxy in between." if seen == "page" else ""
+            return BatchesFound(None, models_words if models == "other" else f"{address} {words}.{check}")
+        if seen == "page":
             return BatchesFound(False, f"{address} has no Batch API: it {words} when asked to list its batches.")
         return BatchesFound(False, f"{address} offers models to this key, and no batches: it {words}.")
     except BatchdError as error:
@@ -50,21 +42,21 @@ async def find_batches(client: LiveClient) -> BatchesFound:
 
 
 async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
-    """Ask for a list. For OTHER the words are a whole sentence."""
+    """Ask for a list. For "other" the words are a whole sentence."""
     status, told, body = reply = await client.get(f"/{what}", {"limit": "1"})
     words = f"answered with status {status}"
     if status in client.service.no_such_call:
-        return Seen.NO_SUCH_CALL, words
+        return "no such call", words
     if status == 403:
-        return Seen.FORBIDDEN, words
+        return "forbidden", words
     if 200 <= status < 300:
         if "html" in told.get("content-type", "").lower() or body.lstrip()[:1] == b"<":
-            return Seen.PAGE, "answered with an HTML page"
+            return "page", "answered with an HTML page"
         if _is_list(client, body):
-            return Seen.LIST, words
+            return "list", words
         words = f"{client.address} did not answer with a list when asked to list its {what}."
-        return Seen.OTHER, f"{words} Check {client.service.to_check} and any proxy in between."
-    return Seen.OTHER, client.in_words(reply, f"list its {what}")
+        return "other", f"{words} Check {client.service.to_check} and any proxy in between."
+    return "other", client.in_words(reply, f"list its {what}")
 
 
 def _is_list(client: LiveClient, body: bytes) -> bool:
