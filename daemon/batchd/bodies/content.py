@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-Json = Any
+from .usage import Json
 
 _THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking", "thought", "reasoning_content", "summary_text"})
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")

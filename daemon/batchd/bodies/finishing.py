@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 from functools import lru_cache
-from typing import Any
 
-Json = Any
+from .usage import Json
 
 
 class Ending(Enum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-Json = Any
+from .usage import Json
+
 _Body = Mapping[str, Json]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-Json = Any
+from .usage import Json
 
 
 def joined_chunks(text: str) -> dict[str, Json] | None:

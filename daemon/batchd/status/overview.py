@@ -78,9 +78,9 @@ class Overview:
     now: float
     daemon: Running | None
     conditions: Sequence[Condition]
-    unfinished: Sequence[JobSummary]
-    finished: Sequence[JobSummary]
-    older: int
+    unfinished: Sequence[JobSummary] = ()
+    finished: Sequence[JobSummary] = ()
+    older: int = 0
     limits: Sequence[LearntLimit] = ()
     totals: StatusTotals | None = None
     expected: Mapping[str, float] = field(default_factory=dict)
@@ -122,15 +122,8 @@ class Overview:
     @classmethod
     def of_conditions(cls, places: Places, state: State) -> Overview:
         """What is around jobs: the daemon and its conditions."""
-        return cls(
-            places=places,
-            now=time.time(),
-            daemon=running(places.state),
-            conditions=[*no_room(places.state), *places.blocked(), *state.conditions()],
-            unfinished=(),
-            finished=(),
-            older=0,
-        )
+        conditions = [*no_room(places.state), *places.blocked(), *state.conditions()]
+        return cls(places=places, now=time.time(), daemon=running(places.state), conditions=conditions)
 
     def waits_for(self, job: JobSummary) -> str | None:
         """What the job waits for, in words."""
@@ -228,18 +221,17 @@ class JobDetails:
     @classmethod
     def take(cls, places: Places, job: str) -> JobDetails:
         """Look now. KeyError if there is no job of this id."""
-        with snapshot(places.state) as state:
-            return cls.of(Overview.of_conditions(places, state), state, state.job(job))
+        return cls.take_all(places, [job])[0]
 
     @classmethod
     def take_all(cls, places: Places, jobs: Sequence[str]) -> list[JobDetails]:
-        """Look at several in one go."""
+        """Look at several in one go. KeyError if one is not there."""
         with snapshot(places.state) as state:
             around = Overview.of_conditions(places, state)
-            return [cls.of(around, state, state.job(job)) for job in jobs]
+            return [cls._of(around, state, state.job(job)) for job in jobs]
 
     @classmethod
-    def of(cls, around: Overview, state: State, job: JobSummary) -> JobDetails:
+    def _of(cls, around: Overview, state: State, job: JobSummary) -> JobDetails:
         """The details of this job."""
         expected = expected_at(job, usual_times(state), around.now) if job.batches else None
         if expected is not None:
