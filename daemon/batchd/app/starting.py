@@ -10,17 +10,16 @@ from ..domain.routing import Route
 from ..events import count
 from ..money.pricing import amount
 from ..plugin.catalogue import Catalogue
+from ..plugin.sources import is_ours
 
 MAX_ROUTES = 10
 """Routes that are named one by one."""
-OURS = "batchd"
-"""The distribution of the built-in plugins."""
 
 _PERIODS = {"per_job": "a job", "per_day": "a day", "per_month": "a month"}
 
 
 def starting(config: Config, catalogue: Catalogue) -> Iterator[str]:
-    yield f"batchd {version(OURS)} with {config.path}."
+    yield f"batchd {version('batchd')} with {config.path}."
     for route in config.routes[:MAX_ROUTES]:
         yield _of_route(config, route)
     if len(config.routes) > MAX_ROUTES:
@@ -29,7 +28,7 @@ def starting(config: Config, catalogue: Catalogue) -> Iterator[str]:
     limits = [(getattr(overall, name), period) for name, period in _PERIODS.items()]
     most = [f"{amount(limit, currency)} {currency} {period}" for limit, period in limits if limit is not None]
     yield f"Budget: at most {', '.join(most)}." if most else "There is no budget for all routes together."
-    others = {offer.distribution or offer.where for offer in catalogue.offers if not _is_ours(offer.distribution)}
+    others = {offer.distribution or offer.where for offer in catalogue.offers if not is_ours(offer.distribution)}
     if others:
         yield f"Plugins of others: {', '.join(sorted(others))}."
 
@@ -38,7 +37,3 @@ def _of_route(config: Config, route: Route) -> str:
     mode = config.providers[route.provider].mode
     how = {"batch": "in batches", "live": "by live calls"}.get(mode, "in batches, or by live calls if it has none")
     return f"Route {route.name} takes {', '.join(route.match)} and asks {route.model} of {route.provider} {how}."
-
-
-def _is_ours(distribution: str) -> bool:
-    return distribution.partition(" ")[0] == OURS

@@ -133,7 +133,9 @@ def _edit(document: Document, keys: tuple[str, ...], value: Any) -> str | None:
     if any(statement.keys[: len(keys)] == keys for statement in statements):
         return None  # a table of its own, perhaps in several places
     if isinstance(value, dict):
-        return _appended(document, tomli_w.dumps(_nested(keys, value)))
+        for key in reversed(keys):
+            value = {key: value}
+        return _appended(document, tomli_w.dumps(value))
     return _inserted(document, keys, value)
 
 
@@ -182,13 +184,6 @@ def _inline(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_inline, value)) + "]"
     return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip("\n")
-
-
-def _nested(keys: Keys, value: Any) -> dict[str, Any]:
-    for key in reversed(keys):
-        value = {key: value}
-    nested: dict[str, Any] = value
-    return nested
 
 
 def _at(data: Any, keys: Keys) -> Any:

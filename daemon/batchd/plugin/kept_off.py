@@ -14,12 +14,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 from ..store.layout import BLOCKED_PLUGINS
 from .blame import Home, PluginPlace, place_of_dump
-from .sources import GROUP
+from .sources import entry_points
 
 DEAF = 10.0
 """Seconds more after which faulthandler ends a process whose threads get no turn: code in C holds the interpreter."""
@@ -74,12 +73,8 @@ def state_of(config: Path | None, plugin_dir: Path | None) -> str:
     for file in files:
         with contextlib.suppress(OSError):
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    # Asked for its version, a distribution parses all that is written about it: once is enough for all its plugins.
-    versions = {id(None): ""}
-    for point in tuple(metadata.entry_points(group=GROUP)):
-        if id(point.dist) not in versions and point.dist is not None:
-            versions[id(point.dist)] = point.dist.version
-        digest.update(f"{point.name} {versions[id(point.dist)]}".encode())
+    for point, distribution in entry_points():
+        digest.update(f"{point.name} {distribution}".encode())
     return digest.hexdigest()[:32]
 
 

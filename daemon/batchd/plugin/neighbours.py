@@ -33,14 +33,9 @@ def share(folder: Path | None) -> None:
     for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
         sys.meta_path.remove(finder)
         for name, module in list(sys.modules.items()):
-            if name.startswith("_") and _lies_in(module, finder.folder):
+            if name.startswith("_") and str(getattr(module, "__file__", "")).startswith(f"{finder.folder}{os.sep}"):
                 del sys.modules[name]
     if folder is not None:
         # A module may have come since the folder was looked through last.
         PathFinder.invalidate_caches()
         sys.meta_path.append(_Neighbours(folder))
-
-
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and str(file).startswith(f"{folder}{os.sep}")

@@ -90,12 +90,23 @@ def what_was_raised(error: BaseException) -> str:
 def _installed() -> Iterator[Origin]:
     # The daemon's own plugin is loaded like all others.
     yield Origin("batchd", f"batchd {__version__}", OWN, metadata.EntryPoint("batchd", OWN, GROUP))
+    for point, distribution in entry_points():
+        yield Origin(point.name, distribution, point.value, point)
+
+
+def entry_points() -> Iterator[tuple[metadata.EntryPoint, str]]:
+    """Those of installed plugins, each with the name and the version of its distribution."""
     # Asked for its name, a distribution parses all that is written about it: once is enough for all its plugins.
     names = {id(None): "?"}
     for point in tuple(metadata.entry_points(group=GROUP)):
         if point.dist is not None and id(point.dist) not in names:
             names[id(point.dist)] = f"{point.dist.name} {point.dist.version}"
-        yield Origin(point.name, names[id(point.dist)], point.value, point)
+        yield point, names[id(point.dist)]
+
+
+def is_ours(distribution: str) -> bool:
+    """Whether a distribution, as origins and offers have it, is batchd itself."""
+    return distribution.partition(" ")[0] == "batchd"
 
 
 def _files(plugin_dir: Path | None) -> Iterator[Origin]:

@@ -64,7 +64,8 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
         late = expected < around.now
         yield "usually", "it would be back by now" if late else f"back by {local_time(expected)}"
     if job.finished_at is not None:
-        yield "finished", f"{_moment(job.finished_at, around.now)}, {_took(survey)} after it was received"
+        took = span(max(0.0, job.finished_at - job.claimed_at))
+        yield "finished", f"{_moment(job.finished_at, around.now)}, {took} after it was received"
     if job.purged_at is not None:
         yield "purged", f"{_moment(job.purged_at, around.now)}: batchd keeps nothing of its rows"
     yield from _listed("batches", [_batch(batch) for batch in survey.batches])
@@ -139,7 +140,3 @@ def _batch(batch: BatchSummary) -> str:
 
 def _moment(at: float, now: float) -> str:
     return f"{local_time(at)}, {span(max(0.0, now - at))} ago"
-
-
-def _took(survey: JobDetails) -> str:
-    return span(max(0.0, (survey.job.finished_at or 0.0) - survey.job.claimed_at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -104,14 +104,9 @@ def tables(
     brief: bool = False,
 ) -> RenderableType:
     """Everything, from what needs a person down to what is finished; at most so many jobs under way."""
-    return Group(*_apart(_pieces(survey, titles, daemon=daemon, most=most, brief=brief)))
-
-
-def _apart(pieces: Iterable[RenderableType]) -> Iterator[RenderableType]:
-    for number, piece in enumerate(pieces):
-        if number:
-            yield Text()
-        yield piece
+    pieces = _pieces(survey, titles, daemon=daemon, most=most, brief=brief)
+    apart = [each for piece in pieces for each in (Text(), piece)]
+    return Group(*apart[1:])
 
 
 def _pieces(

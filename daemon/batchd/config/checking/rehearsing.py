@@ -40,7 +40,7 @@ from ...plugin.kept_off import (
     state_of,
     stored,
 )
-from ...plugin.sources import Origin, all_origins, what_was_raised
+from ...plugin.sources import all_origins, is_ours, what_was_raised
 from .. import toml as toml_text
 from ..locations import plugin_choice, state_folder
 
@@ -48,7 +48,6 @@ _SILENT = 5.0
 """Seconds more after which a process that says nothing is ended from outside."""
 _CHILD = "import sys, json; a = json.loads(sys.argv[1]); sys.path[:] = a.pop('path'); \
 from batchd.config.checking.rehearsing import rehearse; rehearse(**a)"
-_OWN = "batchd"
 _went_well: set[tuple[str, bool]] = set()
 """The configurations and plugins that were tried in this process, and whether objects were made: all was well."""
 
@@ -84,9 +83,8 @@ def found(config: Path | None, *, to_be_kept: bool = False, making: bool = True)
     `to_be_kept` are stored, so that no later start waits for them.
     """
     plugin_dir, disabled = plugin_choice(config) if config is not None else (None, frozenset[str]())
-    foreign = [
-        each for each in all_origins(plugin_dir) if not _is_own(each) and disabled_origin(each, disabled) is None
-    ]
+    installed = (each for each in all_origins(plugin_dir) if not is_ours(each.distribution))
+    foreign = [each for each in installed if disabled_origin(each, disabled) is None]
     if not foreign:
         return []
     configuration, state = state_of(config, plugin_dir), None
@@ -104,7 +102,7 @@ def found(config: Path | None, *, to_be_kept: bool = False, making: bool = True)
     for _ in range(len(names)):
         off = not_loaded([*before, *news])
         # If nothing is to be made, batchd's own plugins are not needed.
-        left_out = disabled if making else {*disabled, _OWN}
+        left_out = disabled if making else {*disabled, "batchd"}
         ended = _rehearsed(config if making else None, plugin_dir, left_out, seconds=seconds, off=off)
         place = place_of_dump(ended.dump, homes_of(foreign))
         plugin = ended.plugin or (place.plugin if place is not None else "")
@@ -138,11 +136,6 @@ def last_resort(config: Path) -> Iterator[None]:
             faulthandler.cancel_dump_traceback_later()
             faulthandler.disable()
     dump.unlink(missing_ok=True)
-
-
-def _is_own(origin: Origin) -> bool:
-    point = origin.entry_point
-    return point is not None and (point.dist is None or point.dist.name == _OWN)
 
 
 def _may_block(config: Path | None) -> float:
@@ -272,7 +265,7 @@ def rehearse(
         )
         for offer in catalogue.offers:
             # Commands are made for help alone; a daemon needs none.
-            if config is None and offer.role is Role.COMMAND and not _is_built_in(offer.distribution):
+            if config is None and offer.role is Role.COMMAND and not is_ours(offer.distribution):
                 note(offer.plugin, f'the command "{offer.kind}"')
                 with contextlib.suppress(Exception, SystemExit):  # told where the command is called
                     offer.factory()
@@ -304,10 +297,6 @@ def _make_all(path: Path, catalogue: Catalogue) -> None:
     for role, named in tables.items():
         for table in named.values():
             offer = catalogue.find(role, table.plugin)
-            if offer is not None and not _is_built_in(offer.distribution):
+            if offer is not None and not is_ours(offer.distribution):
                 with contextlib.suppress(BatchdError):
                     catalogue.create(role, table.plugin, table.settings)
-
-
-def _is_built_in(distribution: str) -> bool:
-    return distribution.partition(" ")[0] == _OWN
