@@ -45,6 +45,6 @@ async def test_browsers_that_listen_are_bounded_and_let_go(house: House) -> None
         refused = await web.program().get("/api/v1/stream")
         assert (refused.status, refused.headers["Retry-After"]) == (503, "30")
         async with asyncio.timeout(5):
-            await web.server.app[CHANGES].close()
+            await web.server.app[CHANGES].close(web.server.app)
             assert await answer.content.read() == b""
         assert (await web.program().get("/api/v1/stream")).status == 503

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.resources import files as resources
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -12,15 +11,12 @@ from ..config.web import Address
 from .answers import as_json
 from .backend import Backend
 from .desk import DESK, MAX_WAITING, PAUSE, Desk
-from .endpoints import Endpoint, Handler
+from .endpoints import Endpoint
 from .guard import ENDPOINTS, MAX_FORM, add_headers, guard
 from .metrics import Metrics
 from .openapi import document
 from .stream import MAX_STREAMS, Changes
 from .table import API, PAGES
-
-if TYPE_CHECKING:
-    from aiohttp.typedefs import Handler as WebHandler
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 """Files that are the same for all, and are of use to nobody else: they need no token, as the log-in page shows them."""
@@ -95,22 +91,11 @@ def application(
     known: dict[tuple[str, str], Endpoint] = {}
     for each in ROUTES:
         add = app.router.add_get if each.method == "GET" else partial(app.router.add_route, each.method)
-        route = add(each.path, _bound(desk, each.handler))
+        route = add(each.path, partial(each.handler, desk))
         assert route.resource is not None
         known[each.method, route.resource.canonical] = each
     app[ENDPOINTS] = known
     app.on_response_prepare.append(add_headers)
 
-    async def close(app: web.Application) -> None:
-        del app
-        await changes.close()
-
-    app.on_shutdown.append(close)
+    app.on_shutdown.append(changes.close)
     return app
-
-
-def _bound(desk: Desk, handler: Handler) -> WebHandler:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return await handler(desk, request)
-
-    return handle

@@ -35,8 +35,3 @@ class Endpoint:
     body: Mapping[str, Any] | None = None
     answer: str = "application/json"
     statuses: tuple[str, ...] = ("200",)
-
-    @property
-    def is_api(self) -> bool:
-        """Whether programs use it: errors are JSON then."""
-        return self.path.startswith("/api/")

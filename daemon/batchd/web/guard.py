@@ -167,9 +167,7 @@ async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError(refusal.sentence)
-    endpoint = endpoint_of(request)
-    wants_page = "text/html" in request.headers.get("Accept", "")
-    if request.path.startswith("/api/") or (endpoint is not None and endpoint.is_api) or not wants_page:
+    if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
         return error(refusal.status, refusal.sentence, refusal.headers)
     from .pages.entry import refused_page
 

@@ -69,7 +69,7 @@ class Changes:
                 self._task.cancel()
                 self._task = None
 
-    async def close(self) -> None:
+    async def close(self, _: web.Application) -> None:
         """Let all browsers go: they come back by themselves."""
         self._closed = True
         for changed in self._told.values():

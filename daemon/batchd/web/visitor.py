@@ -41,19 +41,18 @@ class RequestOrigin:
     peer: str
     user: str | None
     secure: bool
-    trusted: bool
 
 
 def origin_of(request: web.Request, trusted: Iterable[str]) -> RequestOrigin:
     """Look at the connection, and at the headers of a trusted proxy."""
     peer, user = _peer(request)
     if not _is_trusted(peer, trusted):
-        return RequestOrigin(peer, user, False, False)
+        return RequestOrigin(peer, user, secure=False)
     # The last address is the one that the trusted proxy itself has seen.
     told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
     name = one_line(request.headers.get("X-Forwarded-User", ""))[:NAME_SHOWN].strip()
     secure = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
-    return RequestOrigin(told if is_ip(told) else peer, name or None, secure, True)
+    return RequestOrigin(told if is_ip(told) else peer, name or None, secure)
 
 
 def host_is_ours(host: str, web_table: WebTable, address: Address) -> bool:
