@@ -23,8 +23,6 @@ HELD = 6
 @click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option(
     "--model",
-    "models",
-    cls=Option,
     metavar="[PROVIDER/]MODEL",
     multiple=True,
     help="Another model to compare with; may be given several times.",
@@ -54,7 +52,7 @@ def estimate(
     file: Path | None,
     *,
     route: str | None,
-    models: Sequence[str],
+    model: Sequence[str],
     everything: bool,
     requests: int | None,
     input_tokens: int | None,
@@ -91,11 +89,11 @@ def estimate(
         from ..app.estimating.estimate_steps import with_steps
 
         made = with_steps(
-            estimating, estimating.of_file(absolute, route, models, everything=everything, expected=output_tokens)
+            estimating, estimating.of_file(absolute, route, model, everything=everything, expected=output_tokens)
         )
     else:
         assert requests is not None and input_tokens is not None and output_tokens is not None  # noqa: PT018
-        made = estimating.of_numbers(requests, input_tokens, output_tokens, route, models, everything=everything)
+        made = estimating.of_numbers(requests, input_tokens, output_tokens, route, model, everything=everything)
     _show(made, as_json=as_json)
     return HELD if made.held else 0
 

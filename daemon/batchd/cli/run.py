@@ -7,7 +7,7 @@ import logging
 
 import click
 
-from .call import Call, Option, log_level_option, pass_call
+from .call import Call, log_level_option, pass_call
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,7 @@ workers_option = click.option(
 @log_level_option
 @log_format_option
 @workers_option
-@click.option(
-    "--for-client", cls=Option, metavar="SOCKET", hidden=True, help="For batchd.client: see app/for_client.py."
-)
+@click.option("--for-client", metavar="SOCKET", hidden=True, help="For batchd.client: see app/for_client.py.")
 @pass_call
 def run(call: Call, *, log_format: str, workers: int | None, for_client: str | None) -> int:
     """Run the daemon: process dropped files, deliver the answers.

@@ -28,17 +28,13 @@ MIN_JOBS, BESIDE_JOBS = 5, 18
 @click.argument("job", required=False, shell_complete=complete_any)
 @click.option("--watch", "-w", is_flag=True, help="Look again every second, until Ctrl-C or until JOB is finished.")
 @click.option("--all", "everything", cls=Option, is_flag=True, help="All finished jobs, not only the last few.")
-@click.option("--held", cls=Option, is_flag=True, help="Only jobs that wait for a person.")
-@click.option("--failed", cls=Option, is_flag=True, help="Only jobs that failed, or have rows that failed.")
-@click.option("--route", cls=Option, metavar="NAME", help="Only jobs of this route.")
+@click.option("--held", is_flag=True, help="Only jobs that wait for a person.")
+@click.option("--failed", is_flag=True, help="Only jobs that failed, or have rows that failed.")
+@click.option("--route", metavar="NAME", help="Only jobs of this route.")
 @click.option(
-    "--since",
-    cls=Option,
-    callback=as_moment,
-    metavar="WHEN",
-    help="Only files that came since then: a day, or how long ago.",
+    "--since", callback=as_moment, metavar="WHEN", help="Only files that came since then: a day, or how long ago."
 )
-@click.option("--limit", cls=Option, type=click.IntRange(0), metavar="N", help="At most N jobs; 0 for all.")
+@click.option("--limit", type=click.IntRange(0), metavar="N", help="At most N jobs; 0 for all.")
 @json_option
 @pass_call
 def status(

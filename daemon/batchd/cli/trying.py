@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..status.formatting import clean, count, join
-from .call import Call, Option, echo_json, json_option, pass_call
+from .call import Call, echo_json, json_option, pass_call
 from .file_argument import FILE
 
 if TYPE_CHECKING:
@@ -23,18 +23,11 @@ MOST_ROWS = 1_000
 @click.command("try")
 @click.argument("file", metavar="FILE", type=FILE)
 @click.option(
-    "--rows",
-    metavar="N",
-    type=click.IntRange(1, MOST_ROWS),
-    default=5,
-    show_default=True,
-    help="How many rows to ask.",
+    "--rows", metavar="N", type=click.IntRange(1, MOST_ROWS), default=5, show_default=True, help="How many rows to ask."
 )
 @click.option("--spread", is_flag=True, help="Rows from all over the file, not its first.")
 @click.option(
     "--model",
-    "models",
-    cls=Option,
     metavar="[PROVIDER/]MODEL",
     multiple=True,
     help="The model to ask in place of the route's; may be given several times.",
@@ -50,7 +43,7 @@ def try_(
     *,
     rows: int,
     spread: bool,
-    models: Sequence[str],
+    model: Sequence[str],
     prompt: Path | None,
     route: str | None,
     yes: bool,
@@ -81,7 +74,7 @@ def try_(
     from ..app.estimating.trying import Trying
 
     trying = Trying(config, catalogue)
-    plan = trying.plan(absolute, route, models, number=rows, spread=spread, prompt=question)
+    plan = trying.plan(absolute, route, model, number=rows, spread=spread, prompt=question)
     if plan.batch_only and not yes and not _will_wait(plan):
         return 1
     call.log("error")
