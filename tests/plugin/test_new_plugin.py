@@ -16,7 +16,6 @@ from batchd.cli.new_plugin import ROLES as WORDS
 from batchd.plugin.catalogue import Catalogue
 from batchd.plugin.installing import Environment, install_line
 from batchd.plugin.new_plugin import ROLES, NewPlugin
-
 from tests.docs.test_examples import SHORT_FORM, brought_in_by
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 import openai
+from tests.durability.rig import Child, shared_nursery
 
 from batchd_sandbox.batches.worker_process import Process
 from batchd_sandbox.server import serving
@@ -162,39 +163,40 @@ async def running(folder: Path, *, api_key: str = "sk-any-key-will-do", **settin
 
 @dataclass
 class SandboxProcess:
-    """A sandbox in its own process, started by its command, so that it can be killed."""
+    """A sandbox in its own process, so that it can be killed."""
 
     folder: Path
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     url: str = ""
-    process: subprocess.Popen[str] | None = None
+    process: Child | None = None
 
     async def start(self) -> str:
         """Starts it, or starts it again on the same folder; returns its base URL."""
         await asyncio.to_thread(self._start)
         return self.url
 
-    def command(self, *, keeping: bool = True) -> list[str]:
-        """The command line."""
-        folder = ["--folder", str(self.folder)] if keeping else []
+    def command(self) -> list[str]:
+        """The command line, without a folder."""
         code = "from batchd_sandbox.command import sandbox; sandbox()"
-        return [sys.executable, "-c", code, "--port", "0", *folder, *self.options]
+        return [sys.executable, "-c", code, "--port", "0", *self.options]
 
     def full_environment(self) -> dict[str, str]:
         """The environment, with the same import path as here."""
         return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment}
 
     def _start(self) -> None:
-        self.process = subprocess.Popen(
-            self.command(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.full_environment(),
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        self._logs = tempfile.TemporaryDirectory()
+        out, errors = Path(self._logs.name, "out"), Path(self._logs.name, "errors")
+        folder, here = ["--folder", str(self.folder)], os.getcwd()
+        words = ["sandbox", "--port", "0", *folder, *self.options]
+        out.touch()
+        self.process = Child(shared_nursery(), words, out, str(errors), here, {**os.environ, **self.environment})
+        deadline = time.monotonic() + 60
+        while not out.read_text().endswith("\n") and self.process.poll() is None:
+            assert time.monotonic() < deadline, "the sandbox does not say where it listens"
+            time.sleep(0.01)
+        line = out.read_text()
         assert line.startswith("sandbox: listening on http://"), line + self.stop()[1]
         self.url = line.split()[3]
 
@@ -203,14 +205,13 @@ class SandboxProcess:
         assert self.process is not None
         self.process.send_signal(number)
         try:
-            _, errors = self.process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        return self.process.returncode, errors
+            return self.process.wait(10), Path(self._logs.name, "errors").read_text()
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Kills the process if it still runs."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.process.kill()
-            self.process.communicate()
+            self.process.wait()
+            self._logs.cleanup()

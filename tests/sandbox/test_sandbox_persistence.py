@@ -200,9 +200,7 @@ async def test_refusing_connections_from_the_start(processes: Processes) -> None
 
 def test_without_a_folder_nothing_is_left(processes: Processes, tmp_path: Path) -> None:
     process = processes(TMPDIR=str(tmp_path))
-    running = subprocess.Popen(
-        process.command(keeping=False), env=process.full_environment(), stdout=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen(process.command(), env=process.full_environment(), stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("sandbox: listening on")
