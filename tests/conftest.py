@@ -119,6 +119,15 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _plugins_are_tried_in_forks() -> Iterator[None]:
+    """Plugins are tried in a Python of its own first, whose imports would be most of a short test."""
+    from tests.durability.rig import plugins_tried_in_forks
+
+    with plugins_tried_in_forks():
+        yield
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
     """A folder on another file system than `tmp_path`."""

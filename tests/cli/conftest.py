@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from ..durability.rig import plugins_tried_in_forks
 
 
 @pytest.fixture(autouse=True)
@@ -16,10 +13,3 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("BATCHD_CONFIG", "BATCHD_LOG_LEVEL", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _tried_in_forks() -> Iterator[None]:
-    """Most commands try the plugins first, in a Python of its own: its imports would be most of a short test."""
-    with plugins_tried_in_forks():
-        yield

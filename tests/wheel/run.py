@@ -31,7 +31,6 @@ TESTS = (
     "plugin/test_plugin_catalogue.py",  # entry points
     "money/test_price_list.py",  # prices that another package carries
     "workers/test_workers.py",  # processes that import by name
-    "cli/test_running.py::test_run_orders_and_stops",
     "cli/test_running.py::test_init_writes_the_packaged_config_and_the_folders",
     "end_to_end/test_main_job.py::test_a_dropped_file_comes_back_with_its_answers",
 )
@@ -225,7 +224,8 @@ def test(python: Path, folder: Path, environment: dict[str, str], rest: Sequence
         else:
             shutil.copy(source, place / name)
     say(f"testing it with {', '.join(TESTS)}")
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto"]
+    # In one process: a second one would import it all again, beside the tests of the source.
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += [argument for left_out in LEFT_OUT for argument in ("--deselect", left_out)]
     chosen = [f"tests/{name}" for name in TESTS]
     return subprocess.run([*command, *rest, *chosen], cwd=place, env=environment, check=False).returncode
