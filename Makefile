@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
-# Three for each core: the slow tests mostly wait for processes and clocks.
-TEST_WORKERS ?= $(shell expr 3 '*' $$(nproc 2>/dev/null || echo 2))
+# Two for each core: the slow tests wait for processes and clocks for half of their time, and each worker takes some ten
+# seconds of a core for its imports and for finding the tests.
+TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 
 # Keeps the compiled modules and rewritten tests. Without them each run starts some ten seconds later, and each of the
 # many processes that the tests start takes a fraction of a second longer.
@@ -49,6 +50,8 @@ test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tes
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
+	@# On a clean checkout one process compiles everything that the tests import, or each worker would.
+	@ls tests/__pycache__/conftest.*pytest*.pyc >/dev/null 2>&1 || $(BIN)/python -m pytest --collect-only -qq >/dev/null || true
 	@wheel=$$(mktemp); $(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL)) >"$$wheel" 2>&1 & beside=$$!; \
 	status=0; $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup || status=1; \
 	wait $$beside || status=1; cat "$$wheel"; rm "$$wheel"; exit $$status
