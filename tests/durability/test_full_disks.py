@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ..cases import pairs
 from ..end_to_end.conftest import until
 from .disks import Disk, require_mounting
 from .rig import Life, Nursery, Rig
@@ -132,8 +133,7 @@ def house(houses: Houses) -> House:
     return houses.one()
 
 
-@pytest.mark.parametrize("leave", [0, 60_000], ids=["at once", "soon"])
-@pytest.mark.parametrize("where", ["outbox", "archive", "state/jobs", "state"])
+@pytest.mark.parametrize(("where", "leave"), pairs(["outbox", "archive", "state/jobs", "state"], [0, 60_000]))
 def test_full(house: House, where: str, leave: int) -> None:
     disk, database = house.disks[where], where == "state"
     if database:
@@ -172,8 +172,7 @@ def test_read_only(house: House, where: str) -> None:
     house.goes_on()
 
 
-@pytest.mark.parametrize("removed", [False, True], ids=["unmounted", "removed"])
-@pytest.mark.parametrize("where", ["outbox", "archive"])
+@pytest.mark.parametrize(("where", "removed"), pairs(["outbox", "archive"], [False, True]))
 def test_gone(house: House, where: str, removed: bool) -> None:
     disk = house.disks[where]
     with disk.unmounted(removed=removed):

@@ -13,6 +13,7 @@ from batchd.model import BatchStatus
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
 
+from ..cases import pairs
 from ..engine.conftest import MakeHousehold, csv_of
 from ..engine.conftest import make_household as make_household
 
@@ -64,8 +65,7 @@ async def story(household: Household, jump: float, every: int) -> tuple[list[str
     raise AssertionError("It never ends.")
 
 
-@pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize(("jump", "every"), pairs(JUMPS, [1, 3]))
 async def test_nothing_is_submitted_or_asked_sooner_or_twice(
     make_household: MakeHousehold, jump: float, every: int
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ..cases import share
 from ..engine.conftest import csv_of
 from ..engine.test_faults import order
 from ..sandbox.sandbox_kit import as_jsonl, request_lines
@@ -37,7 +38,7 @@ DONE_ALL_THE_SAME = [
 TIME_OUTS = {"create:silence", "create:timeout"}
 
 
-@pytest.mark.parametrize("fault", [*NOTHING_DONE, *DONE_ALL_THE_SAME])
+@pytest.mark.parametrize("fault", [*share(NOTHING_DONE), *share(DONE_ALL_THE_SAME)])
 async def test_a_create_of_unknown_outcome_is_looked_for_before_it_is_made_again(
     make_pair: MakePair, fault: str
 ) -> None:

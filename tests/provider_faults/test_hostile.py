@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from ..cases import pairs
 from .conftest import KEY, MakePair
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("hostile services")]
@@ -13,8 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.field("hostile services")]
 CALLS = ("upload", "retrieve", "content", "create")
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("kind", ["redirect", "endless", "bomb", "echo"])
+@pytest.mark.parametrize(("call", "kind"), pairs(CALLS, ["redirect", "endless", "bomb", "echo"]))
 async def test_a_job_comes_to_its_end_and_is_paid_once(make_pair: MakePair, call: str, kind: str) -> None:
     pair = await make_pair(f"{call}:{kind}")
     pair.household.drop("reviews/may.csv", "review\ngood\nbad\n")

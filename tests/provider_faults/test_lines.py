@@ -10,6 +10,7 @@ from batchd.answers.meaning import outcome
 from batchd.contracts import encode_result
 from batchd.model import Response, Result
 
+from ..cases import share
 from .conftest import MakePair
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("answers")]
@@ -27,7 +28,7 @@ READ_AS_THEY_ARE = [
 SEPARATORS = str.maketrans("", "", "\u2028\u2029\u0085")
 
 
-@pytest.mark.parametrize("fault", READ_AS_THEY_ARE)
+@pytest.mark.parametrize("fault", share(READ_AS_THEY_ARE))
 async def test_lines_that_can_be_read_are_asked_for_once(make_pair: MakePair, fault: str) -> None:
     pair = await make_pair(fault)
     await pair.ask()

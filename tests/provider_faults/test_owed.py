@@ -9,6 +9,7 @@ from batchd.domain.records import BatchState
 from batchd.orders.values import Resolve
 from batchd.testing.household import Living
 
+from ..cases import pairs
 from ..engine.conftest import csv_of
 from .conftest import NINE, MakePair, Pair
 from .test_accounts import for_hours, held, order
@@ -16,8 +17,7 @@ from .test_accounts import for_hours, held, order
 pytestmark = [pytest.mark.slow, pytest.mark.field("money")]
 
 
-@pytest.mark.parametrize("fault", ["empty", "half", "other"])
-@pytest.mark.parametrize("times", [1, 3, 8])
+@pytest.mark.parametrize(("fault", "times"), pairs(["empty", "half", "other"], [1, 3, 8]))
 async def test_answers_that_are_owed_are_fetched_again(make_pair: MakePair, fault: str, times: int) -> None:
     pair = await make_pair()
     await pair.ask(["an earlier file"], name="april")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ..cases import share
 from .conftest import MakePair
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("transfers")]
@@ -11,19 +12,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.field("transfers")]
 
 @pytest.mark.parametrize(
     ("fault", "posts", "stored"),
-    [
-        ("upload:cut", 2, 1),
-        ("upload:cut-after", 1, 1),  # it was there, and was found by its name and size
-        ("upload:500", 2, 1),
-        ("upload:500-after", 1, 1),
-        ("upload:503:retry-after=0.01", 2, 1),
-        ("upload:429:retry-after=0.01", 2, 1),
-        ("upload:429-after:retry-after=0.01", 1, 1),
-        ("upload:html", 2, 1),
-        # More often than the plugin tries by itself: the daemon waits and goes on.
-        ("upload:cut:count=5", 6, 1),
-        ("upload:500:count=5", 6, 1),
-    ],
+    share(
+        [
+            ("upload:cut", 2, 1),
+            ("upload:cut-after", 1, 1),  # it was there, and was found by its name and size
+            ("upload:500", 2, 1),
+            ("upload:500-after", 1, 1),
+            ("upload:503:retry-after=0.01", 2, 1),
+            ("upload:429:retry-after=0.01", 2, 1),
+            ("upload:429-after:retry-after=0.01", 1, 1),
+            ("upload:html", 2, 1),
+            # More often than the plugin tries by itself: the daemon waits and goes on.
+            ("upload:cut:count=5", 6, 1),
+            ("upload:500:count=5", 6, 1),
+        ]
+    ),
 )
 async def test_an_upload_that_fails_is_repeated_and_leaves_no_stray(
     make_pair: MakePair, fault: str, posts: int, stored: int
@@ -38,16 +41,18 @@ async def test_an_upload_that_fails_is_repeated_and_leaves_no_stray(
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        "retrieve:500:count=7",
-        "retrieve:503:count=7,retry-after=0.01",
-        "retrieve:429:count=7,retry-after=0.01",
-        "retrieve:cut:count=7",
-        "retrieve:cut-after:count=7",
-        "retrieve:html:count=7",
-        "retrieve:404:count=7",  # known again after a while
-        "retrieve:slow:delay=50ms",
-    ],
+    share(
+        [
+            "retrieve:500:count=7",
+            "retrieve:503:count=7,retry-after=0.01",
+            "retrieve:429:count=7,retry-after=0.01",
+            "retrieve:cut:count=7",
+            "retrieve:cut-after:count=7",
+            "retrieve:html:count=7",
+            "retrieve:404:count=7",  # known again after a while
+            "retrieve:slow:delay=50ms",
+        ]
+    ),
 )
 async def test_polls_that_fail_cost_nothing_but_time(make_pair: MakePair, fault: str) -> None:
     pair = await make_pair(fault)
@@ -97,20 +102,22 @@ CUT = "content:cut"
 
 @pytest.mark.parametrize(
     ("faults", "downloads", "resumed"),
-    [
-        ([CUT], 2, 1),
-        ([f"{CUT}:count=4"], 5, 4),
-        ([CUT, "content:no-range"], 3, 0),  # from the beginning, where the service cannot go on
-        (["content:short"], 2, 1),  # found out by the size of the file, though there was no error to see
-        (["content:short:count=3"], 4, 3),
-        (["content:cut-after"], 2, 0),
-        (["content:500"], 2, 0),
-        (["content:429:retry-after=0.01"], 2, 0),
-        (["content:html"], 2, 0),
-        (["content:slow:delay=50ms"], 1, 0),
-        # More often than the plugin tries by itself.
-        (["content:500:count=8"], 9, 0),
-    ],
+    share(
+        [
+            ([CUT], 2, 1),
+            ([f"{CUT}:count=4"], 5, 4),
+            ([CUT, "content:no-range"], 3, 0),  # from the beginning, where the service cannot go on
+            (["content:short"], 2, 1),  # found out by the size of the file, though there was no error to see
+            (["content:short:count=3"], 4, 3),
+            (["content:cut-after"], 2, 0),
+            (["content:500"], 2, 0),
+            (["content:429:retry-after=0.01"], 2, 0),
+            (["content:html"], 2, 0),
+            (["content:slow:delay=50ms"], 1, 0),
+            # More often than the plugin tries by itself.
+            (["content:500:count=8"], 9, 0),
+        ]
+    ),
     ids=lambda value: "+".join(value) if isinstance(value, list) else None,
 )
 async def test_a_download_is_whole_in_the_end(
