@@ -27,20 +27,20 @@ class Refusal(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
+def invalid(message: str, param: str | None, code: str) -> Refusal:
+    """A parameter is missing, or cannot be what it is."""
+    return Refusal(400, message, param=param, code=code)
+
+
 def missing_parameter(name: str) -> Refusal:
     """A required parameter is missing."""
-    return Refusal(400, f"Missing required parameter: '{name}'.", param=name, code="missing_required_parameter")
+    return invalid(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
 
 
 def invalid_value(name: str, value: object, supported: tuple[str, ...]) -> Refusal:
     """A parameter has a value that is not supported."""
     choices = ", ".join(f"'{one}'" for one in supported)
-    return Refusal(
-        400,
-        f"Invalid value: '{value}'. Supported values are: {choices}.",
-        param=name,
-        code="invalid_value",
-    )
+    return invalid(f"Invalid value: '{value}'. Supported values are: {choices}.", name, "invalid_value")
 
 
 def no_such_file(file_id: str) -> Refusal:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..refusals import Refusal, missing_parameter
+from ..refusals import Refusal, invalid, missing_parameter
 from .responder import Message, respond, tokens_in
 
 CONTEXT_TOKENS = 128_000
@@ -176,7 +176,7 @@ def answer_embeddings(
     del identity, created, faults
     texts = [request.input] if isinstance(request.input, str) else request.input
     if not texts:
-        raise Refusal(400, "Invalid 'input': it is empty.", param="input", code="invalid_value")
+        raise invalid("Invalid 'input': it is empty.", "input", "invalid_value")
     size = request.dimensions or EMBEDDING_SIZE
     data = []
     for index, text in enumerate(texts):
@@ -205,12 +205,11 @@ def prompt_tokens(request: Request) -> int:
     for message in request.messages if isinstance(request, ChatRequest) else _messages(request):
         total += 3 + tokens_in(message.text)
     if total > CONTEXT_TOKENS:
-        raise Refusal(
-            400,
+        raise invalid(
             f"This model's maximum context length is {CONTEXT_TOKENS} tokens. However, your messages resulted in"
             f" {total} tokens. Please reduce the length of the messages.",
-            param="messages",
-            code="context_length_exceeded",
+            "messages",
+            "context_length_exceeded",
         )
     return total
 
@@ -224,21 +223,19 @@ def _check_limits(request: ChatRequest) -> int:
     # Called if neither limit is set, or if the one that is set is zero.
     for name in ("max_completion_tokens", "max_tokens"):
         if getattr(request, name) is not None:
-            raise Refusal(
-                400,
+            raise invalid(
                 f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got 0 instead.",
-                param=name,
-                code="integer_below_min_value",
+                name,
+                "integer_below_min_value",
             )
     return _UNLIMITED
 
 
 def _out_of_range(name: str, value: float, low: float, high: float) -> Refusal:
-    return Refusal(
-        400,
+    return invalid(
         f"Invalid '{name}': expected a value from {low:g} to {high:g}, but got {value:g} instead.",
-        param=name,
-        code="decimal_out_of_range",
+        name,
+        "decimal_out_of_range",
     )
 
 
@@ -267,9 +264,7 @@ def _cut(text: str, limit: int, faults: AnswerFaults) -> tuple[str, int, bool]:
     if tokens <= limit:
         return text, tokens, faults.length
     if limit < 1:
-        raise Refusal(
-            400, "Invalid limit of tokens: expected a value >= 1.", param="max_tokens", code="integer_below_min_value"
-        )
+        raise invalid("Invalid limit of tokens: expected a value >= 1.", "max_tokens", "integer_below_min_value")
     return text.encode("utf-8", "surrogatepass")[: limit * 4].decode("utf-8", "ignore"), limit, True
 
 
@@ -302,4 +297,4 @@ def unreadable_body(reason: str) -> Refusal:
     if missing := _MISSING.search(reason):
         return missing_parameter(missing[1])
     field = _FIELD.search(reason)
-    return Refusal(400, f"Invalid request: {reason}.", param=field[1] if field else None, code="invalid_type")
+    return invalid(f"Invalid request: {reason}.", field[1] if field else None, "invalid_type")

@@ -12,7 +12,7 @@ from aiohttp import web
 from ..batches.runner import Runner
 from ..faults.orders import Orders
 from ..faults.table import Order
-from ..refusals import Refusal
+from ..refusals import Refusal, invalid
 from ..settings import SandboxSettings
 from ..store import Store
 
@@ -67,11 +67,10 @@ def page_limit(request: web.Request, *, default: int, maximum: int) -> int:
     """The page size that a client asks for."""
     text = request.query.get("limit", str(default))
     if not text.isdigit() or not 1 <= int(text) <= maximum:
-        raise Refusal(
-            400,
+        raise invalid(
             f"Invalid 'limit': expected an integer from 1 to {maximum}, but got '{text}' instead.",
-            param="limit",
-            code="invalid_value",
+            "limit",
+            "invalid_value",
         )
     return int(text)
 

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from ..answers.answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
-from ..refusals import Refusal, no_such_model, ordered_refusal
+from ..refusals import invalid, no_such_model, ordered_refusal
 from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
 
 _DECODERS: dict[str, msgspec.json.Decoder[Request]] = {
@@ -30,9 +30,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
         raise unreadable_body(str(reason)) from None
     _check_model(context, body.model)
     if getattr(body, "stream", None):
-        raise Refusal(
-            400, "The sandbox does not stream: ask without 'stream'.", param="stream", code="unsupported_value"
-        )
+        raise invalid("The sandbox does not stream: ask without 'stream'.", "stream", "unsupported_value")
     _take_turn(context)
     if context.settings.live_latency:
         await asyncio.sleep(context.settings.live_latency)

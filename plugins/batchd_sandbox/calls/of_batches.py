@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..answers.answering import ENDPOINTS
 from ..batches.lifecycle import answered_share, shown_counts
 from ..records import BatchRecord, BatchView, Status
-from ..refusals import Refusal, invalid_value, missing_parameter, no_such_batch, no_such_file
+from ..refusals import Refusal, invalid, invalid_value, missing_parameter, no_such_batch, no_such_file
 from .accounts import is_own, only_own, own
 from .connections import reset
 from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
@@ -59,11 +59,10 @@ def _new_batch(request: web.Request, body: dict[str, Any], created_at: float) ->
     if file is None or not is_own(request, file_id):
         raise no_such_file(file_id)
     if file.purpose != "batch":
-        raise Refusal(
-            400,
+        raise invalid(
             f"The file '{file_id}' has the purpose '{file.purpose}'; a batch takes files uploaded with 'batch'.",
-            param="input_file_id",
-            code="invalid_file_purpose",
+            "input_file_id",
+            "invalid_file_purpose",
         )
     return BatchRecord(
         id=new_id("batch_"),
@@ -84,11 +83,10 @@ def _lifetime(value: object) -> int | None:
         return None
     seconds = value.get("seconds") if isinstance(value, dict) and value.get("anchor") == "created_at" else None
     if not isinstance(seconds, int) or not 3600 <= seconds <= BATCH_LIFETIME:
-        raise Refusal(
-            400,
+        raise invalid(
             f"Invalid 'output_expires_after': expected the anchor 'created_at' and 3600 to {BATCH_LIFETIME} seconds.",
-            param="output_expires_after",
-            code="invalid_value",
+            "output_expires_after",
+            "invalid_value",
         )
     return seconds
 
@@ -97,31 +95,24 @@ def _metadata(value: object) -> dict[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise Refusal(400, "Invalid type for 'metadata': expected an object.", param="metadata", code="invalid_type")
+        raise invalid("Invalid type for 'metadata': expected an object.", "metadata", "invalid_type")
     if len(value) > METADATA_PAIRS:
-        raise Refusal(
-            400,
+        raise invalid(
             f"Invalid 'metadata': too many properties. Expected an object with at most {METADATA_PAIRS} properties,"
             f" but got an object with {len(value)} properties instead.",
-            param="metadata",
-            code="object_above_max_properties",
+            "metadata",
+            "object_above_max_properties",
         )
     for key, text in value.items():
         if not isinstance(text, str):
-            raise Refusal(
-                400,
-                f"Invalid type for 'metadata.{key}': expected a string.",
-                param=f"metadata.{key}",
-                code="invalid_type",
-            )
+            raise invalid(f"Invalid type for 'metadata.{key}': expected a string.", f"metadata.{key}", "invalid_type")
         for part, longest in ((key, METADATA_KEY), (text, METADATA_VALUE)):
             if len(part) > longest:
-                raise Refusal(
-                    400,
+                raise invalid(
                     f"Invalid 'metadata': string too long. Expected a string with maximum length {longest}, but got"
                     f" a string with length {len(part)} instead.",
-                    param="metadata",
-                    code="string_above_max_length",
+                    "metadata",
+                    "string_above_max_length",
                 )
     return value
 

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 
 from ..faults.file_shapes import SHAPES_OF_FILES
 from ..records import FileRecord
-from ..refusals import Refusal, invalid_value, missing_parameter, no_such_file
+from ..refusals import Refusal, invalid, invalid_value, missing_parameter, no_such_file
 from .accounts import only_own, own
 from .connections import reset, send, send_short
 from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
@@ -99,11 +99,10 @@ def _lifetime(fields: dict[str, str], purpose: str) -> int | None:
     if seconds is None:
         return BATCH_LIFETIME if purpose == "batch" else None
     if not seconds.isdigit() or not 3600 <= int(seconds) <= BATCH_LIFETIME:
-        raise Refusal(
-            400,
+        raise invalid(
             f"Invalid 'expires_after.seconds': expected an integer from 3600 to {BATCH_LIFETIME}.",
-            param="expires_after.seconds",
-            code="invalid_value",
+            "expires_after.seconds",
+            "invalid_value",
         )
     return int(seconds)
 
