@@ -106,7 +106,7 @@ class JobPlanned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobLate(Event):
-    """A job would not be done by its deadline: what is under way is ended, and what that leaves is asked by live calls.
+    """A job would be late: batchd ends what is under way, and asks the remaining rows by live calls.
 
     `rows` have no answer yet, as far as is known; `cost` is what they can cost at most.
     """
@@ -223,7 +223,7 @@ class JobRetried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderGiven(Event):
-    """A person gave an order, which was then carried out or refused: who, by which door, and at `given`, since 1970.
+    """A person gave an order, which was then carried out or refused: who, by which door, and when (`given`).
 
     `what` are the values of the order, such as a sink's name.
     """
