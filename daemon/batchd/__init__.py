@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl as hookimpl
     from .http_headers import retry_after as retry_after
     from .http_services import CallKind as CallKind
+    from .http_services import HttpAnswer as HttpAnswer
     from .http_services import HttpCall as HttpCall
     from .http_services import HttpService as HttpService
     from .http_settings import HeaderValues as HeaderValues
@@ -143,7 +144,7 @@ _HOMES = {
     "hookspecs": "Register hookimpl",
     "http_headers": "retry_after",
     "plugin.http_providers": "HttpBatchProvider HttpLiveProvider",
-    "http_services": "CallKind HttpCall HttpService",
+    "http_services": "CallKind HttpAnswer HttpCall HttpService",
     "http_settings": "HeaderValues HttpSettings",
     "installation": "Installation",
     "model": (

@@ -8,17 +8,19 @@ request. So the underlying cause decides.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import msgspec
 
 from .errors import BatchdError, CannotFind, NotSent, ProviderError, RejectedError, SubmissionRefused, TransientError
 from .network_faults import NetworkFault
 from .secrets.known import covered
 
 if TYPE_CHECKING:
-    from .model import Problem
+    from .model import Json, Problem
 
 _MAX_TEXT = 500
 """Letters of what a service says that a message quotes."""
@@ -43,6 +45,26 @@ class HttpCall:
     what: str
     kind: CallKind = CallKind.PLAIN
     about: str | None = None
+
+
+class HttpAnswer(NamedTuple):
+    """What came back. The names of headers may be in any case; the body of an error may be cut short."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is an HTML page. JSON never begins with `<`."""
+        return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<"
+
+    def decoded(self) -> Json:
+        """The JSON, without our secrets; None if it is none."""
+        try:
+            return covered(msgspec.json.decode(self.body))
+        except (ValueError, RecursionError):
+            return None
 
 
 @dataclass(frozen=True)

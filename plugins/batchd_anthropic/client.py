@@ -12,9 +12,19 @@ from urllib.parse import quote
 import anthropic
 import httpx2
 
-from batchd import BatchdError, BoundedAnswers, HttpCall, Json, Pacing, TransientError, arriving, with_retries
+from batchd import (
+    BatchdError,
+    BoundedAnswers,
+    HttpAnswer,
+    HttpCall,
+    Json,
+    Pacing,
+    TransientError,
+    arriving,
+    with_retries,
+)
 
-from .errors import FOREIGN, Answer, Service, not_json, of_answer, of_failure
+from .errors import FOREIGN, Service, not_json, of_answer, of_failure
 from .settings import AnthropicSettings
 
 _PACING = Pacing(within=math.inf)
@@ -80,7 +90,7 @@ class Client:
         answer = await self._send("POST", call, path, options, counted(), within=within, cut_off=cut_off)
         return self._json(answer, call)
 
-    async def ask(self, call: HttpCall, body: bytes, *, key: str) -> Answer:
+    async def ask(self, call: HttpCall, body: bytes, *, key: str) -> HttpAnswer:
         """One message: the answer as it came, if it is a success."""
         options: Any = {
             "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
@@ -91,7 +101,7 @@ class Client:
             raise of_answer(answer, call, self.service)
         return answer
 
-    async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> Answer:
+    async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> HttpAnswer:
         """One GET of something small, whatever the service answers."""
         options: Any = {"params": dict(query)}
         return await self._send("GET", call, path, options)
@@ -142,7 +152,7 @@ class Client:
 
         return await with_retries(_PACING, once)
 
-    def _json(self, answer: Answer, call: HttpCall) -> Json:
+    def _json(self, answer: HttpAnswer, call: HttpCall) -> Json:
         if not 200 <= answer.status < 300:
             raise of_answer(answer, call, self.service)
         decoded = answer.decoded()
@@ -160,7 +170,7 @@ class Client:
         *,
         within: float | None = None,
         cut_off: Callable[[], bool] = lambda: False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """What the service answers, whatever that is."""
         sdk = self._open()
         address = _path(path)
@@ -216,11 +226,11 @@ def _path(path: tuple[str, ...]) -> str:
     return "/v1" + "".join(f"/{quote(segment, safe='')}" for segment in path)
 
 
-def _answer(response: httpx2.Response, content: bytes | None = None) -> Answer:
+def _answer(response: httpx2.Response, content: bytes | None = None) -> HttpAnswer:
     headers = {name.lower(): value for name, value in response.headers.items()}
     if content is None:
         try:
             content = response.content
         except httpx2.StreamError:  # it was not read
             content = b""
-    return Answer(response.status_code, headers, content)
+    return HttpAnswer(response.status_code, headers, content)

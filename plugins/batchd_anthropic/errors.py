@@ -15,20 +15,17 @@ other 4xx: of a create                                              SubmissionRe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import anthropic
-import msgspec
 
 from batchd import (
     HTTP_ERRORS,
     AnswerTooLarge,
     BatchdError,
     CallKind,
+    HttpAnswer,
     HttpCall,
     HttpService,
-    Json,
     NetworkFault,
     NotSent,
     Problem,
@@ -76,28 +73,7 @@ class Service(HttpService):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: the status, the headers with names in lower case, the body."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def is_page(self) -> bool:
-        """Whether it is an HTML page. JSON never begins with `<`."""
-        return "html" in self.headers.get("content-type", "").lower() or self.content.lstrip()[:1] == b"<"
-
-    def decoded(self) -> Json:
-        """The JSON, without our secrets; None if it is none."""
-        try:
-            return covered(msgspec.json.decode(self.content))
-        except (ValueError, RecursionError):
-            return None
-
-
-def of_answer(answer: Answer, call: HttpCall, service: Service) -> BatchdError:
+def of_answer(answer: HttpAnswer, call: HttpCall, service: Service) -> BatchdError:
     """The error for an answer that is not a success."""
     status = answer.status
     if 300 <= status < 400:
@@ -147,22 +123,22 @@ def of_failure(error: Exception, call: HttpCall, service: Service, *, cut_off: b
     return failure
 
 
-def not_json(answer: Answer, call: HttpCall, service: Service) -> ProviderError:
+def not_json(answer: HttpAnswer, call: HttpCall, service: Service) -> ProviderError:
     """The error for a success without JSON: a login page, a maintenance page, a proxy's message, a stream."""
     if call.kind is CallKind.ANSWER and "event-stream" in answer.headers.get("content-type", ""):
         return service.streams()
     # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
-    answered = not answer.content.lstrip().startswith(b"{")
+    answered = not answer.body.lstrip().startswith(b"{")
     return service.not_json(call, page=answer.is_page, answered=answered)
 
 
-def _said(answer: Answer) -> tuple[str, str]:
+def _said(answer: HttpAnswer) -> tuple[str, str]:
     body = answer.decoded()
     if isinstance(body, dict) and ("error" in body or "message" in body):
         kind, text = error_of(body)
     else:
         kind = f"http_{answer.status}"
-        text = "an HTML page" if answer.is_page else covered(answer.content.decode("utf-8", "replace"))
+        text = "an HTML page" if answer.is_page else covered(answer.body.decode("utf-8", "replace"))
     return kind, HttpService.sentence(" ".join(text.split()) or "no reason given")
 
 

@@ -11,6 +11,7 @@ from batchd import (
     BatchesFound,
     CallKind,
     Failure,
+    HttpAnswer,
     HttpCall,
     LiveAnswer,
     LiveCall,
@@ -22,7 +23,7 @@ from .answers import STATUSES, chat_completion, error_of
 from .bodies import translator
 from .client import Client
 from .content import Untranslatable
-from .errors import Answer, RowRefused, RowTooLarge, not_json, of_answer
+from .errors import RowRefused, RowTooLarge, not_json, of_answer
 
 _ASK = HttpCall("answer a request", CallKind.ANSWER)
 _HEADERS = {
@@ -56,7 +57,7 @@ async def answer(client: Client, call: LiveCall) -> LiveAnswer:
     if message.get("type") == "error":
         # A relay may wrap an error in a success.
         kind, _ = error_of(message)
-        raise of_answer(Answer(STATUSES.get(kind, 500), came.headers, came.content), _ASK, client.service)
+        raise of_answer(came._replace(status=STATUSES.get(kind, 500)), _ASK, client.service)
     if not isinstance(message.get("content"), list):
         raise TransientError(f"{client.service.base_url} answered without a message.", answered=True)
     return LiveAnswer(200, msgspec.json.encode(chat_completion(message)), told)
@@ -84,6 +85,6 @@ async def find_batches(client: Client) -> BatchesFound:
         return BatchesFound(None, str(error))
 
 
-def _is_list(answer: Answer) -> bool:
+def _is_list(answer: HttpAnswer) -> bool:
     body = answer.decoded() if 200 <= answer.status < 300 else None
     return isinstance(body, Mapping) and isinstance(body.get("data"), list)

@@ -18,6 +18,7 @@ from batchd import (
     HTTP_ERRORS,
     BatchdError,
     BoundedAnswers,
+    HttpAnswer,
     HttpCall,
     HttpService,
     Json,
@@ -28,7 +29,7 @@ from batchd import (
     with_retries,
 )
 
-from .refusals import Answer, of_answer
+from .refusals import of_answer
 from .settings import InlineSettings
 from .splitter import Cut, Item, Lines, Splitter, Take, TooLarge
 
@@ -218,7 +219,7 @@ class Client:
             ):
                 body += more
         told = {name.lower(): value for name, value in response.headers.items()}
-        return of_answer(Answer(response.status, told, body[: BoundedAnswers.max_error]), call, self.service)
+        return of_answer(HttpAnswer(response.status, told, body[: BoundedAnswers.max_error]), call, self.service)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -14,13 +14,13 @@ other 4xx: of an upload or a create                                 SubmissionRe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
 from batchd import (
     BatchdError,
     CallKind,
+    HttpAnswer,
     HttpCall,
     HttpService,
     Json,
@@ -40,16 +40,7 @@ from .dialects import MAX_MESSAGE
 _MAX_TEXT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is no success: its status, its headers in lower case, the beginning of its body."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-def of_answer(answer: Answer, call: HttpCall, service: HttpService) -> BatchdError:
+def of_answer(answer: HttpAnswer, call: HttpCall, service: HttpService) -> BatchdError:
     """The error for an HTTP answer that is no success."""
     status, address = answer.status, service.base_url
     if 300 <= status < 400:
@@ -107,11 +98,11 @@ def _redirect(call: HttpCall, service: HttpService) -> ProviderError:
     )
 
 
-def read_problem(answer: Answer) -> Problem:
+def read_problem(answer: HttpAnswer) -> Problem:
     """What an error body says, in any form: `{"error": {...}}`, `{"detail": [...]}`, `{"code", "error"}`, a text."""
     unnamed = f"http_{answer.status}"
     text = covered(" ".join(answer.body.decode("utf-8", "replace").split()))
-    if "html" in answer.headers.get("content-type", "") or text[:1] == "<":
+    if answer.is_page:
         return Problem(unnamed, "an HTML page")
     try:
         body: Json = covered(msgspec.json.decode(answer.body))

@@ -43,16 +43,17 @@ async def find_batches(client: LiveClient) -> BatchesFound:
 
 async def _look(client: LiveClient, what: str) -> tuple[Seen, str]:
     """Ask for a list. For "other" the words are a whole sentence."""
-    status, told, body = reply = await client.get(f"/{what}", {"limit": "1"})
+    reply = await client.get(f"/{what}", {"limit": "1"})
+    status = reply.status
     words = f"answered with status {status}"
     if status in client.service.no_such_call:
         return "no such call", words
     if status == 403:
         return "forbidden", words
     if 200 <= status < 300:
-        if "html" in told.get("content-type", "").lower() or body.lstrip()[:1] == b"<":
+        if reply.is_page:
             return "page", "answered with an HTML page"
-        if _is_list(client, body):
+        if _is_list(client, reply.body):
             return "list", words
         words = f"{client.address} did not answer with a list when asked to list its {what}."
         return "other", f"{words} Check {client.service.to_check} and any proxy in between."

@@ -11,7 +11,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import aiohttp
 import httpx2
@@ -22,6 +22,7 @@ from batchd import (
     BoundedAnswers,
     CallKind,
     Failure,
+    HttpAnswer,
     HttpCall,
     LiveAnswer,
     LiveCall,
@@ -50,14 +51,6 @@ _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
 _VERSION = re.compile(r"^/v\d+(?=/)")
 _REFUSAL = re.compile(rb'\s*\{\s*"(error|code|msg|message|success)"\s*:(?!\s*null)')
 _ASK = HttpCall("answer a request", CallKind.ANSWER)
-
-
-class Reply(NamedTuple):
-    """An answer. The names of its headers may be in any case; the body of an error may be cut short."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class LiveClient:
@@ -99,17 +92,17 @@ class LiveClient:
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 if _REFUSAL.match(body):
                     # A few services refuse with a success; what is of the account would else be asked for each row.
-                    refused = of_response(self._response(Reply(status, told, body), url), _ASK, self.service)
+                    refused = of_response(self._response(HttpAnswer(status, told, body), url), _ASK, self.service)
                     if isinstance(refused, RejectedError):
                         raise refused
                 return LiveAnswer(status, body, told)
-            failure = self._failure(Reply(status, told, body), url)
+            failure = self._failure(HttpAnswer(status, told, body), url)
             if type(failure) is not RowRefused:
                 raise failure
             return LiveAnswer(status, body, told)
         raise failure
 
-    async def get(self, path: str, query: Mapping[str, str]) -> Reply:
+    async def get(self, path: str, query: Mapping[str, str]) -> HttpAnswer:
         """One GET of something small, whatever the service answers. Raises batchd's errors where it does not."""
         access = self._read_access()
         try:
@@ -121,7 +114,7 @@ class LiveClient:
             failure = translate(error, HttpCall("say what it has"), self.service)
         raise failure
 
-    def in_words(self, reply: Reply, what: str) -> str:
+    def in_words(self, reply: HttpAnswer, what: str) -> str:
         """What an answer says that is not what was asked for, as a sentence."""
         response = self._response(reply, self.address)
         call = HttpCall(what)
@@ -136,7 +129,7 @@ class LiveClient:
         headers: Mapping[str, str],
         query: Mapping[str, str],
         data: aiohttp.BytesPayload | None = None,
-    ) -> Reply:
+    ) -> HttpAnswer:
         """One call. No redirect is followed: with it would go the key."""
         async with self._open().request(
             method,
@@ -156,7 +149,7 @@ class LiveClient:
                     whole += await content.readany()
             if len(whole) > most and response.status < 400:
                 raise TooLarge
-            return Reply(response.status, response.headers, bytes(whole))
+            return HttpAnswer(response.status, response.headers, bytes(whole))
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -173,7 +166,7 @@ class LiveClient:
             headers["OpenAI-Project"] = self._settings.project
         return headers
 
-    def _response(self, reply: Reply, url: str) -> httpx2.Response:
+    def _response(self, reply: HttpAnswer, url: str) -> httpx2.Response:
         headers = {name: value for name, value in reply.headers.items() if name.lower() not in _ENCODED}
         return httpx2.Response(reply.status, headers=headers, content=reply.body, request=httpx2.Request("POST", url))
 
@@ -199,7 +192,7 @@ class LiveClient:
             )
         return self._session
 
-    def _failure(self, reply: Reply, url: str) -> BatchdError:
+    def _failure(self, reply: HttpAnswer, url: str) -> BatchdError:
         status, told, body = reply
         response = self._response(reply, url)
         if 200 <= status < 300:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchd import CallKind, HttpCall, HttpService, Json, Problem, TransientError, covered
+from batchd import CallKind, HttpAnswer, HttpCall, HttpService, Json, Problem, TransientError, covered
 
 from .normalise import problems_of
 
@@ -100,5 +100,5 @@ def content_of(response: httpx2.Response) -> bytes:
 
 
 def is_html(response: httpx2.Response, beginning: bytes) -> bool:
-    """Whether the content is an HTML page. JSON never begins with `<`."""
-    return "html" in response.headers.get("content-type", "").lower() or beginning.lstrip()[:1] == b"<"
+    """Whether content that begins so is an HTML page."""
+    return HttpAnswer(response.status_code, response.headers, beginning).is_page

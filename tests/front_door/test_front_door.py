@@ -38,6 +38,7 @@ PUBLIC = [
     "HTTP_ERRORS",
     "HeaderValues",
     "Hello",
+    "HttpAnswer",
     "HttpBatchProvider",
     "HttpCall",
     "HttpLiveProvider",

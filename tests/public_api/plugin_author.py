@@ -41,6 +41,7 @@ from batchd import (
     FromFile,
     HeaderValues,
     Hello,
+    HttpAnswer,
     HttpBatchProvider,
     HttpCall,
     HttpLiveProvider,
@@ -374,6 +375,7 @@ class PostProvider(HttpBatchProvider[PostSettings], HttpLiveProvider[PostSetting
         service = HttpService(self.settings.base_url, self.settings.api_key.where, self.settings.api_key.renewal)
         call = HttpCall(f"describe {batch.id}", CallKind.PLAIN, about=batch.id)
         assert_type(service.of_fault(OSError("It is down."), call), BatchdError)
+        assert_type(HttpAnswer(200, {}, b"{}").is_page, bool)
         assert_type(self.settings.revealed(self.settings.headers), dict[str, str])
         raise service.key_refused(401, "No.", call)
 
