@@ -34,7 +34,7 @@ from batchd import (
 
 from .proxies import NO_PROXY, Proxy
 from .settings import Access, OpenAISettings
-from .translation import not_json, of_response, translate
+from .translation import of_answer, translate
 from .wire import Service
 
 MAX_ANSWER = 32_000_000
@@ -92,7 +92,7 @@ class LiveClient:
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 if _REFUSAL.match(body):
                     # A few services refuse with a success; what is of the account would else be asked for each row.
-                    refused = of_response(self._response(HttpAnswer(status, told, body), url), _ASK, self.service)
+                    refused = of_answer(HttpAnswer(status, told, body), httpx2.URL(url), _ASK, self.service)
                     if isinstance(refused, RejectedError):
                         raise refused
                 return LiveAnswer(status, body, told)
@@ -116,11 +116,10 @@ class LiveClient:
 
     def in_words(self, reply: HttpAnswer, what: str) -> str:
         """What an answer says that is not what was asked for, as a sentence."""
-        response = self._response(reply, self.address)
         call = HttpCall(what)
-        return str(
-            not_json(response, call, self.service) if reply.status < 300 else of_response(response, call, self.service)
-        )
+        if reply.status < 300:
+            return str(self.service.not_json(call, page=reply.is_page))
+        return str(of_answer(reply, httpx2.URL(self.address), call, self.service))
 
     async def _call(
         self,
@@ -166,10 +165,6 @@ class LiveClient:
             headers["OpenAI-Project"] = self._settings.project
         return headers
 
-    def _response(self, reply: HttpAnswer, url: str) -> httpx2.Response:
-        headers = {name: value for name, value in reply.headers.items() if name.lower() not in _ENCODED}
-        return httpx2.Response(reply.status, headers=headers, content=reply.body, request=httpx2.Request("POST", url))
-
     def _read_access(self) -> Access:
         """The key as it was a second ago at most: it may stand in a file, and there are thousands of calls a second."""
         now = time.monotonic()
@@ -194,16 +189,15 @@ class LiveClient:
 
     def _failure(self, reply: HttpAnswer, url: str) -> BatchdError:
         status, told, body = reply
-        response = self._response(reply, url)
         if 200 <= status < 300:
             if "event-stream" in told.get("content-type", "") or body.lstrip().startswith((b"data:", b"event:")):
                 return self.service.streams()
-            return TransientError(str(not_json(response, _ASK, self.service)), answered=True)
-        error = of_response(response, _ASK, self.service)
+            return self.service.not_json(_ASK, page=reply.is_page, answered=True)
+        error = of_answer(reply, httpx2.URL(url), _ASK, self.service)
         if isinstance(error, RejectedError):
             return error
         if status in _TOO_MANY:
-            return TooManyCalls(str(error), retry_after=retry_after(response.headers), limit=_limit(body))
+            return TooManyCalls(str(error), retry_after=retry_after(told), limit=_limit(body))
         if isinstance(error, TransientError):
             return TransientError(
                 str(error), retry_after=error.retry_after, answered=status >= 500 and status not in _OF_A_GATEWAY
@@ -217,9 +211,6 @@ class TooLarge(Exception):
 
 class RowRefused(BatchdError):
     """The service refuses this request, and says nothing of others."""
-
-
-_ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 def _limit(body: bytes) -> Literal["requests", "tokens"] | None:

@@ -17,6 +17,7 @@ import httpx2
 from batchd import (
     BatchdError,
     CallKind,
+    HttpAnswer,
     HttpCall,
     NotSent,
     Problem,
@@ -51,11 +52,17 @@ def translate(error: Exception, call: HttpCall, service: Service, *, library: st
 
 
 def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> BatchdError:
-    """The error for an HTTP answer that is not a success."""
-    if 300 <= response.status_code < 400:
-        return redirect_error(response, call, service)
-    body = ErrorBody.read(response, service)
-    status, address = response.status_code, service.base_url
+    """The same as `of_answer` for a response of httpx2."""
+    answer = HttpAnswer(response.status_code, response.headers, content_of(response))
+    return of_answer(answer, response.url, call, service)
+
+
+def of_answer(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> BatchdError:
+    """The error for an answer from this address that is not a success."""
+    if 300 <= answer.status < 400:
+        return redirect_error(answer, url, call, service)
+    body = ErrorBody.read(answer, service)
+    status, address = answer.status, service.base_url
     refusal = service.refusal(status, body.text, call)
     if status < 500 and ("token_limit_exceeded" in body.whole or "enqueued token" in body.whole):
         problem = Problem("token_limit_exceeded", body.text)
@@ -78,7 +85,7 @@ def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> 
         return NotSent(f"{address} is still processing the uploaded file: {body.text}", retry_after=10.0)
     if status in service.no_such_call:
         return _missing(status, body, refusal, call, service)
-    return service.refused(status, refusal, call, problems=body.problems, wait=retry_after(response.headers))
+    return service.refused(status, refusal, call, problems=body.problems, wait=retry_after(answer.headers))
 
 
 def _account_advice(status: int, body: ErrorBody) -> str | None:
@@ -118,18 +125,18 @@ def not_json(response: httpx2.Response, call: HttpCall, service: Service) -> Tra
     return service.not_json(call, page=is_html(response, content_of(response)))
 
 
-def redirect_error(response: httpx2.Response, call: HttpCall, service: Service) -> ProviderError:
+def redirect_error(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> ProviderError:
     """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
-    target = _target(response)
+    target = _target(answer, url)
     where = f"{service.base_url} redirects to {service.masked(target)[:200] or 'elsewhere'} when asked to {call.what}. "
     if call.kind is CallKind.CREATE:
         return TransientError(
             f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. "
-            f"{_new_base_url(target, response, service)}"
+            f"{_new_base_url(target, url, service)}"
         )
     return RejectedError(
         f"{where}batchd does not follow it: your key and your rows would go there. "
-        f"{_new_base_url(target, response, service)}"
+        f"{_new_base_url(target, url, service)}"
     )
 
 
@@ -148,18 +155,18 @@ def storage_of(error: Exception) -> httpx2.URL | None:
     return target if safe and elsewhere and target.host else None
 
 
-def _target(response: httpx2.Response) -> str:
+def _target(answer: HttpAnswer, url: httpx2.URL) -> str:
     """The address without what may be secret in it; empty if it is none."""
     try:
-        url = response.url.join(response.headers.get("location", ""))
-        return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+        target = url.join(answer.headers.get("location", ""))
+        return str(target.copy_with(username=None, password=None, query=None, fragment=None))
     except (httpx2.InvalidURL, ValueError, RuntimeError):
         return ""
 
 
-def _new_base_url(target: str, response: httpx2.Response, service: Service) -> str:
+def _new_base_url(target: str, url: httpx2.URL, service: Service) -> str:
     """What to write as base_url, if the same call at another address tells it."""
-    called = str(response.url.copy_with(query=None)).removeprefix(service.base_url).rstrip("/")
+    called = str(url.copy_with(query=None)).removeprefix(service.base_url).rstrip("/")
     base = target.rstrip("/").removesuffix(called)
     if called and base != target.rstrip("/") and base != service.base_url:
         return f'If that address is the service\'s, set base_url = "{service.masked(base)[:200]}".'

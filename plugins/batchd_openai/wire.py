@@ -66,9 +66,9 @@ class ErrorBody:
     problems: tuple[Problem, ...]
 
     @classmethod
-    def read(cls, response: httpx2.Response, service: Service) -> ErrorBody:
+    def read(cls, answer: HttpAnswer, service: Service) -> ErrorBody:
         """Read it from an answer in any form."""
-        content = content_of(response)
+        content = answer.body
         raw = " ".join(service.masked(content.decode("utf-8", "replace")).split())
         try:
             body = service.decoded(content)
@@ -80,13 +80,12 @@ class ErrorBody:
             codes = frozenset(str(inner[key]).lower() for key in ("code", "type", "status") if key in inner)
         else:
             unmasked, codes = problems_of(inner), frozenset()
-        unnamed = f"http_{response.status_code}"
+        unnamed = f"http_{answer.status}"
         problems = tuple(
             replace(each, code=unnamed if each.code == "error" else each.code, message=service.masked(each.message))
             for each in unmasked
         )
-        page = is_html(response, content)
-        text = "an HTML page" if page else problems[0].message if problems else raw or "no reason given"
+        text = "an HTML page" if answer.is_page else problems[0].message if problems else raw or "no reason given"
         text = service.sentence(text)
         return cls(text, codes, raw.lower(), problems or (Problem(unnamed, text),))
 
