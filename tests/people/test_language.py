@@ -43,7 +43,7 @@ def test_what_pages_and_code_say_is_in_the_catalogue_and_nothing_else_is():
         said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
     for path in (HOME / "web").rglob("*.py"):
         said |= {f"page.{key}" for key in re.findall(r'\bsay\("(\w+)"[,)]', path.read_text())}
-    kinds = ("state", "batch", "why", "group", "lang", "lane", "by", "chart", "sum", "limit")
+    kinds = ("state", "batch", "why", "group", "lang", "lane", "by", "chart", "sum", "limit", "received", "finished")
     built |= {key for key in catalogue() if key.startswith(tuple(f"page.{kind}_" for kind in kinds))}
     assert said - set(catalogue()) == set()
     assert set(catalogue()) - said - built == set()
