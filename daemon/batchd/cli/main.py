@@ -1,17 +1,23 @@
-"""`batchd`: the global options, and the list of commands."""
+"""`batchd`: the global options, and the commands by section."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import select
 import sys
-from typing import Any
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import __version__
+from ..errors import BatchdError, PluginError
 from .call import Call, log_level_option
-from .lazy import Commands
+
+if TYPE_CHECKING:
+    from ..plugin.catalogue import Catalogue
 
 SECTIONS = {
     "To begin": ("init", "check", "services"),
@@ -24,11 +30,12 @@ SECTIONS = {
     "To set up": ("backup", "restore", "web", "new-plugin", "config", "completion"),
 }
 MODULES = {
-    **dict.fromkeys(("approve", "cancel", "retry", "skip-sink", "resolve", "purge", "pause", "resume"), "orders"),
+    **{name: name.replace("-", "_") for names in SECTIONS.values() for name in names},
+    **dict.fromkeys(SECTIONS["To give orders"], "orders"),
     "restore": "backup",
     "try": "trying",
 }
-"""The modules of commands that stand in one of another name."""
+"""The module of each command, in which it has its own name."""
 
 EXIT_STATUSES = (
     ("0", "done"),
@@ -44,8 +51,50 @@ EXIT_STATUSES = (
 )
 
 
-class Batchd(Commands):
-    """The group, whose help ends with what every command has in common."""
+class Batchd(click.Group):
+    """The group: imports a command when it is called, and plugins only for commands that are not built in."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*MODULES, *(name for name in _catalogue(ctx).commands() if name not in MODULES)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in MODULES:
+            module = import_module(f".{MODULES[cmd_name]}", __package__)
+            # `try` is a word of Python.
+            command: click.Command = getattr(module, "try_" if cmd_name == "try" else cmd_name.replace("-", "_"))
+            return command
+        factory = _catalogue(ctx).commands().get(cmd_name)
+        return None if factory is None else _made(cmd_name, factory, ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; a command that is missing may be one of a broken plugin."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not _catalogue(ctx).broken:
+                raise
+            hint = "Some plugins are broken, and one of them may have it: batchd plugins"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        others = [name for name in names if name not in MODULES]
+        for section, members in {**SECTIONS, "From plugins": others}.items():
+            rows = []
+            for name in members:
+                try:
+                    command = self.get_command(ctx, name)
+                except PluginError as error:
+                    rows.append((name, str(error)))
+                    continue
+                if command is not None and not command.hidden:
+                    rows.append((name, command.get_short_help_str(limit=room)))
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. The reader of our output may stop reading, which click would report as a failure."""
@@ -69,6 +118,45 @@ class Batchd(Commands):
         )
 
 
+def _catalogue(ctx: click.Context) -> Catalogue:
+    """The plugins, broken ones and all: looked up once a call."""
+    root = ctx.find_root()
+    found: Catalogue | None = root.meta.get(__name__)
+    if found is None:
+        from ..config.checking.rehearsing import loaded_plugins
+        from ..config.locations import find_config
+
+        try:
+            found = loaded_plugins(find_config(root.ensure_object(Call).config), making=False)
+        except BatchdError:
+            # Without a config, or with a broken one, there are still the installed plugins.
+            found = loaded_plugins(None)
+        root.meta[__name__] = found
+    return found
+
+
+def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) -> click.Command:
+    arguments = []
+    try:
+        if _takes_one(factory):
+            from .installed import Installed  # it brings pydantic
+
+            arguments = [Installed(name, ctx.find_root().ensure_object(Call))]
+        command = factory(*arguments)
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"The plugin that offers `batchd {name}` is broken: {reason}") from error
+    if not isinstance(command, click.Command):
+        made = type(command).__name__
+        raise PluginError(f"The plugin that offers `batchd {name}` makes a {made}, not a click.Command.")
+    return command
+
+
+def _takes_one(factory: Callable[..., click.Command]) -> bool:
+    """Whether the factory wants to know of the batchd that the command is called for."""
+    return any(each.default is each.empty for each in inspect.signature(factory).parameters.values())
+
+
 def _has_no_reader(descriptor: int) -> bool:
     asked = select.poll()
     asked.register(descriptor, 0)
@@ -77,8 +165,6 @@ def _has_no_reader(descriptor: int) -> bool:
 
 @click.group(
     cls=Batchd,
-    sections=SECTIONS,
-    modules=MODULES,
     context_settings={
         "auto_envvar_prefix": "BATCHD",
         "help_option_names": ["-h", "--help"],

@@ -50,7 +50,8 @@ class Background:
         failures = 0
         while True:
             began = time.monotonic()
-            error = await what_it_raises(lambda: _called(owner, plugin))
+            with threads_of(owner):
+                error = await what_it_raises(plugin.background)
             if error is None:
                 return
             failures = 1 if time.monotonic() - began > WELL_AFTER else failures + 1
@@ -73,11 +74,6 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=ENDS_WITHIN)
-
-
-async def _called(owner: str, plugin: Any) -> None:
-    with threads_of(owner):
-        await plugin.background()
 
 
 async def what_it_raises(call: Callable[[], Awaitable[None]]) -> BaseException | None:

@@ -71,7 +71,9 @@ async def _form(
         )
 
     response = await rendered(desk, request, build, status=status)
-    response.set_cookie(ENTRY_COOKIE, entry, httponly=True, samesite="Strict", secure=_secure(request), path="/login")
+    response.set_cookie(
+        ENTRY_COOKIE, entry, httponly=True, samesite="Strict", secure=request[ORIGIN].secure, path="/login"
+    )
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="batchd"'
     return response
@@ -100,7 +102,7 @@ async def enter(desk: Desk, request: web.Request) -> web.StreamResponse:
         max_age=int(SESSION),
         httponly=True,
         samesite="Strict",
-        secure=_secure(request),
+        secure=request[ORIGIN].secure,
         path="/",
     )
     return response
@@ -110,9 +112,5 @@ async def leave(desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /logout`: this browser is asked for the token again."""
     del desk
     response = web.Response(status=303, headers={"Location": "/login"})
-    response.del_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict", secure=_secure(request))
+    response.del_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict", secure=request[ORIGIN].secure)
     return response
-
-
-def _secure(request: web.Request) -> bool:
-    return request[ORIGIN].secure
