@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
-FILES = 500 if EVERY_CASE else 200
+FILES = 500 if EVERY_CASE else 60
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (375, 1440)]
 AXE = Path(__file__).parents[2] / ".servers" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 """From `make servers`. Without it what axe looks for is looked for in part."""
