@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..store.reading.listing import GROUPS as GROUPS
-from ..store.reading.listing import counts_by_group, jobs_on_page, route_names
-from ..store.reading.progress import batches_in_work, version
+from ..store.reading.listing import batches_in_work, counts_by_group, jobs_on_page, route_names, version
 from ..store.reading.snapshot import snapshot
 from .expected import UsualTimes, expected_at, usual_times
 from .formatting import utc

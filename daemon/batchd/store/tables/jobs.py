@@ -25,10 +25,11 @@ from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, change_part, find_duplicate, put_parts, replace_parts, take_unwanted_back
 from .table import StoreTable
-from .views import view_of
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
+_PARTS_AT_A_TIME = 32
+"""How many workable parts of one job are looked at in one go: more than there are workers, fewer than cost."""
 
 
 class Jobs(StoreTable):
@@ -63,7 +64,7 @@ class Jobs(StoreTable):
 
         def look(tx: Transaction) -> list[JobView]:
             rows = [row for job in jobs for row in tx.fetch("job", id=job)]
-            return [view_of(tx, job_of(row)) for row in rows]
+            return [_view_of(tx, job_of(row)) for row in rows]
 
         return await self._database.read(look)
 
@@ -354,3 +355,18 @@ class Jobs(StoreTable):
 
     async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
         await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
+
+
+def _view_of(tx: Transaction, job: Job) -> JobView:
+    """The job with the counts of its parts and those with work to do, or with the sinks that have published it."""
+    if job.state not in {JobState.PLANNING, JobState.HELD, JobState.RUNNING, JobState.DELIVERING}:
+        return JobView(job)
+    if job.state is JobState.DELIVERING:
+        # No part has work any more.
+        return JobView(job, delivered=frozenset(row["sink"] for row in tx.fetch("delivered_sinks", job=job.id)))
+    rows = tx.fetch("part_counts", job=job.id)
+    counts = {PartState(row["state"]): row["number"] for row in rows if not row["later"]}
+    later = sum(row["number"] for row in rows if row["later"])
+    planned = next((row["first"] for row in rows if row["state"] == PartState.UNPLANNED and not row["later"]), 0)
+    workable = [part_of(row) for row in tx.fetch("workable_parts", job=job.id, most=_PARTS_AT_A_TIME)]
+    return JobView(job, counts, workable, later=later, planned_rows=planned)
