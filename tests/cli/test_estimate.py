@@ -308,7 +308,7 @@ def test_without_a_limit_the_most_is_not_known(config: Path) -> None:
         "Output: without limit, as max_tokens is not set in 2 requests, likely 400 (a guess of 200 a request without "
         "limit, since no job of this route has finished yet).\n"
     ) in said.out
-    assert "at most without limit; live" in said.out
+    assert "no upper limit; live" in said.out
     record = here("estimate", path, "--json", config=config).json()
     assert record["tokens"]["output_most"] is None
     assert record["models"][0]["batch"]["most"] is None

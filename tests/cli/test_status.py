@@ -126,7 +126,7 @@ def test_conditions_come_first_and_say_since_when(tmp_path: Path) -> None:
     with Spool(house.state).locked():
         lines = here("status", config=house.config).out.splitlines()
         record = here("status", "--json", config=house.config).json()
-    assert lines[1].startswith("Jobs: 1 in work, 0 waiting. Today: ")
+    assert lines[1].startswith("Jobs: 1 under way, 0 waiting. Today: ")
     assert lines[2].startswith("provider fake, since 20")
     assert lines[2].endswith(r": The key is\x1b[31m refused. Jobs wait.")
     assert record["conditions"][0]["subject"] == "provider fake"
@@ -295,7 +295,7 @@ def test_which_jobs_are_shown(tmp_path: Path) -> None:
     assert files("--route", "reviews") == files()
     assert files("--route", "other") == []
     lines = here("status", "--limit", "0", config=house.config).out
-    assert "Jobs: 0 in work, 0 waiting, 1 stopped. Today: " in lines
+    assert "Jobs: 0 under way, 0 waiting, 1 stopped. Today: " in lines
     assert here("status", "--since", "yesterday", config=house.config).status == 2
 
 

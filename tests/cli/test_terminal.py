@@ -117,7 +117,10 @@ def test_status_fits_the_terminal(busy: House, columns: int) -> None:
     assert any("EUR" in line for line in lines if "done  " in line) == (columns >= 80)
     # Totals come before what needs a person, and that before all else.
     assert (
-        text.index("Jobs: 1 in work") < text.index("! provider fake") < text.index("tuck.csv") < text.index("lder.csv")
+        text.index("Jobs: 1 under way")
+        < text.index("! provider fake")
+        < text.index("tuck.csv")
+        < text.index("lder.csv")
     )
 
 
@@ -136,8 +139,10 @@ def test_many_jobs_leave_the_totals_on_the_screen_and_can_be_scrolled(tmp_path: 
     half_way(tmp_path / "house", *(f"reviews/{number:02}.csv" for number in range(50)))
     lines = plain(shown("--config", house.config, "status"))
     assert len(lines) <= 40
-    assert "Jobs: 50 in work, 0 waiting." in "\n".join(lines)
-    assert lines[[line.endswith("more jobs in work:") for line in lines].index(True) + 1] == "  batchd status --limit 0"
+    assert "Jobs: 50 under way, 0 waiting." in "\n".join(lines)
+    assert (
+        lines[[line.endswith("more jobs under way:") for line in lines].index(True) + 1] == "  batchd status --limit 0"
+    )
     assert (
         sum("0/9" in line or "3/9" in line for line in plain(shown("--config", house.config, "status", "--limit", "0")))
         == 50

@@ -81,7 +81,7 @@ def test_on_a_terminal_the_first_so_many_are_shown_and_all_are_counted(
         looked.look()
         lines = list(command.lines(file, looked))
     assert sum(line.startswith("  line ") for line in lines) == command.SHOWN
-    assert "  … and 1,005 more bad lines. With --json there are all." in lines
+    assert "  … and 1,005 more bad lines. --json lists all." in lines
     assert "      1,025  invalid_json_line" in lines
 
 
@@ -126,7 +126,7 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
         "  Removed a byte order mark: 1 line (1).",
         "  Ended with LF in place of CR LF: 2 lines (1 and 5).",
         "  Removed: the same as an earlier line: 1 line (2).",
-        "  Removed, being blank: 1 line (3).",
+        "  Removed: the line was blank: 1 line (3).",
         "  Left out: 1 line (4). [invalid_json_line]",
     ]
     assert here("validate", "fixed.jsonl").status == 0
@@ -135,7 +135,7 @@ def test_what_can_be_saved_is_written_and_what_was_changed_is_said(tmp_path: Pat
 def test_of_many_lines_the_first_few_are_named(tmp_path: Path) -> None:
     write(request("a"), *[""] * 50)
     said = here("validate", "may.jsonl", "--repair", "fixed.jsonl")
-    assert "Removed, being blank: 50 lines (2, 3, 4, " in said.out
+    assert "Removed: the line was blank: 50 lines (2, 3, 4, " in said.out
     assert ", 21, …)." in said.out
 
 

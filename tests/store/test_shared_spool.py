@@ -67,7 +67,7 @@ def test_below_an_empty_mount_point_nothing_is_made_or_removed(tmp_path: Path) -
 def test_a_spool_that_was_open_to_others_is_made_private(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
-    with pytest.raises(StateUnusable, match="Others may look into the spool"):
+    with pytest.raises(StateUnusable, match="Other users can read the spool"):
         check_spool(tmp_path, shared)
     opened(tmp_path / "state", shared)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o700
@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_refused_with_what_to_do(tmp_path: Path) -> None:
     opened(state, shared)
     assert "the configuration does not say so any more" in refused(state), "a spool that is taken out"
     assert "Put it back" in refused(state, tmp_path / "other"), "another spool"
-    assert "is that of another batchd" in refused(tmp_path / "second", shared), "the spool of another state"
+    assert "belongs to another batchd" in refused(tmp_path / "second", shared), "the spool of another state"
 
 
 def test_a_start_that_was_interrupted_goes_on(tmp_path: Path) -> None:

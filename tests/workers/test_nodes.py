@@ -62,7 +62,7 @@ def test_a_machine_must_see_the_working_files(hello: Hello, tmp_path: Path) -> N
     spool = tmp_path / "spool"
     assert (spool / MARK).read_text() == hello.mark
     spool.chmod(0o755)
-    assert "others may look into" in describe_node(hello).fault
+    assert "other users can read" in describe_node(hello).fault
     assert describe_node(replace(hello, private=False)).fault == "", "where it is so here, too"
     spool.chmod(0o700)
     (spool / MARK).write_text("of another daemon")

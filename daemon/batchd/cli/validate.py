@@ -34,9 +34,9 @@ _CHANGES = {
     "byte_order_mark": "Removed a byte order mark",
     "crlf": "Ended with LF in place of CR LF",
     "line_separators": "Wrote line separators in texts as escapes",
-    "blank_line": "Removed, being blank",
+    "blank_line": "Removed: the line was blank",
     "double": "Removed: the same as an earlier line",
-    "renamed": "Gave a new custom_id: an earlier line has theirs",
+    "renamed": "Gave a new custom_id: an earlier line has the same one",
 }
 
 
@@ -177,7 +177,7 @@ def lines(file: Path, looked: RequestFile) -> Iterator[str]:
         yield f"  {fault.message} [{fault.code}]"
     for number, finding in enumerate(looked.findings()):
         if number == SHOWN and sys.stdout.isatty():
-            yield f"  … and {count(summary.bad - SHOWN, 'more bad line')}. With --json there are all."
+            yield f"  … and {count(summary.bad - SHOWN, 'more bad line')}. --json lists all."
             break
         for fault in finding.faults:
             yield f"  line {finding.line:,}: {fault.message} [{fault.code}]"

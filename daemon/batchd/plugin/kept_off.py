@@ -45,7 +45,7 @@ class KeptOff:
         if self.loading:
             return (
                 f'The plugin "{self.plugin}" is kept off: {self.loading}. What needs it waits; all else goes on. For '
-                "the operator: fix it, or take it away; it is tried again once the plugin or the configuration has "
+                "the operator: fix or remove it; batchd tries it again once the plugin or the configuration has "
                 "changed, after a reload or a start."
             )
         place = PluginPlace(self.plugin, self.file, self.line, self.method)
@@ -53,7 +53,7 @@ class KeptOff:
         return (
             f'The plugin "{self.plugin}" is kept off: {place} blocked all of batchd for {self.seconds:.0f} s at '
             f"{at:%Y-%m-%d %H:%M:%S} UTC, without awaiting, so the process was ended. What needs it waits; all else "
-            "goes on. For the operator: have it await, or use asyncio.to_thread; it is tried again once the plugin "
+            "goes on. For the operator: have it await, or use asyncio.to_thread; batchd tries it again once the plugin "
             "or the configuration has changed, after a reload or a start."
         )
 

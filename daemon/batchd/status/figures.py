@@ -72,11 +72,11 @@ class Figures:
             *_of_spending(today),
             *_of_limits(limits(places, now), places.currency),
             _gauge("conditions", "What keeps batchd waiting now", ("kind", "name"), _kinds(conditions)),
-            _counter("conditions_raised", "The same, so far", ("kind", "name"), self._raised),
+            _counter("conditions_raised", "Conditions that have come up so far", ("kind", "name"), self._raised),
             _counter("rows", "Rows of finished jobs", ("route", "outcome"), self._rows),
             _counter("row_failures", "Rows that failed for good, by code", ("provider", "code"), self._failures),
-            _counter("row_retries", "Rows that were asked again, by why", ("provider", "code"), self._returned),
-            _counter("batch_events", "What became known of batches", ("provider", "kind"), self._batches),
+            _counter("row_retries", "Rows that were asked again, by reason", ("provider", "code"), self._returned),
+            _counter("batch_events", "Events of batches, by kind", ("provider", "kind"), self._batches),
             _counter("events", "Events, by kind", ("kind",), self._kinds),
         ]
 
@@ -112,11 +112,11 @@ def _of_batches(today: OfNow, now: float) -> Iterator[Family]:
     for name, says, column in (
         ("batches", "Batches that are not done, by state", "number"),
         ("batch_requests", "Requests in batches that are not done", "requests"),
-        ("batch_answers", "Requests of these that the provider has answered", "answered"),
+        ("batch_answers", "Requests in these batches that the provider has answered", "answered"),
     ):
         yield _gauge(name, says, labels, {key: row[column] for key, row in found.items()})
     ages = {key: max(0.0, now - row["oldest"]) for key, row in found.items()}
-    yield _gauge("oldest_batch_age_seconds", "How long ago the oldest of these was sent, or made", labels, ages)
+    yield _gauge("oldest_batch_age_seconds", "How long ago the oldest of these batches was sent, or made", labels, ages)
 
 
 def _of_spending(today: OfNow) -> Iterator[Family]:
@@ -145,7 +145,7 @@ def _of_limits(found: Sequence[Limit], currency: str) -> Iterator[Family]:
     one = unit(currency)
     for name, says, values in (
         ("budget_allowed", "The limits of the budget", [each.allowed for each in found]),
-        ("budget_used", "What is spent of each", [each.spent for each in found]),
+        ("budget_used", "How much of each limit is spent", [each.spent for each in found]),
         ("budget_reserved", "What jobs under way can still cost", [each.reserved for each in found]),
     ):
         of_each = {(each.name,): value / one for each, value in zip(found, values, strict=True)}

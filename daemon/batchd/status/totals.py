@@ -58,7 +58,7 @@ class StatusTotals:
         return f"{jobs}\n{' '.join(today)}"
 
     def _sentences(self) -> Iterator[str]:
-        jobs = [f"{self.in_work:,} in work", f"{self.waiting:,} waiting"]
+        jobs = [f"{self.in_work:,} under way", f"{self.waiting:,} waiting"]
         jobs += [f"{self.held:,} held"] if self.held else []
         jobs += [f"{self.stopped:,} stopped"] if self.stopped else []
         yield f"Jobs: {', '.join(jobs)}."

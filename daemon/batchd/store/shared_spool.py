@@ -60,7 +60,7 @@ def take(state: Path, root: Path) -> None:
         }
     if theirs is not None and theirs["id"] != ours["id"]:
         raise StateUnusable(
-            f"The spool {root} is that of another batchd, whose state is {theirs.get('state', 'not known')} on "
+            f"The spool {root} belongs to another batchd, whose state is {theirs.get('state', 'not known')} on "
             f"{theirs.get('host', 'a machine that is not known')}. Give each its own. If that state is gone for good: "
             f"delete {root / MARK}, and see: batchd state adopt"
         )
@@ -147,7 +147,7 @@ def _write_synced(file: IO[bytes], content: bytes) -> None:
 def _open_to_others(root: Path) -> StateUnusable:
     mode = stat.S_IMODE(root.stat().st_mode)
     return StateUnusable(
-        f"Others may look into the spool {root} (its mode is {mode:04o}), which has all rows and all answers. "
+        f"Other users can read the spool {root} (its mode is {mode:04o}), which has all rows and all answers. "
         f"Make it private: chmod 0700 '{root}', or mount it so."
     )
 

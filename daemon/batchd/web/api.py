@@ -56,7 +56,7 @@ async def job(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def events(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """The story of a job, at most 1,000 events."""
+    """The events of a job, at most 1,000."""
     word, state = request.match_info["job"], request[SETTING].places.state
     first = number_in(request.query, "offset", 0, most=10**9)
 
@@ -118,7 +118,7 @@ async def order_job(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def resolve_batch(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """What is to become of a batch that is held: found (its id), or absent (true)."""
+    """Decide about a held batch: found (its id), or absent (true)."""
     values = await _values(request)
     return await _left(desk, request, lambda state: batch_order(state, request.match_info["batch"], values))
 

@@ -42,7 +42,7 @@ async def estimate(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """The job that a file has become, by the word that the answer to its upload has."""
+    """The job of an uploaded file, by the word in the answer to its upload."""
     sent, setting = ReceivedFile.of(request.match_info["upload"]), request[SETTING]
 
     def look() -> dict[str, Any]:

@@ -46,7 +46,7 @@ API = (
         },
     ),
     Endpoint("GET", "/api/v1/jobs/{job}", api.job),
-    Endpoint("GET", "/api/v1/jobs/{job}/events", api.events, query={"offset": "how many events to leave out"}),
+    Endpoint("GET", "/api/v1/jobs/{job}/events", api.events, query={"offset": "how many events to skip"}),
     Endpoint(
         "GET", "/api/v1/jobs/{job}/files/{name:.+}", files.download, streams=True, answer="application/octet-stream"
     ),
@@ -55,7 +55,7 @@ API = (
         "/api/v1/jobs/{job}/results",
         programs.results,
         streams=True,
-        query={"offset": "how many rows to leave out"},
+        query={"offset": "how many rows to skip"},
         answer="application/x-ndjson",
     ),
     _order("/api/v1/jobs/{job}/{order}", api.order_job),

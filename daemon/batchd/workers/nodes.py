@@ -77,7 +77,7 @@ def _fault_of_spool(hello: Hello) -> str:
         found = (spool / MARK).read_text()
         if found == hello.mark:
             if hello.private and not _is_private(spool):
-                return f"others may look into {spool} there. Mount it so that its mode is 0700."
+                return f"other users can read {spool} there. Mount it so that its mode is 0700."
             with tempfile.TemporaryFile(dir=spool) as file:
                 file.write(b"batchd")
                 file.flush()

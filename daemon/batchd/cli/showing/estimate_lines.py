@@ -123,7 +123,7 @@ def _plain(each: Quote, made: Estimate) -> str:
 
 
 def _most(span: Span, made: Estimate) -> str:
-    return "at most without limit" if span.most is None else money_at_most(span.most, made.currency)
+    return "no upper limit" if span.most is None else money_at_most(span.most, made.currency)
 
 
 def _money(subunits: int, made: Estimate) -> str:

@@ -44,7 +44,7 @@ def limit_lines(survey: Overview) -> Iterator[str]:
 
 def more_line(survey: Overview, most: int | None) -> str | None:
     left = 0 if most is None else len(survey.unfinished) - most
-    return None if left <= 0 else f"{count(left, 'more job')} in work: batchd status --limit 0"
+    return None if left <= 0 else f"{count(left, 'more job')} under way: batchd status --limit 0"
 
 
 def totals_line(survey: Overview) -> str | None:
