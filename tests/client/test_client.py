@@ -7,8 +7,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
-import polars as pl
 import pytest
 
 from batchd.client import (
@@ -55,6 +53,9 @@ async def test_both_clients_and_all_forms_give_the_same(there: Running, client: 
     rows = [{"id": number, "review": f"all {number}"} for number in range(3)]
     file = tmp_path / "rows of mine.csv"
     file.write_text("id,review\n" + "".join(f"{row['id']},{row['review']}\n" for row in rows))
+    import pandas as pd  # large, and each process that runs tests imports all of them
+    import polars as pl
+
     jobs = [client.submit(each, route="reviews") for each in (rows, iter(rows), pd.DataFrame(rows), pl.DataFrame(rows))]
     found = []
     for job in jobs:

@@ -9,9 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 
 from batchd.client import AnsweredRow, NothingToSend, PackageMissing
@@ -31,13 +28,22 @@ CELLS: list[tuple[object, str]] = [
     (date(2026, 5, 1), '"2026-05-01"'),
     (datetime(2026, 5, 1, 10, 30, tzinfo=UTC), '"2026-05-01T10:30:00+00:00"'),
     ([1, {"a": float("nan")}], '[1,{"a":null}]'),
-    (np.int64(3), "3"),
-    (np.float32(0.5), "0.5"),
-    (np.array([1, 2]), "[1,2]"),
-    (pd.NA, "null"),
-    (pd.NaT, "null"),
-    (pd.Timestamp("2026-05-01"), '"2026-05-01T00:00:00"'),
 ]
+
+
+def cells_of_packages() -> list[tuple[object, str]]:
+    """Those that frames have."""
+    import numpy as np  # all large, and each process that runs tests imports all of them
+    import pandas as pd
+
+    return [
+        (np.int64(3), "3"),
+        (np.float32(0.5), "0.5"),
+        (np.array([1, 2]), "[1,2]"),
+        (pd.NA, "null"),
+        (pd.NaT, "null"),
+        (pd.Timestamp("2026-05-01"), '"2026-05-01T00:00:00"'),
+    ]
 
 
 def sent(rows: Any, name: str | None = None) -> tuple[str, str]:
@@ -48,7 +54,7 @@ def sent(rows: Any, name: str | None = None) -> tuple[str, str]:
 
 def test_values_become_json() -> None:
     faults = []
-    for value, expected in CELLS:
+    for value, expected in CELLS + cells_of_packages():
         _, text = sent([{"cell": value}])
         if text.replace(" ", "") != f'{{"cell":{expected}}}\n'.replace(" ", ""):
             faults.append(f"{value!r} became {text}, not {expected}")
@@ -56,6 +62,10 @@ def test_values_become_json() -> None:
 
 
 def test_frames_are_rows() -> None:
+    import numpy as np
+    import pandas as pd
+    import polars as pl
+
     rows = '{"id":1,"b":"x"}\n{"id":2,"b":null}\n'
     assert sent(pd.DataFrame({"id": [1, 2], "b": ["x", None]}))[1] == rows
     assert sent(pl.DataFrame({"id": [1, 2], "b": ["x", None]}))[1] == rows
@@ -75,6 +85,8 @@ def test_names_of_files(tmp_path: Path) -> None:
 
 
 def test_what_is_no_table_is_refused_in_words() -> None:
+    import pandas as pd
+
     for wrong, said in (
         ([], "no row to ask"),
         (pd.DataFrame({"a": []}), "no row to ask"),

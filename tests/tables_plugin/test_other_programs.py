@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pandas as pd
 import pytest
 from test_ods_reader import cell, ods, row
 
@@ -38,6 +36,9 @@ ANSWERS = ["=2+2", "@gut", "Đẹp;\n“ổn”", "7", "1.50"]
 
 def written(folder: Path) -> dict[str, list[tuple[str, ...]]]:
     """Files by pandas, DuckDB and, where it is installed, LibreOffice; what rows each has."""
+    import duckdb  # both are large, and each process that runs tests imports all of them
+    import pandas as pd
+
     table, german = (pd.DataFrame(rows, columns=NAMES, dtype=str) for rows in (ROWS, GERMAN))
     table.to_csv(folder / "a.csv", index=False)
     table.to_csv(folder / "b.csv", index=False, sep=";", encoding="utf-8-sig", lineterminator="\r\n")
@@ -77,6 +78,8 @@ def by_office(source: Path, name: str, kind: str, filter_: str = "") -> None:
 
 def by_pandas(**how: Any) -> Callable[[Path], list[list[str]]]:
     def opened(path: Path) -> list[list[str]]:
+        import pandas as pd
+
         table = pd.read_csv(path, dtype=str, keep_default_na=False, header=None, **how)
         return [list(each) for each in table.itertuples(index=False)]
 
@@ -85,6 +88,8 @@ def by_pandas(**how: Any) -> Callable[[Path], list[list[str]]]:
 
 def by_duckdb(function: str, options: str = "") -> Callable[[Path], list[list[str]]]:
     def opened(path: Path) -> list[list[str]]:
+        import duckdb
+
         with duckdb.connect() as base:
             found = base.execute(f"SELECT * FROM {function}('{path}'{options})")
             names = [each[0] for each in found.description]
@@ -94,6 +99,8 @@ def by_duckdb(function: str, options: str = "") -> Callable[[Path], list[list[st
 
 
 def by_openpyxl(path: Path) -> list[list[str]]:
+    import pandas as pd
+
     table = pd.read_excel(path, engine="openpyxl", dtype=str, keep_default_na=False, header=None)
     return [list(each) for each in table.itertuples(index=False)]
 
