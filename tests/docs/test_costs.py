@@ -53,7 +53,7 @@ def test_the_comparison_is_that_of_ten_thousand_requests_at_half_price() -> None
 def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     flat = " ".join(TEXT.split())
     assert f"{GUESS} tokens per answer" in flat
-    assert f"more than {LARGE // 2**20} MiB batchd counts about {SAMPLE // 2**20} MiB" in flat
+    assert f"more than {LARGE // 2**20} MiB, batchd counts about {SAMPLE // 2**20} MiB" in flat
     assert f"{BYTES_PER_TOKEN} bytes of text count as a token" in flat
     assert f"A picture counts as {IMAGE_TOKENS:,} tokens" in flat
     assert (COUNTED_FIRST, COUNTED_OF_EACH) == (200, 40)
