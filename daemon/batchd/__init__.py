@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from .archives import UnpackLimits as UnpackLimits
     from .bodies.thinking import without_thinking as without_thinking
     from .bodies.usage import read_usage as read_usage
-    from .bounded_answers import HTTP_ERRORS as HTTP_ERRORS
-    from .bounded_answers import AnswerTooLarge as AnswerTooLarge
-    from .bounded_answers import BoundedAnswers as BoundedAnswers
-    from .bounded_answers import arriving as arriving
     from .calls import BatchesFound as BatchesFound
     from .calls import FindsBatches as FindsBatches
     from .calls import LiveAnswer as LiveAnswer
@@ -66,13 +62,23 @@ if TYPE_CHECKING:
     from .file_sink import Shape as Shape
     from .hookspecs import Register as Register
     from .hookspecs import hookimpl as hookimpl
-    from .http_headers import retry_after as retry_after
-    from .http_services import CallKind as CallKind
-    from .http_services import HttpAnswer as HttpAnswer
-    from .http_services import HttpCall as HttpCall
-    from .http_services import HttpService as HttpService
-    from .http_settings import HeaderValues as HeaderValues
-    from .http_settings import HttpSettings as HttpSettings
+    from .http.bounded_answers import HTTP_ERRORS as HTTP_ERRORS
+    from .http.bounded_answers import AnswerTooLarge as AnswerTooLarge
+    from .http.bounded_answers import BoundedAnswers as BoundedAnswers
+    from .http.bounded_answers import arriving as arriving
+    from .http.faults import NetworkFault as NetworkFault
+    from .http.headers import retry_after as retry_after
+    from .http.retrying import Pacing as Pacing
+    from .http.retrying import with_retries as with_retries
+    from .http.services import CallKind as CallKind
+    from .http.services import HttpAnswer as HttpAnswer
+    from .http.services import HttpCall as HttpCall
+    from .http.services import HttpService as HttpService
+    from .http.settings import HeaderValues as HeaderValues
+    from .http.settings import HttpSettings as HttpSettings
+    from .http.signed_posts import SignedPost as SignedPost
+    from .http.signed_posts import SignedPostSettings as SignedPostSettings
+    from .http.signed_posts import signature as signature
     from .installation import Installation as Installation
     from .model import BadRow as BadRow
     from .model import BatchPhase as BatchPhase
@@ -90,7 +96,6 @@ if TYPE_CHECKING:
     from .model import Row as Row
     from .model import RowStatus as RowStatus
     from .model import Usage as Usage
-    from .network_faults import NetworkFault as NetworkFault
     from .optional_packages import OptionalPackage as OptionalPackage
     from .paged_sink import Page as Page
     from .paged_sink import PagedSink as PagedSink
@@ -100,8 +105,6 @@ if TYPE_CHECKING:
     from .requests.json_lines import read_json_line as read_json_line
     from .requests.json_lines import read_json_together as read_json_together
     from .requests.rules import request_failure as request_failure
-    from .retrying import Pacing as Pacing
-    from .retrying import with_retries as with_retries
     from .secrets.known import covered as covered
     from .sending.whose_fault import account_advice as account_advice
     from .sending.whose_fault import refuses_row as refuses_row
@@ -109,9 +112,6 @@ if TYPE_CHECKING:
     from .settings import FromFile as FromFile
     from .settings import Secret as Secret
     from .shipped_services import service_tables as service_tables
-    from .signed_posts import SignedPost as SignedPost
-    from .signed_posts import SignedPostSettings as SignedPostSettings
-    from .signed_posts import signature as signature
     from .workers.local import Workers as Workers
     from .workers.nodes import describe_node as describe_node
     from .workers.run_task import run_task as run_task
@@ -119,7 +119,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "answers.meaning": "read_output_line",
     "archives": "Archive UnpackLimits",
-    "bounded_answers": "HTTP_ERRORS AnswerTooLarge BoundedAnswers arriving",
+    "http.bounded_answers": "HTTP_ERRORS AnswerTooLarge BoundedAnswers arriving",
     "bodies.thinking": "without_thinking",
     "bodies.usage": "read_usage",
     "calls": "BatchesFound FindsBatches LiveAnswer LiveCall",
@@ -142,24 +142,24 @@ _HOMES = {
     "executor": "Executor Hello Node",
     "file_sink": "FileSink Shape",
     "hookspecs": "Register hookimpl",
-    "http_headers": "retry_after",
+    "http.headers": "retry_after",
     "plugin.http_providers": "HttpBatchProvider HttpLiveProvider",
-    "http_services": "CallKind HttpAnswer HttpCall HttpService",
-    "http_settings": "HeaderValues HttpSettings",
+    "http.services": "CallKind HttpAnswer HttpCall HttpService",
+    "http.settings": "HeaderValues HttpSettings",
     "installation": "Installation",
     "model": (
         "BadRow BatchPhase BatchStatus Body Dialect Failure Json Limits Problem Purged RequestId Response Result "
         "Row RowStatus Usage"
     ),
-    "network_faults": "NetworkFault",
+    "http.faults": "NetworkFault",
     "optional_packages": "OptionalPackage",
     "paged_sink": "Page PagedSink",
-    "retrying": "Pacing with_retries",
+    "http.retrying": "Pacing with_retries",
     "secrets.known": "covered",
     "sending.whose_fault": "account_advice refuses_row",
     "shipped_services": "service_tables",
     "settings": "Duration FromFile Secret",
-    "signed_posts": "SignedPost SignedPostSettings signature",
+    "http.signed_posts": "SignedPost SignedPostSettings signature",
 }
 """The names that plugins import, by their modules: the same as above, for programs that run."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

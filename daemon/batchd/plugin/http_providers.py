@@ -13,7 +13,7 @@ from ..answers.meaning import read_output_line
 from ..calls import LiveCall
 from ..contracts import BatchProvider, LiveProvider, RemoteBatch
 from ..errors import ProviderError, RejectedError, RemoteMissing, TransientError
-from ..http_settings import HttpSettings
+from ..http.settings import HttpSettings
 from ..model import BatchPhase, Body, Result
 
 HttpSettingsT = TypeVar("HttpSettingsT", bound=HttpSettings)

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 from functools import cached_property
 
-from .secrets.known import covered
+from ..secrets.known import covered
 
 _MAX_TEXT = 500
 _BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedError)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import tenacity
 from tenacity.wait import wait_base
 
-from .errors import TransientError
+from ..errors import TransientError
 
 T = TypeVar("T")
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
 
-from .errors import BatchdError, CannotFind, NotSent, ProviderError, RejectedError, SubmissionRefused, TransientError
-from .network_faults import NetworkFault
-from .secrets.known import covered
+from ..errors import BatchdError, CannotFind, NotSent, ProviderError, RejectedError, SubmissionRefused, TransientError
+from ..secrets.known import covered
+from .faults import NetworkFault
 
 if TYPE_CHECKING:
-    from .model import Json, Problem
+    from ..model import Json, Problem
 
 _MAX_TEXT = 500
 """Letters of what a service says that a message quotes."""

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, field_validator, model_validator
 
-from .plugin_base import Settings
-from .settings import Duration, Secret
+from ..plugin_base import Settings
+from ..settings import Duration, Secret
 
 _REFERENCES = ("env:", "file:", "credential:")
 

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import PositiveFloat, model_validator
 
-from .errors import RejectedError, TransientError
-from .http_headers import retry_after
-from .plugin_base import Settings
-from .rates import CallRate
-from .secrets.known import covered
-from .settings import Duration, Secret
+from ..errors import RejectedError, TransientError
+from ..plugin_base import Settings
+from ..rates import CallRate
+from ..secrets.known import covered
+from ..settings import Duration, Secret
+from .headers import retry_after
 
 if TYPE_CHECKING:
     import aiohttp

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import aiohttp
 import httpx2
 
-from .errors import BatchdError
+from ..errors import BatchdError
 
 HTTP_ERRORS: tuple[type[Exception], ...] = (
     httpx2.HTTPError,
