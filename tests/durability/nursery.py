@@ -48,7 +48,6 @@ BESIDES = (
     "multiprocessing.spawn",
 )
 WITH_WORKERS = ("once", "run")
-EXECUTED = subprocess.Popen
 ALONE = ("batchd.config.checking.rehearsing", "batchd_sandbox.batches.worker")
 """What batchd runs with a Python of its own."""
 
@@ -87,7 +86,7 @@ def become(
     system.prctl(_SET_PTRACER, _ANY, 0, 0, 0)
     # Tests that are interrupted leave no daemons behind.
     system.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    subprocess.Popen = begun  # type: ignore[assignment, misc]
+    subprocess.Popen = Begun  # type: ignore[misc]
     # Worker processes import the main module anew: it must be batchd's.
     main = import_module("batchd.__main__")
     sys.modules["__main__"] = main
@@ -224,12 +223,14 @@ def run_alone(arguments: Sequence[str]) -> None:
         os._exit(status)
 
 
-def begun(command: Sequence[str], **options: Any) -> Forked | subprocess.Popen[bytes]:
+class Begun(subprocess.Popen[bytes]):
     """As subprocess.Popen; one more Python for code of batchd is a fork, unless a thread might hold something then."""
-    ours = command[0] == sys.executable and any(module in word for word in command[2:4] for module in ALONE)
-    if not ours or threading.active_count() > 1:
-        return EXECUTED(command, **options)
-    return Forked(command[1:], options.get("stdin"), options.get("stdout"), options.get("stderr"))
+
+    def __new__(cls, command: Sequence[str], *_: Any, **options: Any) -> Any:
+        ours = command[0] == sys.executable and any(module in word for word in command[2:4] for module in ALONE)
+        if not ours or threading.active_count() > 1:
+            return super().__new__(cls)
+        return Forked(command[1:], options.get("stdin"), options.get("stdout"), options.get("stderr"))
 
 
 def imported() -> Iterator[str]:

@@ -259,14 +259,15 @@ class ChildAlone(Child):
 @contextmanager
 def plugins_tried_in_forks() -> Iterator[None]:
     """While a test calls commands in this process: plugins are tried in forks, as of any daemon from a nursery."""
-    popen = subprocess.Popen
 
-    def begun(command: Sequence[str], **options: Any) -> Any:
-        if "batchd.config.checking.rehearsing" in str(command):
-            return ChildAlone(shared_nursery(), command[1:], options["stderr"])
-        return popen(command, **options)
+    # A class as the other is: libraries that are imported meanwhile write `Popen[bytes]`.
+    class Begun(subprocess.Popen[bytes]):
+        def __new__(cls, command: Sequence[str], *_: Any, **options: Any) -> Any:
+            if "batchd.config.checking.rehearsing" in str(command):
+                return ChildAlone(shared_nursery(), command[1:], options["stderr"])
+            return super().__new__(cls)
 
-    with mock.patch("batchd.config.checking.rehearsing.subprocess.Popen", begun):
+    with mock.patch("subprocess.Popen", Begun):
         yield
 
 

@@ -8,7 +8,8 @@ import pytest
 import tenacity
 from openai_support import Connect, FakeService, batch, hang_up, named, remote, reset
 
-from batchd import NotSent, RejectedError, TransientError, retrying
+from batchd import NotSent, RejectedError, TransientError
+from batchd.http import retrying
 from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
