@@ -8,7 +8,7 @@ from batchd.contracts import Limits
 from batchd.events import BatchEnded, BatchReturned, BatchSubmitted, Event
 from batchd.model import Problem
 
-from .conftest import MakeHousehold
+from .conftest import MakeHousehold, route
 
 
 def rows(number: int) -> str:
@@ -65,3 +65,15 @@ async def test_a_batch_that_never_ran_is_not_the_first(make_household: MakeHouse
     told = firsts(household.events, BatchSubmitted)
     assert told[:2] == [True, True]
     assert sum(told) == 2
+
+
+async def test_little_goes_ahead_of_a_large_file_until_a_batch_is_answered(make_household: MakeHousehold) -> None:
+    household = make_household(routes=(route(part_rows=2_000),), limits=Limits(max_requests=2_000))
+    async with household.living() as daemon:
+        for name in ("may", "june"):
+            household.drop(f"reviews/{name}.csv", rows(3_500).replace("good", name))
+            await daemon.take_in()
+            await daemon.drain()
+    sent = [event.requests for event in household.events if isinstance(event, BatchSubmitted)]
+    assert sent == [1_000, 1_000, 1_500, 2_000, 1_500]
+    assert household.service.executed.total() == 7_000

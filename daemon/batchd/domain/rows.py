@@ -197,6 +197,16 @@ def cut_ahead(
         yield first, rows, offset, length
 
 
+def cut_short(lines: Iterable[bytes], part: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """The first run of these lines, in two: a short one, and what is left of it."""
+    first, number, offset, length = part
+    short = min(number, FINEST_RUN)
+    size = sum(map(len, islice(lines, short)))
+    yield first, short, offset, size
+    if short < number:
+        yield first + short, number - short, offset + size, length - size
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """`number` rows from row `first`: `length` bytes at `offset` of `rows`. `results` is None if there are none yet.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ...domain.lifecycle import Pack, Split
@@ -29,7 +30,8 @@ MAX_READ = 5_000
 
 
 class _Queue(NamedTuple):
-    """Parts that may be asked together. `new` if nobody knows yet whether such requests are answered at all.
+    """Parts that may be asked together. `new` if nobody knows yet whether such requests are answered at all, and
+    `first` if none was sent yet.
 
     Those with a deadline share no batch with those without: theirs may be ended early.
     """
@@ -39,6 +41,7 @@ class _Queue(NamedTuple):
     endpoint: str
     lane: Lane
     new: bool
+    first: bool
     finish_within: float | None
 
 
@@ -109,8 +112,8 @@ class PackingLook:
             self.missing[asking.provider] = str(error)
             return None
         lane = provider.lane_for(late=key.late)
-        rest = 0.0 if lane is Lane.LIVE else ahead.get(asking.recipe, 0.0)
-        if rest > 0:
+        rest = None if lane is Lane.LIVE else ahead.get(asking.recipe)
+        if rest is not None and rest > 0:
             self.again.append(steady + min(rest, MAX_REST))
             return None
         if lane is None:
@@ -121,7 +124,7 @@ class PackingLook:
         new = not live and asking.recipe not in self._context.proven
         route = configured.route(asking.route)
         within = None if live or route is None else route.finish_within
-        return _Queue(asking.provider, asking.model, asking.endpoint, lane, new, within)
+        return _Queue(asking.provider, asking.model, asking.endpoint, lane, new, new and rest is None, within)
 
     def _live_room(self, under_way: Mapping[str, int]) -> ReadLimit | None:
         total = sum(under_way.values())
@@ -143,7 +146,8 @@ class PackingLook:
             tokens = limits.max_enqueued_tokens - enqueued
         if not most or tokens <= 0:
             return None
-        return ReadLimit(MAX_READ, MAX_READ, most * limits.max_requests, tokens)
+        # One more, to see whether it is more than a batch.
+        return ReadLimit(MAX_READ, MAX_READ, most * limits.max_requests + queue.first, tokens)
 
     def _provider(self, queue: _Queue) -> ConfiguredProvider:
         return provider_for(self._context.configured, queue.provider)
@@ -217,13 +221,15 @@ class PackingLook:
         ahead: dict[str, float] = {}
         for route, since in await self._context.store.learnt.under_way():
             rest = since + UNDECIDED_FOR - now
-            if rest > 0 and route.recipe not in self._context.proven:
-                ahead[route.recipe] = max(rest, ahead.get(route.recipe, 0.0))
+            if route.recipe not in self._context.proven:
+                ahead[route.recipe] = max(rest, ahead.get(route.recipe, rest))
         return ahead
 
     def _pack(self, queue: _Queue, parts: list[QueuedPart], enqueued: int, turns: Turns) -> list[Due]:
         provider, place = self._provider(queue), (queue.provider, queue.model)
         limits = self._context.quotas.limits(place, provider.limits)
+        if queue.first:
+            parts = _ahead_of_others(parts, limits.max_requests)
         packing = pack(
             parts,
             limits,
@@ -243,3 +249,16 @@ class PackingLook:
             )
             found.append(Due(action))
         return found
+
+
+def _ahead_of_others(parts: Sequence[QueuedPart], most: int) -> list[QueuedPart]:
+    """Little goes ahead: of a job that needs more than one batch of so many requests only its first part."""
+    requests: Counter[str] = Counter()
+    for part in parts:
+        requests[part.job] += part.requests
+    firsts = {part.job: part.first for part in reversed(parts)}
+    return [
+        replace(part, more=False)
+        for part in parts
+        if part.first == firsts[part.job] or not (part.more or requests[part.job] > most)
+    ]

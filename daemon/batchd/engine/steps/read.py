@@ -13,7 +13,7 @@ from ...domain.routing import NO_ROUTE, PluginSpec, Route, cached_for, no_route_
 from ...errors import FileRefused, PluginError, WorkerLost
 from ...intake.plain_files import stamp_of
 from ...plugin.absent import PluginOff
-from ...work.reading.read import ReadTask, read
+from ...work.reading.read import ReadDone, ReadTask, read
 from ...workers.limits import Hung
 from ..context import Configured, Context
 from .redeliver import duplicate_reason
@@ -53,6 +53,7 @@ async def read_source(context: Context, action: Read) -> None:
         by_folder=job.route.question is not None,
         pilot=_ahead(configured, job, now),
         pilot_spread=now is not None and now.pilot_spread,
+        batch_rows=None if job.route.recipe in context.proven else _batch_rows(configured, job.route),
         steps=[
             (step.name, configured.spec_here(step.prompt))
             for step in later_steps(job.route.then, {route.name: route for route in configured.routes})
@@ -104,23 +105,28 @@ async def read_source(context: Context, action: Read) -> None:
         parts=parts,
         trial=Trial.PILOT if done.ahead else None,
         duplicates=context.duplicates,
-        early_from=None if done.ahead else _early_from(configured, job.route, done.rows),
+        early_from=None if done.ahead else _early_from(configured, job.route, done),
     )
     if earlier is not None:
         await reject(context, job, "duplicate", await duplicate_reason(context, earlier))
 
 
-def _early_from(configured: Configured, route: Route, rows: int) -> int | None:
-    """How many rows of a large file are planned before they are sent: what fills a batch. None: all of them.
-
-    A limit is for the file as a whole, so that what it can cost has to be known first.
-    """
+def _batch_rows(configured: Configured, route: Route) -> int | None:
     provider = configured.providers.get(route.provider)
-    if provider is None or route.question is not None or route.reuse is not None:
-        return None
-    batch = provider.limits.max_requests
+    return None if provider is None else provider.limits.max_requests
+
+
+def _early_from(configured: Configured, route: Route, done: ReadDone) -> int | None:
+    """How many rows of a large file are planned before they are sent. None: all of them.
+
+    They are what fills a batch, or the short part that goes ahead. A limit is for the file as a whole, so that what it
+    can cost has to be known first.
+    """
+    batch = _batch_rows(configured, route)
     limited = configured.budget.limits(route.provider, route.name)
-    return None if limited or rows <= batch else batch
+    if batch is None or limited or route.question is not None or route.reuse is not None or done.rows <= batch:
+        return None
+    return min(batch, done.parts[0][1])
 
 
 def _ahead(configured: Configured, job: Job, now: Route | None) -> int:

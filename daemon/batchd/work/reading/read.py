@@ -37,8 +37,9 @@ class ReadTask:
     """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
     `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
-    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. `formats` are
-    those that the route names. The `steps` that follow, by the names of their routes, must have their columns too.
+    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. Of a file that
+    is to go ahead with little, the first part is short, if it has more than `batch_rows` rows. `formats` are those that
+    the route names. The `steps` that follow, by the names of their routes, must have their columns too.
     Pictures in an archive go to the folder `pictures` beside the target, if the prompt may show them, up to
     `max_file_bytes` each.
     """
@@ -54,6 +55,7 @@ class ReadTask:
     by_folder: bool = False
     pilot: int = 0
     pilot_spread: bool = False
+    batch_rows: int | None = None
     formats: Sequence[str] | None = None
     steps: Sequence[tuple[str, PluginSpec]] = ()
     max_file_bytes: int = 20_000_000
@@ -118,6 +120,8 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
     if 0 < task.pilot < count:
         ahead = rows.sample(count, task.pilot, spread=task.pilot_spread)
         parts = list(rows.cut_ahead(map(len, lines_of(Path(task.target))), {part[0] for part in parts}, ahead))
+    elif task.batch_rows is not None and rows.FINEST_RUN < task.batch_rows < count:
+        parts = [*rows.cut_short(lines_of(Path(task.target)), parts[0]), *parts[1:]]
     return ReadDone(
         columns=columns,
         answer_columns=list(builder.columns),
