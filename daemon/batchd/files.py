@@ -83,8 +83,7 @@ def publishing(
     If `target` exists with the same bytes (from the try before a crash), that is success. With other bytes it
     raises FileExistsError, and the file stays as it is.
     """
-    # Named after the target, so that the next try removes what a crash left in a folder that people see.
-    draft = target.with_name(f".{target.name}.draft")
+    draft = draft_of(target)
     with named(target):
         with _draft(draft, mode, rights, left=True) as file:
             yield file
@@ -97,6 +96,11 @@ def publishing(
             draft.unlink(missing_ok=True)
         if durable:
             fsync_folder(target.parent)
+
+
+def draft_of(target: Path) -> Path:
+    """The draft of a file in a folder that people see. Named after it: the next try removes what a crash left."""
+    return target.with_name(f".{target.name}.draft")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from batchd.contracts import Limits
+from batchd.domain.lifecycle import Finish
 from batchd.model import Failure, Json
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import Household
@@ -144,3 +145,25 @@ async def test_an_unknown_outcome_is_waited_out_before_anything_is_created_again
     assert household.service.executed.total() == 1
     kinds = [event.kind for event in household.events]
     assert ("BatchFound" if twice == "create: after" else "BatchNotFound") in kinds
+
+
+async def test_killed_before_the_draft_of_a_report_is_gone_it_goes_with_the_next_start(
+    make_household: MakeHousehold,
+) -> None:
+    finished, killed = make_household(), make_household()
+    for household in (finished, killed):
+        household.drop("reviews/may.csv", csv_of(["good"]))
+    async with finished.living() as living:
+        await living.take_in()
+        await living.drain()
+    report = finished.outbox()["reviews/may.report.json"]
+    async with killed.living() as living:
+        await living.take_in()
+        while not any(isinstance(due.action, Finish) for due in (await living.engine.look()).due):
+            assert await living.step() is not None
+    reports = killed.folders.outbox / "reviews"
+    for name in ("may.report.json", ".may.report.json.draft"):
+        (reports / name).write_bytes(report)
+    async with killed.living() as living:
+        await living.drain()
+    assert sorted(path.name for path in reports.iterdir()) == ["may.report.json", "may.results.csv"]

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from ..domain.names import archive_name, numbered, numbered_file, shortened
-from ..files import Rights, fsync_folder, make_folder, move_without_replacing, publishing
+from ..files import Rights, draft_of, fsync_folder, make_folder, move_without_replacing, publishing
 from ..intake.plain_files import copy_durably, open_source
 from .outbox import require_folder
 
@@ -60,7 +60,7 @@ def move(source: Path, target: Path, *, rights: Rights | None = None) -> bool:
     After a success, another call does nothing. Returns False if neither file exists any more: the move had succeeded,
     and a person has removed the file since.
     """
-    draft = target.with_name(f".{target.name}.draft")
+    draft = draft_of(target)
     if not os.path.lexists(source):
         return os.path.lexists(target)
     make_folder(target.parent, rights=rights)

@@ -17,7 +17,7 @@ from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
-from ...files import Rights
+from ...files import Rights, draft_of
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
@@ -132,7 +132,10 @@ def _publish_and_put_away(
     """
     folders, source = context.folders, context.spool.source(job.id)
     # After a copy of before was put back, all of it may be there. The figures and times of then are not today's.
-    if not was_reported(job, folders.outbox, job.outbox_stem):
+    if was_reported(job, folders.outbox, job.outbox_stem):
+        for name in pages:  # killed before the draft was gone
+            draft_of(folders.outbox / name).unlink(missing_ok=True)
+    else:
         for name, content in pages.items():
             if content is not None:
                 publish_report(content, folders.outbox, name, mounted=folders.mounted, rights=rights)
