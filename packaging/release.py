@@ -79,7 +79,7 @@ def what_is_missing(root: Path, version: str) -> list[str]:
     section = re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$", changes, re.MULTILINE)
     if section is None:
         missing.append(f"CHANGELOG.md has no line `## [{version}] - YYYY-MM-DD` above what is new.")
-    elif re.search(r"^## \[Unreleased\]\s+[^#\s]", changes, re.MULTILINE):
+    elif re.search(r"^## \[Unreleased\]\s+(?!## )\S", changes, re.MULTILINE):
         missing.append(f"CHANGELOG.md has lines under Unreleased. Move them below [{version}].")
     return missing
 

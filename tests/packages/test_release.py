@@ -40,7 +40,9 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     assert said(root) == (0, ["Nothing is missing. To do it: make release ARGUMENTS=--do"])
     assert git(root, "tag") == ""
 
-    (root / "CHANGELOG.md").write_text(CHANGES.replace("## [Unreleased]\n", "## [Unreleased]\n\n- One more.\n"))
+    (root / "CHANGELOG.md").write_text(
+        CHANGES.replace("## [Unreleased]\n", "## [Unreleased]\n\n### Added\n\n- One more.\n")
+    )
     assert said(root) == (
         1,
         [
