@@ -223,6 +223,9 @@ def run_alone(arguments: Sequence[str]) -> None:
         os._exit(status)
 
 
+EXECUTED = subprocess.Popen
+
+
 class Begun(subprocess.Popen[bytes]):
     """As subprocess.Popen; one more Python for code of batchd is a fork, unless a thread might hold something then."""
 
