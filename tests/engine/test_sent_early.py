@@ -84,7 +84,7 @@ async def test_a_batch_is_sent_while_other_rows_are_planned(tmp_path: Path, rout
     [planned] = [event for event in house.events if isinstance(event, JobPlanned)]
     assert planned.requests == asked
     assert 0 < planned.sent < asked
-    assert f"({planned.sent} of them are sent)" in planned.sentence
+    assert f"questions are ready, {planned.sent} of them are under way" in planned.sentence
     assert planned.estimated_cost is not None
     assert float(planned.estimated_cost) >= 15.0 * asked
     assert not list((tmp_path / "state/jobs").glob("*/parts/*.prints.*")), "what others were compared with is gone"

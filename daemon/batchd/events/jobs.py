@@ -78,7 +78,7 @@ class JobRejected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPlanned(Event):
-    """Every row has a request, or has failed. Of a large file, some requests were `sent` before all were made."""
+    """Every row has a request, or has failed. Some requests of a large file are `sent`, or about to be, before that."""
 
     requests: int
     failed: int
@@ -100,8 +100,10 @@ class JobPlanned(Event):
         cost = f"; {they} at most {_rounded(self.estimated_cost)} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
             cost = f"; what {they} at most is not known, since {self.unlimited:,} set no max_tokens"
-        before = f" ({self.sent:,} of them are sent)" if self.sent else ""
-        return f"Ready to send {count(self.requests, 'question')}{before}{cost}.{again}{failed}{nothing}"
+        what = f"Ready to send {count(self.requests, 'question')}"
+        if self.sent:
+            what = f"All {self.requests:,} questions are ready, {self.sent:,} of them are under way"
+        return f"{what}{cost}.{again}{failed}{nothing}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
