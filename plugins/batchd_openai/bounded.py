@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import openai
-
 from batchd import AnswerTooLarge, BoundedAnswers
+
+from .sdk import openai
 
 MAX_VALUES = 400_000
 """Values of JSON, counted by what stands between them: each takes up to 25 times as much memory as in the answer."""

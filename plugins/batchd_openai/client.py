@@ -10,13 +10,13 @@ from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 import httpx2
-import openai
 
 from batchd import BatchdError, CallKind, HttpCall, Json, TransientError, arriving, with_retries
 
 from .bounded import BoundedClient
 from .normalise import identifier, unwrap
 from .pacing import OpenAIPacing
+from .sdk import openai
 from .sdk_errors import FOREIGN, translate
 from .settings import Access, OpenAISettings
 from .translation import not_json, storage_of

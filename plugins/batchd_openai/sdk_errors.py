@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import openai
-
 from batchd import HTTP_ERRORS, BatchdError, HttpCall, NetworkFault
 
 from . import translation
+from .sdk import openai
 from .translation import of_response
 from .wire import Service
 
