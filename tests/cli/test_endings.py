@@ -305,3 +305,30 @@ def test_the_demo_writes_over_nothing_that_is_not_its_own(tmp_path: Path, name: 
     assert said.status == 2
     assert f"{name} is not from a demo, and the demo would overwrite it. Nothing was changed." in said.err
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine\n")]
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["alone", "beside a thread"])
+def test_a_process_ends_with_all_that_was_printed(waits: bool) -> None:
+    code = f"""
+import atexit, sys, threading
+from batchd import __main__
+from batchd.cli import ending
+
+def run():
+    sys.stdout.write("x" * 100_000)
+    if {waits}:
+        began = threading.Event()
+        threading.Thread(target=lambda: (began.wait(), print("thread")), daemon=False).start()
+        atexit.register(print, "atexit")
+        threading.Timer(0.1, began.set).start()
+    else:
+        atexit.register(print, "atexit")
+    return 3
+
+ending.run = run
+sys.exit(__main__.main())
+"""
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=buffered, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout == "x" * 100_000 + ("thread\n" if waits else "") + "atexit\n"
