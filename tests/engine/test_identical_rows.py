@@ -146,3 +146,16 @@ def test_compared_in_several_passes_or_twice_it_is_the_same(tmp_path: Path) -> N
     later = Planned(9, 1, keys("d", (9, 77)), str(tmp_path / "9.follows"))
     assert compare(CompareTask([later], task.leaders)) == [9]
     assert read_follows(later.follows) == {9: 4}
+
+
+async def test_a_small_file_is_shared_out_among_the_workers_all_the_same(tmp_path: Path) -> None:
+    house = household(tmp_path, COLD)
+    async with house.living() as living:
+        living.context.executor.number = 2
+        house.drop("reviews/may.csv", csv("good", *(f"text {number}" for number in range(2_498)), "good"))
+        await living.take_in()
+        await living.drain()
+        [job] = await living.context.store.jobs.ids()
+        parts = await living.context.store.jobs.parts(job)
+        assert [part.rows for part in parts] == [1_250, 1_250]
+    assert house.service.executed.total() == 2_499

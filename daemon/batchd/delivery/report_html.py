@@ -6,17 +6,24 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..people.language import Language
+import jinja2
+
+from ..people.language import Language, catalogue
 from ..people.reasons import reason_in
 from .charts import bars
 
-if TYPE_CHECKING:
-    import jinja2
-
 MAX_BARS = 12
+
+# Compiled and read when this is imported: the process that forks the workers does it once for all of them.
+catalogue()
+_TEMPLATE = jinja2.Environment(
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    loader=jinja2.PackageLoader(__package__, ""),
+).get_template("report.html.jinja")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
     Whatever comes from the file, the answers or the service is text, and escaped by the template.
     """
     cost = report["cost"]
-    page = _template().render(
+    page = _TEMPLATE.render(
         code=language.code,
         say=lambda key, **values: language.say(f"report.{key}", **values),
         number=language.number,
@@ -58,19 +65,6 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
     )
     # Half of a surrogate pair, which a name that is not UTF-8 has as well, cannot be written.
     return page.encode("utf-8", "replace")
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        loader=jinja2.PackageLoader(__package__, ""),
-    )
-    return environment.get_template("report.html.jinja")
 
 
 def _sentence(rows: Mapping[str, int], empty: int, language: Language) -> str:

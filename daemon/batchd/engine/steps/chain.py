@@ -61,7 +61,7 @@ async def hand_rows_on(context: Context, action: HandOn) -> None:
         rows=str(spool.rows(step)),
         origins=str(spool.origins(step)),
         part_rows=route.part_rows,
-        among=1 if route.reuse or route.asks_once() else context.executor.number,
+        among=context.executor.number,
     )
     done = await context.local.run(hand_on, task)
     if not done.parts:

@@ -45,8 +45,7 @@ async def read_source(context: Context, action: Read) -> None:
         part_rows=job.route.part_rows,
         reader=configured.spec_here(job.route.reader or PluginSpec("")),
         builder=configured.spec_here(job.route.prompt),
-        # Rows that ask the same are found at once where they are in one part; else parts are planned twice.
-        among=1 if job.route.reuse or job.route.asks_once() else context.executor.number,
+        among=context.executor.number,
         read_timeout=context.time_limits.read,
         formats=job.route.formats,
         max_file_bytes=job.route.max_file_bytes,
