@@ -125,7 +125,8 @@ def _show(folder: Path, report: Path) -> None:
     console.print(_rows(results, console.width))
     cost = json.loads(report.read_text("utf-8"))["cost"]
     if cost["actual"] is not None:
-        live = "" if cost["actual"] == cost["live_price"] else f" Live: {cost['live_price']:.6f} {cost['currency']}."
+        without = f" Without batches: {cost['live_price']:.6f} {cost['currency']}."
+        live = "" if cost["actual"] == cost["live_price"] else without
         console.print(Text(f"\nThe price is made up.{live}"))
     where = "results and report in outbox/reviews, the original in archive/reviews, the configuration in config.toml"
     console.print(Text(f"\nEverything is in {_short(folder)}: {where}. Next, for a real service:\n\n  batchd init"))

@@ -15,11 +15,13 @@ import pytest
 from batchd.app.sweeping import sweep_tries
 from batchd.domain.records import JobState
 from batchd.domain.routing import Route
+from batchd.domain.subjects import Subject
 from batchd.live.lanes import LiveTerms
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.reading.tries import tries
+from batchd.store.layout import LOCK
+from batchd.store.reading.tries import tries, troubles
 from batchd.testing.household import REVIEWS, Household, Living
 from batchd.work.part_files import read_results
 
@@ -168,3 +170,21 @@ async def test_rows_that_no_order_came_for_are_deleted_in_time(tmp_path: Path) -
             os.utime(place, (now - age, now - age))
             sweep_tries(living.context)
             assert place.exists() is there
+
+
+@pytest.mark.parametrize("holder", ["mine", "another"])
+async def test_what_an_earlier_process_said_of_a_provider_keeps_no_try_from_asking(tmp_path: Path, holder: str) -> None:
+    """The key was missing, and is there now. Another daemon that works on the state is believed."""
+    house, provider, text = household(tmp_path), Subject.provider("fake"), "The key is not set."
+    async with house.living() as living:
+        await living.engine.conditions.say(provider, text)
+        house.clock.advance(60.0)
+        state = living.context.spool.state
+    async with house.living() as living:
+        (state / LOCK).write_text(str(os.getpid() if holder == "mine" else os.getpid() + 1))
+        assert bool(troubles(state, {"try1": "fake"})) == (holder == "another")
+        await begin(living)
+        assert bool(troubles(state, {"try1": "fake"})) == (holder == "another")
+        # Said again, it is true now.
+        await living.engine.conditions.say(provider, text)
+        assert troubles(state, {"try1": "fake"}) == {"try1": text}

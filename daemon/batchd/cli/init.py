@@ -45,7 +45,7 @@ def init(
 
     config, _ = load(path)
     made = make_folders(config)
-    steps = _steps(config, here)
+    steps = _steps(config, here, chosen=written and service is not None)
     if as_json:
         record = {
             "config": str(path),
@@ -56,7 +56,9 @@ def init(
         echo_json(record)
         return
     click.echo(f"Wrote {path}." if written else f"{path} exists already and was not changed.")
-    if not written and wanted[1]:
+    if not written and wanted[1] and service in config.providers:
+        click.echo(f"It has a provider {service} already.")
+    elif not written and wanted[1]:
         click.echo(f"To use {service} there as well, add this to it:\n\n{wanted[1]}")
     if made:
         click.echo(f"Made {join([os.path.relpath(each, path.parent) for each in made])} beside it.")
@@ -101,12 +103,13 @@ def _write(path: Path, text: bytes) -> bool:
     return True
 
 
-def _steps(config: Config, here: Path) -> list[tuple[str, str]]:
-    """What to do next, as commands, each with why."""
+def _steps(config: Config, here: Path, *, chosen: bool) -> list[tuple[str, str]]:
+    """What to do next, as commands, each with why. `chosen`: the service was named, and is set already."""
     folder = config.path.parent
     steps = [] if folder == here else [(f"cd {folder}", "batchd looks for config.toml where you are")]
     batchd = "batchd" if config.path.name == "config.toml" else f"batchd --config {config.path.name}"
-    steps.append((f"${{EDITOR:-nano}} {config.path.name}", "set the question ([routes]) and the service ([providers])"))
+    what = "set the question ([routes])" if chosen else "set the question ([routes]) and the service ([providers])"
+    steps.append((f"${{EDITOR:-nano}} {config.path.name}", what))
     for name, provider in config.providers.items():
         kind, _, variable = str(provider.settings.get("api_key", "")).partition(":")
         if kind == "env" and not os.environ.get(variable):

@@ -26,6 +26,7 @@ class Conditions:
         self._only_logged: dict[Subject, str] = {}
         self._logged: set[tuple[Subject, str]] = set()
         self._over: set[Subject] = set()
+        self._said: set[Subject] = set()
 
     async def say(self, subject: Subject, text: str, *, cause: str = "") -> None:
         """Store and log a condition. The same subject in other words is logged again only with another `cause`."""
@@ -34,9 +35,14 @@ class Conditions:
         try:
             stored = await self._known()
             known = subject in stored
-            if stored.get(subject) != text:
+            if known and subject not in self._said:
+                # A person who has changed something, and started again, sees that it did not help.
+                await self._event_log.renew_condition(subject, text)
+                stored[subject] = text
+            elif stored.get(subject) != text:
                 await self._event_log.raise_condition(subject, text)
                 stored[subject] = text
+            self._said.add(subject)
             self._only_logged.pop(subject, None)
             if known and (subject, cause) not in self._logged:
                 # No event tells of it, and a reader of this daemon's log may not have read that of the one before.

@@ -99,7 +99,7 @@ class JobPlanned(Event):
         they = "it costs" if self.requests == 1 else "they cost"
         cost = f"; {they} at most {_rounded(self.estimated_cost)} {self.currency}" if self.estimated_cost else ""
         if self.unlimited:
-            cost = f"; what {they} at most is not known, since {self.unlimited:,} set no max_tokens"
+            cost = f"; what {they} at most is not known, since {self.unlimited:,} of them set no max_tokens"
         what = f"Ready to send {count(self.requests, 'question')}"
         if self.sent:
             what = f"All {self.requests:,} questions are ready, {self.sent:,} of them are under way"

@@ -313,6 +313,9 @@ SELECT * FROM conditions ORDER BY since, subject
 INSERT INTO conditions (subject, text, since) VALUES (:subject, :text, :since)
 ON CONFLICT (subject) DO UPDATE SET text = excluded.text
 
+-- name: renew_condition
+UPDATE conditions SET text = :text, since = :since WHERE subject = :subject
+
 -- name: clear_condition
 DELETE FROM conditions WHERE subject = :subject
 

@@ -136,9 +136,10 @@ def _refused(config: Config) -> Iterator[CheckResult]:
         refused = refusals(config.folders.state)
     except BatchdError:
         return  # said of the state already
+    says = "The daemon says" if running(config.folders.state) is not None else "When batchd last ran, it said"
     for each in refused.conditions:
         if each.subject.name in {**config.providers, **config.observers}:
-            yield note(str(each.subject), f"The daemon says: {each.text}")
+            yield note(str(each.subject), f"{says}: {each.text}")
     for job in refused.stopped:
         yield note(f"route {job.route}", f"{job.source} stopped, because {job.reason}")
 
@@ -191,9 +192,10 @@ async def _asked(
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
         if not _has_check(asked):
-            written = "Its files go to the outbox. " if isinstance(asked, FileSink) else ""
-            said = ok if written else note
-            yield said(subject, f"{written}It was not checked: the plugin {table.plugin} has no check of its own.")
+            if isinstance(asked, FileSink):
+                yield ok(subject, "Its files go to the outbox.")
+            else:
+                yield note(subject, f"It was not checked: the plugin {table.plugin} has no check of its own.")
             await asked.aclose()
             return
         try:

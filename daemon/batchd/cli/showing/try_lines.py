@@ -87,7 +87,7 @@ def cost_of(plan: TryPlan, tried: Tried) -> str:
     """What the try cost, and what the whole would, as a sentence."""
     record, currency = tried.record, plan.estimate.currency
     if tried.trouble is not None and (record is None or not record.ok):
-        return f"not asked, because {tried.trouble.rstrip('.')}."
+        return f"not asked: {tried.trouble}"
     assert record is not None, "what was answered is on record"
     paid = "at a price that is not known" if record.cost is None else f"for {money(record.cost, currency)}"
     if record.reused and record.cost is None:

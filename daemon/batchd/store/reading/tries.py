@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...domain.subjects import Subject
+from ..layout import LOCK
 from ..tables.sums import with_money
 from .opening import connected
 
@@ -21,6 +23,10 @@ SELECT jobs.id, jobs.state, jobs.reason, jobs.reason_code, json_extract(jobs.rou
 FROM jobs LEFT JOIN parts ON parts.job = jobs.id WHERE jobs.id IN (SELECT value FROM json_each(:jobs))
 """
 )
+_CONDITIONS = """
+SELECT subject, text FROM conditions
+WHERE NOT :mine OR since >= (SELECT MIN(claimed_at) FROM jobs WHERE id IN (SELECT value FROM json_each(:jobs)))
+"""
 _ENDED = ("done", "cancelled")
 
 
@@ -65,9 +71,17 @@ def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
 
 
 def troubles(state: Path, jobs: Mapping[str, str]) -> Mapping[str, str]:
-    """What keeps these jobs, each with its provider, from being asked: a sentence for each that waits."""
+    """What keeps these jobs, each with its provider, from being asked: a sentence for each that waits.
+
+    If this process works on the state, conditions from before its jobs are of an earlier one, and may be over.
+    """
     with connected(state) as connection:
-        rows = [] if connection is None else connection.execute("SELECT subject, text FROM conditions").fetchall()
+        rows = [] if connection is None else connection.execute(_CONDITIONS, _since(state, jobs)).fetchall()
     texts = {row["subject"]: row["text"] for row in rows}
     subjects = {job: (Subject.job(job), Subject.provider(provider)) for job, provider in jobs.items()}
     return {job: texts[str(subject)] for job, both in subjects.items() for subject in both if str(subject) in texts}
+
+
+def _since(state: Path, jobs: Mapping[str, str]) -> Mapping[str, Any]:
+    holder = (state / LOCK).read_bytes().strip() if (state / LOCK).exists() else b""
+    return {"mine": holder == str(os.getpid()).encode(), "jobs": json.dumps(list(jobs))}

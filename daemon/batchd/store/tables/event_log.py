@@ -54,6 +54,12 @@ class EventLog(StoreTable):
         """Store a condition. If the subject has one already, only its words change, without an event."""
         await self.change_conditions({subject: text})
 
+    async def renew_condition(self, subject: Subject, text: str) -> None:
+        """A condition of an earlier life was found again, now: it counts from this moment, without an event."""
+        await self._database.write(
+            lambda tx: tx.run("renew_condition", subject=str(subject), text=text, since=tx.now) and None
+        )
+
     async def clear_condition(self, subject: Subject) -> None:
         """It is over."""
         await self.change_conditions({}, over=[subject])
