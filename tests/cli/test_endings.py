@@ -282,6 +282,12 @@ def test_a_missing_command_may_be_a_broken_plugins(painted: Path) -> None:
     assert "Some plugins are broken, and one of them may have it: batchd plugins" in said.err
 
 
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
+    said = here("statsu")
+    assert said.status == 2
+    assert "No such command 'statsu'. Did you mean status?" in said.err
+
+
 def test_help_without_a_usable_config(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("this is not TOML")
     said = here("--help")

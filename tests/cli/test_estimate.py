@@ -240,7 +240,9 @@ def test_rows_that_cannot_be_asked_are_told(config: Path) -> None:
     (config.parent / "may.csv").write_text("id,review\n1,good\n2\n3,a,b,c\n")
     said = here("estimate", "may.csv", config=config)
     assert said.status == 0
-    assert "may.csv by the route reviews: 3 rows, 1 request.\n2 rows cannot be sent, and cost nothing:\n" in said.out
+    assert (
+        "may.csv by the route reviews: 3 rows, 1 request.\n2 rows cannot be sent, and will cost nothing:\n" in said.out
+    )
 
 
 def test_a_file_that_cannot_be_taken(config: Path) -> None:

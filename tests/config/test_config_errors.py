@@ -527,10 +527,20 @@ def test_nobody_but_the_operator_may_put_plugins_anywhere(write: Write, catalogu
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[intake]\nsettle = 2s\n", ":2: this is not TOML: expected newline or end of document after a statement."),
+        (
+            b"[intake]\nsettle = 2s\n",
+            ":2: this is not TOML: there is more after the value. Write text in quotes, each key on a line.",
+        ),
         (b"[intake]\nobserver = auto\n", ":2: this is not TOML: invalid value. Write text in quotes."),
-        (b"a = 1\na = 2\n", ":2: this is not TOML: cannot overwrite a value."),
-        (b'a = "x', ":1: this is not TOML: unterminated string."),
+        (b"a = 1\na = 2\n", ":2: this is not TOML: this key is there twice."),
+        (b'a = "x', ":1: this is not TOML: the text has no closing quote."),
+        (b'a = "x\nb = 1\n', ":1: this is not TOML: the text has no closing quote."),
+        (b"a = 'x\n", ":1: this is not TOML: the text has no closing quote."),
+        (b"[a]\n[a]\n", ":2: this is not TOML: this table is there twice. Put its keys together."),
+        (b"a : 1\n", ":1: this is not TOML: a line must be key = value, or the name of a [table]."),
+        (b"a = [1 2]\n", ":1: this is not TOML: the list has no closing ], or no comma between two values."),
+        (b'a = "C:\\Users"\n', ":1: this is not TOML: write a text with a backslash in single quotes."),
+        (b'a = "C:\\data"\n', ":1: this is not TOML: write a text with a backslash in single quotes."),
         (b"x = 2026-13-45\n", None),
         (b"a = '\xff'\n", ":1: this is not UTF-8. Save the file as UTF-8."),
         (b"a = " + b"[" * 20_000, ": the lists and tables in it are nested too deeply."),

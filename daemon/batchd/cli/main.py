@@ -73,6 +73,11 @@ class Batchd(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from ..domain.words import nearest
+
+            meant = nearest(args[0], self.list_commands(ctx))
+            if meant is not None:
+                raise click.UsageError(f"{error.format_message()} Did you mean {meant}?", ctx) from None
             if not _catalogue(ctx).broken:
                 raise
             hint = "Some plugins are broken, and one of them may have it: batchd plugins"

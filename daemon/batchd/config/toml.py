@@ -24,6 +24,24 @@ _TOKEN = re.compile(
     r"""|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|\#[^\n]*|[\[{]|[\]}]|\n|[ \t\r]+|[^"'\#\[\]{}\s]+""",
     re.DOTALL,
 )
+_NO_QUOTE = "the text has no closing quote"
+_NO_STATEMENT = "a line must be key = value, or the name of a [table]"
+_BACKSLASH = "write a text with a backslash in single quotes"
+_IN_PLAIN_WORDS = (
+    ("Invalid value", "invalid value. Write text in quotes"),
+    ("Expected newline or end of document", "there is more after the value. Write text in quotes, each key on a line"),
+    ("Illegal character '\\n'", _NO_QUOTE),
+    ("Unterminated string", _NO_QUOTE),
+    ('Expected "\'"', _NO_QUOTE),
+    ("Cannot overwrite a value", "this key is there twice"),
+    ("Cannot declare", "this table is there twice. Put its keys together"),
+    ("Expected '=' after a key", _NO_STATEMENT),
+    ("Invalid statement", _NO_STATEMENT),
+    ("Unclosed array", "the list has no closing ], or no comma between two values"),
+    ("Invalid hex value", _BACKSLASH),
+    ("Unescaped '\\' in a string", _BACKSLASH),
+)
+"""How a message of tomllib begins, and what a person understands."""
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
@@ -109,9 +127,9 @@ def _parts(text: str) -> Iterator[str]:
 def _not_toml(message: str, text: str, path: Path) -> str:
     match = _AT_LINE.search(message)
     reason = message[: match.start()] if match else message.removesuffix(" (at end of document)")
-    line = int(match[1]) if match else text.count("\n") + 1
-    hint = ". Write text in quotes" if reason == "Invalid value" else ""
-    return f"{path}:{line}: this is not TOML: {reason[:1].lower()}{reason[1:]}{hint}."
+    line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
+    plain = next((words for start, words in _IN_PLAIN_WORDS if reason.startswith(start)), None)
+    return f"{path}:{line}: this is not TOML: {plain or reason[:1].lower() + reason[1:]}."
 
 
 def _statements(text: str) -> Iterator[Statement]:

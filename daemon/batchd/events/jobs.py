@@ -55,9 +55,10 @@ class JobRedelivered(Event):
     def sentence(self) -> str:
         rows = count(self.rows, "row")
         if self.asked:
+            others = "the other row" if self.asked == 1 else f"the other {self.asked:,} rows"
             return (
-                f"Used the answers to {rows} from job {self.duplicate_of} again, at no cost; the other "
-                f"{count(self.asked, 'row')} had no answer there and will be asked."
+                f"Used the answers to {rows} from job {self.duplicate_of} again, at no cost; {others} had no answer "
+                "there and will be asked."
             )
         return f"Used the answers to {rows} from job {self.duplicate_of} again: nothing was sent, nothing is paid."
 

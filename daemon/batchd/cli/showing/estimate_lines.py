@@ -46,7 +46,7 @@ def opening(made: Estimate) -> Iterator[str]:
     failed = sum(counted.failed.values())
     if failed:
         of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
-        yield f"{count(failed, 'row')}{of} cannot be sent, and cost nothing:"
+        yield f"{count(failed, 'row')}{of} cannot be sent, and will cost nothing:"
         for code, number in counted.failed.most_common(_FAILURES_SHOWN):
             yield clean(f"  {number:,} × {code}: {counted.examples[code]}")
     if counted.empty:
