@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
+from msgspec import Struct
+
 from .errors import FileRefused
 
 LIMIT_KEYS = ("max_unpacked", "max_ratio", "max_files")
@@ -51,8 +53,7 @@ class UnpackLimits:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """A file in an archive. The sizes are what the archive says of it."""
 
     name: str

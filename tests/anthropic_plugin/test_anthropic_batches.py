@@ -8,7 +8,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from batchd import (
     SubmissionRefused,
     TransientError,
 )
+from batchd.values import replace
 from batchd_anthropic.provider import AnthropicProvider, status_of
 
 CREATE = ("POST", "/v1/messages/batches")

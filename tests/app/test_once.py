@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from batchd.domain.records import Job, JobState
 from batchd.engine.looks.inbox_look import QUESTION_RESTS, Seen
 from batchd.engine.looks.look import Outlook
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("once")
 

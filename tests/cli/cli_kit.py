@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.testing.household import Household, Living
+from batchd.values import replace
 
 from ..durability.rig import shared_nursery
 

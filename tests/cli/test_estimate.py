@@ -7,7 +7,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from decimal import Decimal
 from math import ceil
 from pathlib import Path
@@ -23,6 +22,7 @@ from batchd.money import tokens
 from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.store.reading.history import history_of
+from batchd.values import replace
 
 from .cli_kit import ROUTE as HOUSE_ROUTE
 from .cli_kit import House, finished_house, here, process, reviews_service

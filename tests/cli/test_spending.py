@@ -7,7 +7,6 @@ import io
 import sqlite3
 import time
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.status.spending import usual_beginning
+from batchd.values import replace
 
 from .cli_kit import CONFIG, ROUTE, House, drain, finished_house, here, reviews_service
 

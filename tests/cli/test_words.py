@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from batchd.domain.subjects import Subject
 from batchd.status.formatting import clean, count, join, local_time, money, short_count, since, span, utc
 from batchd.status.job_words import needs_a_person, rests_until, state_in_words, waits_for
 from batchd.store.reading.records import BatchSummary, JobSummary
+from batchd.values import replace
 
 
 @pytest.fixture

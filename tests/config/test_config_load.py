@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from batchd.domain.routing import PluginSpec, Route
 from batchd.errors import ConfigError
 from batchd.money.pricing import Price
 from batchd.plugin.catalogue import Catalogue
+from batchd.values import replace
 
 Write = Callable[[str], Path]
 

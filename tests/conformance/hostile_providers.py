@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import IO, Any
 
 from batchd import BatchPhase, BatchStatus, Body, Limits, RemoteBatch, RemoteMissing, Result, Settings, Submission
+from batchd.values import replace
 
 from .good_plugins import Echo, Shop
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance.executor import Sum, add, note_a_run
+from batchd.values import replace
 from batchd.workers.nodes import MARK, ask_for
 
 from .cluster import cluster, free_port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from batchd.domain.never_taken import is_conflict_copy, is_never_taken
 from batchd.people.language import Language
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 from .pages import DOCS, code, prose, tables
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from batchd.domain.lifecycle import JobView, next_actions, next_batch_actions, o
 from batchd.domain.records import Batch, BatchState, Job, JobState, Moment, Part, PartState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import BatchPhase
+from batchd.values import replace
 
 ROUTE = Route(
     name="reviews",

@@ -21,8 +21,10 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from batchd.values import replace
 
 from ..end_to_end.conftest import until
 from .disks import command

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("questions")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from batchd.money.pricing import UNIT, Price
 from batchd.store.reading.snapshot import snapshot
 from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 
 from .conftest import stops
 

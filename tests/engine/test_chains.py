@@ -6,7 +6,6 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from batchd.status.overview import JobDetails, Overview
 from batchd.status.places import Places
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 
 from .conftest import stops
 from .test_budget import order

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from batchd.domain.routing import PluginSpec
 from batchd.model import Failure
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 from .conftest import stops
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from batchd.model import Failure
 from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 from .conftest import MakeHousehold, csv_of, stops
 from .test_faults import NINE, order, statuses

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from batchd.domain.routing import PluginSpec
 from batchd.events import JobFinished, JobPlanned
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("files")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchd.model import Failure, Limits, Problem
+from batchd.values import replace
 from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows
 from batchd.work.planning.reuse import key_record
 

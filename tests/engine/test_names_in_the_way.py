@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
 from batchd.domain.lifecycle import Close
 from batchd.domain.subjects import Subject
+from batchd.values import replace
 
 from .conftest import MakeHousehold, csv_of, route
 

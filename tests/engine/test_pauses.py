@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from batchd import Limits
 from batchd.live.lanes import LiveTerms
 from batchd.testing.household import Household, Living
+from batchd.values import replace
 
 from ..live.conftest import LiveService, said
 from .conftest import MakeHousehold, csv_of, route

@@ -8,7 +8,6 @@ import io
 import struct
 import zipfile
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from batchd.contracts import Limits
 from batchd.domain.routing import PluginSpec
 from batchd.money.pictures import picture_counter
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 from batchd.work.planning.estimate import CountTask, count
 
 pytestmark = pytest.mark.field("files")

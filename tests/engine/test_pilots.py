@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 
 from .test_budget import order
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.engine.steps.approve import approve
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("questions")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 import pytest
 
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("results")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import Price
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 from .conftest import stops
 

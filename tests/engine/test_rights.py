@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from batchd.cli.checking.results import group_result
 from batchd.files import Rights, make_folder, publishing
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 from .conftest import csv_of
 

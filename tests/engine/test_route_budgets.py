@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from batchd.domain.records import JobState
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.testing.household import Household
+from batchd.values import replace
 
 from .test_budget import DAY, PRICES, ROUTE, ROW, csv, drain, jobs, only
 

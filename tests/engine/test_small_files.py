@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 from batchd.domain.lifecycle import Pack
 from batchd.domain.records import QueuedPart
 from batchd.engine.looks.look import Outlook
 from batchd.events import JobPlanned
+from batchd.values import replace
 
 from .conftest import MakeHousehold, csv_of
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from batchd.money.pricing import UNIT, Price
 from batchd.store.layout import LOCK
 from batchd.store.reading.tries import tries, troubles
 from batchd.testing.household import REVIEWS, Household, Living
+from batchd.values import replace
 from batchd.work.part_files import read_results
 
 from ..live.slow_batches import SlowBatches

@@ -9,7 +9,6 @@ import random
 import sqlite3
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 
 from batchd.intake.plain_files import stamp_of
 from batchd.testing.fakes import InlineExecutor
+from batchd.values import replace
 from batchd.work.reading.read import ReadTask
 
 from ..engine.conftest import MakeHousehold, csv_of

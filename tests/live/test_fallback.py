@@ -8,7 +8,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +20,7 @@ from batchd.live.lanes import LiveTerms
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.testing.household import Household, Living
+from batchd.values import replace
 
 from ..engine.conftest import MakeHousehold, csv_of, route, stops
 from .conftest import LiveService, said

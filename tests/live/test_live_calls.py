@@ -6,7 +6,6 @@ import asyncio
 import csv
 import io
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from batchd.status.job_words import waits_for
 from batchd.store.reading.snapshot import snapshot
 from batchd.store.tables.orders import Door, StoredOrder, leave
 from batchd.testing.household import Household, Living
+from batchd.values import replace
 
 from ..engine.conftest import MakeHousehold, csv_of, route
 from .conftest import LiveService, said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +17,7 @@ from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
 from batchd.store.tables.orders import StoredOrder
 from batchd.testing.household import Household, Living
+from batchd.values import replace
 
 from ..engine.conftest import MakeHousehold, csv_of, route
 from .conftest import LiveService, said

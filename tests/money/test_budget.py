@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +21,7 @@ from batchd.money.budget import (
     reserved,
 )
 from batchd.money.pricing import UNIT, Rates, Step
+from batchd.values import replace
 
 MONEY = st.integers(0, 20).map(lambda units: units * UNIT)
 LIMIT = st.none() | MONEY

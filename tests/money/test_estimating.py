@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +23,7 @@ from batchd.money.estimating import (
     quote,
 )
 from batchd.money.pricing import UNIT, Rates, Step, Terms, amount
+from batchd.values import replace
 
 FLAT = Rates(input=2_000_000, cached_input=1_000_000, output=8_000_000)
 HALF = Rates(input=1_000_000, cached_input=500_000, output=4_000_000)

@@ -12,7 +12,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ from batchd.events import (
     SinkSkipped,
     TryEnded,
 )
+from batchd.values import replace
 from batchd_notify.command import Command
 from batchd_notify.notify import Notify
 from batchd_notify.webhook import Webhook

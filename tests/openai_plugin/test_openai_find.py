@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiohttp import web
 from openai_support import Connect, FakeService, batch, named, submission_of
 
 from batchd import CannotFind, RejectedError, TransientError
+from batchd.values import replace
 from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from batchd.domain.records import BatchState
 from batchd.orders.values import Order, Resolve
 from batchd.store.tables.orders import Door, answer_to, leave
 from batchd.testing.household import Living
+from batchd.values import replace
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import csv_of

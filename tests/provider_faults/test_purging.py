@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from batchd.domain.lifecycle import Erase
 from batchd.orders.values import Purge, Retry
 from batchd.store.tables.orders import Door, answer_to, leave
 from batchd.testing.household import Living
+from batchd.values import replace
 
 from ..engine.conftest import csv_of, route
 from .conftest import NINE, MakePair, Pair

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.domain.subjects import Subject
 from batchd.store.reading.snapshot import snapshot
+from batchd.values import replace
 from batchd_sandbox.refusals import ACCOUNT_REASONS
 
 from ..engine.conftest import csv_of

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchd.values import replace
 from batchd_sandbox.batches.lifecycle import Become, Execute, Wait, answered_share, next_step, shown_counts
 from batchd_sandbox.batches.worker_messages import BatchError, Outcome
 from batchd_sandbox.faults.grammar import parse

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from batchd.contracts import Limits
 from batchd.domain.records import QueuedPart
 from batchd.sending.packing import MAX_OUTPUT_BYTES, Packing, pack, pack_live, piece_requests
+from batchd.values import replace
 
 ROOMY = Limits(max_requests=100, max_bytes=10_000)
 NOW = 1_000.0

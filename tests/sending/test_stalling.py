@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from batchd.domain.records import Batch, BatchState, Moment
 from batchd.model import BatchPhase, BatchStatus
 from batchd.sending.stalling import StallDecision, decide_stall, unmoved_since
+from batchd.values import replace
 
 HOUR = 3_600.0
 DAY = 24 * HOUR

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,6 +15,7 @@ from batchd.events import ConditionRaised, Event, JobCancelled, JobFailed, JobRe
 from batchd.status.listener import MAX_TRIES, SAID_AFTER, ConfiguredObserver
 from batchd.store.errors import StoreUnavailable
 from batchd.store.tables.observers import KEEP_GONE, MAX_EVENTS, WINDOW, Observers
+from batchd.values import replace
 
 from .conftest import PATIENCE, Notebook, Rig, hearing
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from batchd.domain.records import JobState, PartState
 from batchd.store.tables.money import SMALL, account_of
+from batchd.values import replace
 
 from .conftest import NOW, ROUTE, Opened, job, part
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from batchd.store.tables.jobs import Jobs
 from batchd.store.tables.money import Collected, Money
 from batchd.store.tables.switching import Switch
 from batchd.store.tables.waiting import ReadLimit, WaitingPart
+from batchd.values import replace
 
 from .conftest import NOW, Opened, batch, job, part
 

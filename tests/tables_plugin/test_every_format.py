@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from test_ods_reader import cell, ods, row
 from batchd import Failure
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 pytestmark = pytest.mark.field("files")
 ROWS = [("007", "good"), ("1234567890123456789", "bad")]

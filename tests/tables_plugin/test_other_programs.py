@@ -7,7 +7,6 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from test_ods_reader import cell, ods, row
 
 from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 
 pytestmark = [pytest.mark.field("files"), pytest.mark.slow]
 OFFICE = shutil.which("soffice")

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from batchd.people.language import Language
 from batchd.status.listing import JobList, Wanted, likely_back
 from batchd.status.places import Places
 from batchd.store.reading.snapshot import snapshot
+from batchd.values import replace
 from batchd.web.rendering import Words, commands
 
 from ..cli.cli_kit import House, finished_house, stuck

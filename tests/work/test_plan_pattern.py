@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from batchd.domain.routing import PluginSpec
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure, Json
 from batchd.store.answer_cache import AnswerCache, RequestKeys
+from batchd.values import replace
 from batchd.work.part_files import write_results
 from batchd.work.planning.ahead import bodies_of
 from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows, write_follows

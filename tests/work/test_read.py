@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from batchd.domain import rows
 from batchd.errors import FileRefused
 from batchd.intake.plain_files import stamp_of
 from batchd.model import BadRow, Failure
+from batchd.values import replace
 from batchd.work.reading.read import ReadDone, ReadTask, read
 
 from .conftest import Desk

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from batchd.errors import FileRefused
 from batchd.model import Failure
 from batchd.testing.household import REVIEWS, Household
+from batchd.values import replace
 from batchd.work.review import read_review
 
 FAILED = {3, 4, 17}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchd.executor import Hello, Node
+from batchd.values import replace
 from batchd.workers.nodes import MARK, ask_for, describe_node, difference
 
 

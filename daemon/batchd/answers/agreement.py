@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..model import Json
 
 Answer = Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Struct, frozen=True):
     """Of `rows` that every model has answered, how many have the same answer of all; the same for each column."""
 
     rows: int

@@ -9,9 +9,9 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec import Struct
 
 from ..bodies.content import has_answer
 from ..bodies.finishing import Ending, ending_of
@@ -19,6 +19,7 @@ from ..bodies.forms import known_form
 from ..bodies.streams import joined_chunks
 from ..bodies.usage import NOTHING, BilledTokens, count_tokens
 from ..model import Failure, Json, RequestId, Response, Result, quoted
+from ..values import replace
 from .usual_lines import usual_response
 
 _decoder = msgspec.json.Decoder()
@@ -80,8 +81,7 @@ def request_of(line: bytes) -> RequestId | None:
     return None if custom_id is None else RequestId.read(custom_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What an output line means. `line` is repaired if its JSON is not valid; unchanged if it cannot be read.
 
     `outcome` is the answer that the service billed, or why there is none. `failure` is why no row can use it: it is

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ import msgspec
 from ..bodies.finishing import ending_of
 from ..bodies.usage import BilledTokens, count_tokens
 from ..model import Failure, Json, Response, ended
+from ..values import replace
 
 
 class _Message(msgspec.Struct):

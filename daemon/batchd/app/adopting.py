@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..delivery.archive import archived_already, reserve
 from ..delivery.report_json import reported
@@ -18,8 +19,7 @@ from ..status.soundness import unknown_folders
 from ..store.spool import Spool
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
+class Adopted(Struct, frozen=True):
     """One folder: where the dropped file is now, None if there was none; and where the rest of the folder is."""
 
     job: str

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ..config.load import Config
 from ..errors import BatchdError, PluginError
@@ -38,8 +39,7 @@ async def executors(
             await local.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class FoundNodes:
+class FoundNodes(Struct, frozen=True):
     """The machines of an executor, how many tasks it runs at a time, and why it can run none, if so."""
 
     nodes: Sequence[Node]

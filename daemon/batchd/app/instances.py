@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..calls import FindsBatches
 from ..config.load import Config
@@ -37,8 +38,7 @@ CLOSE_MAY_TAKE = 5.0
 """Seconds that a provider or sink has to close, and that those which make themselves ready are waited for then."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instances:
+class Instances(Struct, frozen=True):
     """The configured providers and sinks, as the engine wants them."""
 
     providers: Mapping[str, ConfiguredProvider]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ..config.load import Config
 from ..delivery.outbox import require_all
@@ -21,8 +22,7 @@ from .signals import handle_signals
 from .worker_deaths import keeping_off_what_workers_cannot_load
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunOutcome(Struct, frozen=True):
     """The outcome of `once`: the jobs of this run, and whether it was interrupted.
 
     `held` says that a person must decide about a batch of theirs. `steps` are the states of later steps of chains.

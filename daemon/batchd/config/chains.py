@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..domain.chains import fault_of, later_steps
 from ..domain.routing import Route
 from ..domain.words import proposal
+from ..values import replace
 from .problems import Problems
 
 

@@ -8,11 +8,11 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+from msgspec import Struct
 
 from ..domain.words import Keys, nearest, show_key
 from ..errors import ConfigError
@@ -30,8 +30,7 @@ HIDDEN = "***"
 """Stands for a secret. Written into a configuration, it would be refused by the service, and not be shown again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """The result of `set_value`. If not `comments_kept`, the file was rewritten: the same settings, no comments."""
 
     key: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from pydantic import Field
 
 from ..contracts import BatchProvider, LiveProvider
@@ -15,6 +15,7 @@ from ..domain.words import Keys
 from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
+from ..values import replace
 from . import toml as toml_text
 from .chains import chained
 from .checking.checks import (
@@ -55,8 +56,7 @@ from .web import WebTable, check_web
 TableT = TypeVar("TableT", bound=Table)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folders:
+class Folders(Struct, frozen=True, kw_only=True):
     """Absolute paths of the folders: those that people see, the state folder, and that of the working files."""
 
     inbox: Path
@@ -68,8 +68,7 @@ class Folders:
     spool: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Struct, frozen=True, kw_only=True):
     """A configuration that was checked.
 
     `routes` are in the order of the file, in which batchd tries them; `route_budgets` those of the routes that have

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import Struct
 
 from ..domain.words import Keys, show_key
 from ..errors import ConfigError, PluginError
@@ -12,8 +13,7 @@ from ..plugin.validation import SettingFault
 from .toml import Document
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigProblem:
+class ConfigProblem(Struct, frozen=True):
     """One fault. `plugin` means that the plugin must be fixed, not the config."""
 
     line: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from ..model import Json
 from ..money.hours import HourSpan
 from ..money.pricing import Price, PricedLane
 from ..sending.limit_headers import LimitHeader
+from ..values import replace
 from .service_table import ServiceLimits, ServiceTable
 from .tables import CeilingsTable, Count, Currency, Discount, Interval, Length, PerMillion, Table, Text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from ..domain.send_hours import SendHours
 from ..events.groups import kinds_of_all
 from ..money.budget import Beyond, Ceilings, counted
 from ..settings import Duration, seconds
+from ..values import replace
 from .locations import DEFAULT_FOLDERS
 
 ROUTE_NAME = re.compile(r"[^\W_][\w .+-]*")

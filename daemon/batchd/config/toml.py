@@ -6,9 +6,10 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ..domain.words import Keys
 from ..errors import ConfigError
@@ -45,8 +46,7 @@ _IN_PLAIN_WORDS = (
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """A table header, or one `key = value`. `keys` is its path from the root, `section` that of the header above it.
 
     The statement is from `start` to `end`; `value` is where the value begins (for a header: `end`).
@@ -61,8 +61,7 @@ class Statement:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A TOML file that was read: its text, its data, and its statements in order."""
 
     path: Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+from msgspec import Struct
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..settings import Secret
@@ -20,8 +20,7 @@ ADVICE = 'write an address such as "127.0.0.1:8321" or "[::1]:8321", or "unix:/r
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where the page listens: a host and a port, or the path of a Unix socket."""
 
     host: str = ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import jinja2
+from msgspec import Struct
 
 from ..people.language import Language, catalogue
 from ..people.reasons import reason_in
@@ -26,8 +26,7 @@ _TEMPLATE = jinja2.Environment(
 ).get_template("report.html.jinja")
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
+class _Column(Struct, frozen=True):
     """What the page shows of one answer column. `bars` are values with their rows and their share in percent."""
 
     name: str

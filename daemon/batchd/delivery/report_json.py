@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from .. import __version__
 from ..domain.records import Batch, Job, Part
@@ -21,6 +21,7 @@ from ..money.pricing import unit
 from ..money.spending import AnsweredBy, Bill
 from ..receipts import Receipt
 from ..secrets.fingerprint import account_name
+from ..values import replace
 from .outbox import require_folder
 
 
@@ -29,8 +30,7 @@ class _Reported(msgspec.Struct):
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StepTaken:
+class StepTaken(Struct, frozen=True):
     """A step of a chain: its job and parts, and what was spent on it alone."""
 
     job: Job

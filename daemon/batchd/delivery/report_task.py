@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..model import Json
 from ..people.language import Language
@@ -12,8 +13,7 @@ from ..work.collecting.summary import SummaryTask, merged, read_summary, summari
 from .answer_columns import answers_of, failures_of
 
 
-@dataclass(frozen=True, slots=True)
-class ReportTask:
+class ReportTask(Struct, frozen=True):
     """Complete the `report` by what the answers are like, and make the page `name` of it if there is a `language`.
 
     `parts` say where the summary of each is, and from what to make it if it is not there. `columns` are the answer's.
@@ -26,8 +26,7 @@ class ReportTask:
     language: Language | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportDone:
+class ReportDone(Struct, frozen=True):
     """The whole report, and the page if there is one. `fault` is why there is none though there should be."""
 
     report: dict[str, Json]

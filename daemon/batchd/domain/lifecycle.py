@@ -8,10 +8,9 @@ carries actions out: it must be safe to carry one out twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..model import BatchPhase
 from ..money.lanes import Lane
@@ -182,8 +181,7 @@ class Split(JobAction, frozen=True):
 Action: TypeAlias = JobAction | BatchAction | Pack
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(Struct, frozen=True):
     """What decides the next actions of a job: the number of parts in each state, and the parts with local work.
 
     `later` counts the parts that wait for a person to see the pilot; the others leave them out. `planned_rows` is how

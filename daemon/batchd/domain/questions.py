@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ..model import Json
+from ..values import replace
 from .never_taken import QUESTION
 from .routing import PluginSpec, Route
 

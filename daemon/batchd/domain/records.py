@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from ..model import BatchPhase, Dialect, Json, Usage
 from ..money.lanes import Lane
 from ..money.pricing import Terms
@@ -19,8 +21,7 @@ OUTPUT_TOKENS_UNKNOWN = 500
 """Expected output tokens of a request without a maximum; used only to estimate the size of the download."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Whom rows are asked: the provider, its model, and what that costs; None if that is not known."""
 
     provider: str
@@ -172,8 +173,7 @@ class Part:
         return self.ok + self.failed + self.empty
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Struct, frozen=True):
     """The parts of a job added up."""
 
     parts: int
@@ -188,8 +188,7 @@ class Totals:
         return self.ok + self.failed + self.empty
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class QueuedPart:
+class QueuedPart(Struct, frozen=True, order=True):
     """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
     `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. A `suspect` part, which

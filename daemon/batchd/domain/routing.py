@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import Struct
+
 from ..model import Json
 from .send_hours import SendHours
 
@@ -17,8 +20,7 @@ if TYPE_CHECKING:
     from ..files import Rights
 
 
-@dataclass(frozen=True, slots=True)
-class PluginSpec:
+class PluginSpec(Struct, frozen=True):
     """A plugin in a config: its kind, and its settings as written (but checked).
 
     `plugin_dir` is a folder where worker processes look for plugins besides the installed ones, and `disabled` has the
@@ -26,7 +28,7 @@ class PluginSpec:
     """
 
     kind: str
-    settings: Mapping[str, Json] = field(default_factory=dict)
+    settings: Mapping[str, Json] = msgspec.field(default_factory=dict)
     plugin_dir: str | None = None
     disabled: frozenset[str] = frozenset()
 

@@ -9,11 +9,11 @@ import math
 import unicodedata
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ..model import BadRow, Failure, Json
 
@@ -207,8 +207,7 @@ def cut_short(lines: Iterable[bytes], part: tuple[int, int, int, int]) -> Iterat
         yield first + short, number - short, offset + size, length - size
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """`number` rows from row `first`: `length` bytes at `offset` of `rows`. `results` is None if there are none yet.
 
     Rows without an outcome are skipped if the job is `cancelled`, and an error if it is not.

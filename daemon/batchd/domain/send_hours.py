@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
 
 from ..money.hours import DAY, WHOLE_DAY, days_from, minutes_of
 
@@ -15,8 +16,7 @@ _WEEK = 8
 """Days within which any span begins and ends again."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """Minutes of a local day, on days of the week on which it begins: Monday is 0. `end` may be on the next day."""
 
     days: frozenset[int]
@@ -61,8 +61,7 @@ def _zone(name: str | None) -> tzinfo:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class SendHours:
+class SendHours(Struct, frozen=True):
     """All spans of a route. `text` is how they are written."""
 
     spans: tuple[_Span, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class SubjectKind(Enum):
@@ -44,8 +45,7 @@ class SubjectKind(Enum):
 _NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK, SubjectKind.WORKERS})
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """One thing that keeps batchd waiting."""
 
     kind: SubjectKind

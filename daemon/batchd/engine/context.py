@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from ..contracts import BatchProvider, Limits, Sink
 from ..delivery.held_notes import HeldNotes
@@ -32,6 +35,7 @@ from ..store.store import Store
 from ..store.tables.jobs import Duplicates
 from ..store.tables.pauses import Paused
 from ..system.clock import Clock
+from ..values import replace
 from ..workers.limits import READ_TIMEOUT, ROW_TIMEOUT
 
 T = TypeVar("T")
@@ -43,8 +47,7 @@ PieceKey: TypeAlias = tuple[int, int, int, int]
 """First row of the part, version of its results, number of the sink, generation of the configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class PeopleFolders:
+class PeopleFolders(Struct, frozen=True):
     """The folders that people see. `mounted` are those that had a file system of their own when we started."""
 
     inbox: Path
@@ -69,8 +72,7 @@ class FoundLane:
     """For people, as long as it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredProvider:
+class ConfiguredProvider(Struct, frozen=True):
     """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds.
 
     `live` answers by live calls, behind the same face; it is None if the plugin cannot. `mode` is how jobs are asked;
@@ -84,10 +86,10 @@ class ConfiguredProvider:
     create_timeout: float = 60.0
     call_timeout: float = 60.0
     linger: float = 5.0
-    prices: PriceList = field(default_factory=lambda: PriceList({}))
+    prices: PriceList = msgspec.field(default_factory=lambda: PriceList({}))
     live: BatchProvider[Any] | None = None
     mode: Lane | None = Lane.BATCH
-    found: FoundLane = field(default_factory=FoundLane)
+    found: FoundLane = msgspec.field(default_factory=FoundLane)
     rpm: int | None = None
 
     @property
@@ -108,8 +110,7 @@ class ConfiguredProvider:
         return 0.0 if lane is Lane.LIVE else self.create_timeout
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Struct, frozen=True):
     """All that a reload of the configuration changes. A reload puts a new one in its place, in one assignment.
 
     So a step that reads `context.configured` once, at its beginning, works by one configuration from its first line to
@@ -126,23 +127,23 @@ class Configured:
     providers: Mapping[str, ConfiguredProvider]
     sinks: Mapping[str, Sink[Any]]
     routes: tuple[Route, ...]
-    file_sinks: Mapping[str, PluginSpec] = field(default_factory=dict)
-    opening: Mapping[str, asyncio.Task[None]] = field(default_factory=dict)
+    file_sinks: Mapping[str, PluginSpec] = msgspec.field(default_factory=dict)
+    opening: Mapping[str, asyncio.Task[None]] = msgspec.field(default_factory=dict)
     plugin_dir: str | None = None
     disabled: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
     ignore: tuple[str, ...] = ()
-    kept_off: Mapping[Subject, str] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
+    kept_off: Mapping[Subject, str] = msgspec.field(default_factory=dict)
+    absent: Mapping[str, str] = msgspec.field(default_factory=dict)
     not_loaded: tuple[str, ...] = ()
-    publish_timeouts: Mapping[str, float] = field(default_factory=dict)
-    budget: SpendingLimits = field(default_factory=SpendingLimits)
+    publish_timeouts: Mapping[str, float] = msgspec.field(default_factory=dict)
+    budget: SpendingLimits = msgspec.field(default_factory=SpendingLimits)
     approve_in_folder: bool = False
     page_for: Language | None = None
     waiting_in: Language | None = None
     people: Language = ENGLISH
     reuse_bytes: int = 1_000_000_000
-    retention: Mapping[str, float] = field(default_factory=dict)
+    retention: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Seconds for which files stay in a folder of people after the end of their job; those without stay for good."""
     generation: int = 0
 
@@ -191,8 +192,7 @@ class Configured:
         return provider.prices.terms(job.route.model, at, job.route.params) if provider is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class TimeLimits:
+class TimeLimits(Struct, frozen=True):
     """Seconds that the code of plugins may take in workers: for a row, and from one row that is read to the next."""
 
     row: float = ROW_TIMEOUT

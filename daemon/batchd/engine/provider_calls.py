@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from ..contracts import RemoteBatch, Submission
 from ..domain.records import Batch
@@ -14,6 +13,7 @@ from ..domain.subjects import Subject
 from ..errors import TransientError
 from ..plugin.absent import PluginOff
 from ..system.threads import threads_of
+from ..values import replace
 from .context import Configured, ConfiguredProvider, Context
 from .provider_border import GuardedProvider
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action
@@ -36,8 +37,7 @@ Kind: TypeAlias = tuple[str, str]
 """What is done, and where: the name of a provider or sink, or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """An action that may be carried out now, and the provider it calls, if one."""
 
     action: Action

@@ -10,7 +10,6 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..domain import lifecycle
@@ -23,6 +22,7 @@ from ..plugin.absent import PluginOff
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
 from ..store.tables.orders import StoredOrder
+from ..values import replace
 from . import sending_hours
 from .conditions import Conditions, in_words, worth_saying_at_once
 from .context import Context

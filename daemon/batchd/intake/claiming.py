@@ -24,9 +24,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..domain.names import archive_name, numbered_file
 from ..files import fsync_folder, move_without_replacing
@@ -36,20 +37,17 @@ from .plain_files import stamp_of as stamp_of
 from .settling import Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """The file is among the working files. `stamp` is its stamp when it was verified."""
 
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """The file is neither in the inbox nor among the working files: somebody removed it. Forget the job."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """The file is in the inbox, but has changed since it was seen: let it settle again. Forget the job."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ..domain.never_taken import CONFLICT, OWN, QUESTION, is_conflict_copy, is_never_taken, is_our_own
 from ..domain.routing import matches
@@ -28,8 +29,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A regular file: its path relative to the inbox as `os.fsdecode` gives it, its stamp, its file system."""
 
     path: str
@@ -37,8 +37,7 @@ class Entry:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The result of a look. `oddities` are entries that batchd never processes: the path, and what a person can do."""
 
     files: list[Entry] = field(default_factory=list)

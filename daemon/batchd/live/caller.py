@@ -11,7 +11,8 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..calls import LiveAnswer, LiveCall
 from ..errors import BatchdError, NotSent, PluginError, ProviderError, TooManyCalls, TransientError
@@ -41,8 +42,7 @@ DISK_PAUSE = 1.0
 Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """What a lane does now, for people."""
 
     per_second: float

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from ..contracts import LiveProvider
 from ..sending.limit_headers import USUAL, LimitHeader
@@ -21,8 +22,7 @@ STOP_MAY_TAKE = 4.0
 """Seconds that calls under way get to end when the daemon stops. What is broken off then may be paid twice."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveTerms:
+class LiveTerms(Struct, frozen=True):
     """How a provider may be called: by the operator's limits. None is no limit that is known beforehand."""
 
     requests_per_minute: float | None = None

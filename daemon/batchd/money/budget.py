@@ -6,11 +6,12 @@ All money is in subunits of the one currency. Days and months are those of UTC, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import ceil, inf
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from ..bodies.usage import Usage
 from .pricing import Rates, amount, at_most, unit
@@ -37,8 +38,7 @@ WAITS = "waits:"
 Beyond: TypeAlias = Literal["hold", "wait"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
+class Ceilings(Struct, frozen=True):
     """The most to spend per job, day and month. None is no limit.
 
     `beyond` is what happens to a job above the limit of a day or month; None is what the whole budget says.
@@ -53,8 +53,7 @@ class Ceilings:
         return any(limit is not None for limit in (self.per_job, self.per_day, self.per_month))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpendingLimits:
+class SpendingLimits(Struct, frozen=True, kw_only=True):
     """The operator's limits: in total, at each provider, and of each route. A job needs room in all that are for it.
 
     A job beyond a day's or a month's limit is held for a person, or waits until there is room again.
@@ -72,8 +71,7 @@ class SpendingLimits:
         return any(limits) or family in self.routes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """The sums for the decision. `reserved` is what other jobs may still cost at most: in total, at its provider, and
     those of its route. `at` is the moment of these sums, seconds since 1970.
 
@@ -103,8 +101,7 @@ class Account:
         return self.job + self.own + self.family_reserved
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a job is not sent. `passes` if it may be sent once the day or month is over, or if other jobs cost less."""
 
     code: str
@@ -179,8 +176,7 @@ def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
     return Refusal("uncountable", reason, passes=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """One limit of a job: its table and key, how much is spent and reserved of it, and what the job needs."""
 
     name: str

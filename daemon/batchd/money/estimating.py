@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
+from msgspec import Struct
+
 from ..model import Usage
+from ..values import replace
 from .lanes import Lane
 from .pricing import Rates, Terms, amount, kinds_of
 
@@ -25,8 +27,7 @@ class Basis(StrEnum):
     NONE = "none"  # such requests have no output
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The answers of a route so far: their number, and their total tokens."""
 
     answers: int
@@ -38,8 +39,7 @@ class Past:
         return self.output_tokens / self.answers
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """The output tokens of all answers: at most (None if a request sets no limit), and likely, with the basis."""
 
     most: int | None
@@ -74,8 +74,7 @@ def answers(
     return Answers(most, likely if most is None else min(likely, most), basis)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """Requests with their input tokens, as one model counts them.
 
     `long` are the input tokens of each request that may be too long for the first rates; the sum includes them.
@@ -115,16 +114,14 @@ class Load:
         return cost if self.share == 1 else round(cost / self.share)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A cost in subunits: likely, and at most (None if nothing limits it)."""
 
     likely: int
     most: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Struct, frozen=True, kw_only=True):
     """The cost of the requests with one model. Without `terms` the price is not known, which is not zero."""
 
     provider: str
@@ -188,8 +185,7 @@ REPEATED_SHARE = 0.01
 """Repeated requests are worth advice from this share on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
+class Habits(Struct, frozen=True, kw_only=True):
     """Facts about the requests, for advice. `requests` and `repeats` count those that were read.
 
     `same` are the tokens that every request has in common, None if they have no common frame; `limit` is the average
@@ -204,8 +200,7 @@ class Habits:
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """A hint at a cost: a word for programs, and sentences."""
 
     code: str

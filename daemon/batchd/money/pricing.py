@@ -7,11 +7,14 @@ small. For more of small units must fit into the 64 bits in which the database a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct, field
+
 from ..bodies.usage import Json, Usage
+from ..values import replace
 from .hours import HourSpan
 from .lanes import Lane
 
@@ -40,8 +43,7 @@ def unit(currency: str) -> int:
     return SMALL_UNIT if currency in _SMALL else UNIT
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """Prices per million tokens, in the currency's units. `batch_discount` 0.5 means half price for a batch.
 
     The default is no discount: to assume one that the service does not give would make the bill too high.
@@ -161,8 +163,7 @@ class Rates:
         return dearest.cost(usage)
 
 
-@dataclass(frozen=True, slots=True)
-class PricedLane:
+class PricedLane(Struct, frozen=True):
     """Live calls at another price: those whose params are these, at these hours. No params or no hours are any."""
 
     name: str

@@ -6,11 +6,12 @@ Imports the package with the first lookup: that takes 0.4 s.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from .pricing import Rates, Step, Terms, per_token
 
@@ -26,8 +27,7 @@ _TOKENS = ("input_mtok", "cache_read_mtok", "output_mtok", "cache_write_mtok", "
 _BEYOND = ("requests_kcount", "input_text_messages_kcount", "output_reasoning_mtok", "output_citation_mtok")
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A service with published prices, by its name in genai-prices."""
 
     name: str

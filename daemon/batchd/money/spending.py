@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from ..model import Usage
 from .lanes import Lane
 from .pricing import Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(Struct, frozen=True):
     """The cost of some answers, in tokens and in subunits. `wasted` is the part for answers that no row uses.
 
     Money is None if the price is not known, which is not the same as zero. `live_cost` is the cost of the same in live
@@ -26,8 +25,7 @@ class Bill:
     estimated: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AnsweredBy:
+class AnsweredBy(Struct, frozen=True):
     """How many answers of a job a provider's model gave in one lane, and what they cost; None if that is not known."""
 
     provider: str

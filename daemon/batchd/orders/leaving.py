@@ -6,9 +6,10 @@ import os
 import pwd
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ..status.daemon import running
 from ..store.tables.orders import Answer, Door, answer_to, leave
@@ -19,8 +20,7 @@ ANSWER_WITHIN = 3.0
 ASK_EVERY = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who gives an order, and in which way."""
 
     who: str
@@ -36,8 +36,7 @@ class Sender:
         return cls(name, Door.COMMAND_LINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The outcome of one order: the answer, or where it waits for one."""
 
     number: int

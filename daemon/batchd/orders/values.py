@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from msgspec import Struct
 
 MAX_DIGITS = 18
 """Of an amount of money: more digits must be a mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """An order to the daemon. `target` is mostly the id of a job, or the key of a batch."""
 
     target: str
@@ -22,8 +22,7 @@ class Order:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Approve(Order):
+class Approve(Order, frozen=True):
     """Let a job go on that is held. `up_to`: what it may cost in all, in units, as text; None: what it can at most."""
 
     up_to: str | None = None
@@ -34,22 +33,19 @@ class Approve(Order):
         return {} if self.up_to is None else {"up_to": self.up_to}
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel(Order):
+class Cancel(Order, frozen=True):
     """Ask nothing more of a job; what is answered is delivered."""
 
     kind: ClassVar[str] = "cancel"
 
 
-@dataclass(frozen=True, slots=True)
-class Retry(Order):
+class Retry(Order, frozen=True):
     """Ask the failed and skipped rows of a job again; a job that stands still goes on."""
 
     kind: ClassVar[str] = "retry"
 
 
-@dataclass(frozen=True, slots=True)
-class SkipSink(Order):
+class SkipSink(Order, frozen=True):
     """Publish nothing of a job through this sink; the other sinks and the report are not changed by it."""
 
     sink: str
@@ -60,8 +56,7 @@ class SkipSink(Order):
         return {"sink": self.sink}
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve(Order):
+class Resolve(Order, frozen=True):
     """Say whether the provider has a batch that is held: under the id `found`, or not at all (None)."""
 
     found: str | None
@@ -72,15 +67,13 @@ class Resolve(Order):
         return {"absent": True} if self.found is None else {"found": self.found}
 
 
-@dataclass(frozen=True, slots=True)
-class Purge(Order):
+class Purge(Order, frozen=True):
     """Delete all that batchd and the provider keep of a finished job."""
 
     kind: ClassVar[str] = "purge"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause(Order):
+class Pause(Order, frozen=True):
     """Send nothing new. `target` is `everything`, `provider NAME` or `route NAME`."""
 
     kind: ClassVar[str] = "pause"
@@ -91,15 +84,13 @@ class Pause(Order):
         return f"batchd resume {self.target.partition(' ')[2]}".strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Resume(Order):
+class Resume(Order, frozen=True):
     """Send again. `target` as for Pause; `everything` resumes all that is paused."""
 
     kind: ClassVar[str] = "resume"
 
 
-@dataclass(frozen=True, slots=True)
-class Try(Order):
+class Try(Order, frozen=True):
     """Ask some rows of a file, which lie in the state folder; the answers stay there. `target` is the job to be."""
 
     asked: Mapping[str, Any]

@@ -9,12 +9,13 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from traceback import FrameSummary
 from types import FrameType
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from ..errors import PluginError
 from .sources import GROUP, LOCAL, OWN, Origin, raised
@@ -28,8 +29,7 @@ _PLUGINS = ("anthropic", "dask", "files", "inline", "notify", "openai", "prompts
 _BUILT_IN = frozenset(f"batchd_{each}" for each in _PLUGINS)
 
 
-@dataclass(frozen=True, slots=True)
-class PluginPlace:
+class PluginPlace(Struct, frozen=True):
     """A line of a plugin. `method` is the method of the plugin that batchd had called."""
 
     plugin: str

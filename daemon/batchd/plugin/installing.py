@@ -8,12 +8,12 @@ import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+
+class Environment(Struct, frozen=True):
     """Where this batchd runs: the environment's folder, its Python, and what is installed there."""
 
     prefix: Path

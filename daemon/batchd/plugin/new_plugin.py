@@ -5,15 +5,15 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec import Struct
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class NewRole:
+class NewRole(Struct, frozen=True):
     """What is written for a role: the words for it, its hook, the class's ending, its table in the configuration."""
 
     noun: str
@@ -67,8 +67,7 @@ ROLES: Mapping[str, NewRole] = {
 """By the word for `--role`."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewPlugin:
+class NewPlugin(Struct, frozen=True):
     kind: str
     role: str
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from ..domain.words import Keys, nearest, proposal, show_key
@@ -41,8 +41,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SettingFault:
+class SettingFault(Struct, frozen=True):
     """A fault in a table: the keys that lead to it, and a sentence without a full stop."""
 
     keys: Keys

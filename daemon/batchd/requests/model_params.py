@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..model import Json
 
@@ -24,8 +25,7 @@ def _not_zero(value: Json) -> bool:
     return value not in {0, None}
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
+class _Refused(Struct, frozen=True):
     """A key that some models refuse, with these values; and what to write instead."""
 
     key: str

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..domain.routing import Route
 from ..model import Json
@@ -16,8 +17,7 @@ from .model_params import LIMIT_KEYS, limit_key, refused_params
 from .rules import operation, shown
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(Struct, frozen=True):
     low: float
     high: float | None
     whole: bool = False

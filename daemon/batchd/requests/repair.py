@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import msgspec
+from msgspec import Struct
 
 from ..files import fsync_folder, move_without_replacing
 from ..model import Limits
@@ -34,8 +35,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A file that was written."""
 
     path: Path

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Struct
 
 from ..model import Failure, Json
 from .json_lines import read_json_line
@@ -40,8 +40,7 @@ _OPERATIONS = frozenset(endpoint.removeprefix("/v1") for endpoint in ENDPOINTS)
 _MISSING, _INVALID = "missing_required_parameter", "invalid_request"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A rule that a request breaks: a code, a sentence that says how to fix it, and the field that is wrong."""
 
     code: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from msgspec import Struct
+
 FIRST_PAUSE = 30.0
 """Seconds before the first try after a refusal."""
 MAX_PAUSE = 3_600.0
@@ -25,8 +27,7 @@ class Stage(IntEnum):
     ANSWERS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A place that is refused: where, why in a sentence, how often in a row, and when the next try may be made."""
 
     stage: Stage

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from ..domain.routing import Route
 from .refusal_policy import AccountRefused
 from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of, is_locked
@@ -28,16 +30,14 @@ _ROLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRefused:
+class RouteRefused(Struct, frozen=True):
     """The service refuses every request of the route, because of this key of it if it says so."""
 
     message: str
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineVerdict:
+class LineVerdict(Struct, frozen=True):
     """What the refusals of a part's lines come to.
 
     `held` rows were refused because of the `account`; they are asked again, and no attempt counts. If the `route` is

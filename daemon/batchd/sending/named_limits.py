@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class LimitKind(StrEnum):
@@ -15,8 +16,7 @@ class LimitKind(StrEnum):
     TOKENS = "tokens"
 
 
-@dataclass(frozen=True, slots=True)
-class NamedLimit:
+class NamedLimit(Struct, frozen=True):
     """A limit that was exceeded. `most` is None where the service did not say how much it takes."""
 
     kind: LimitKind

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from .deadlines import may_wait_until
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """The routes that do not send now, with the moment when they do, and how long their jobs may take.
 
     `live` are the batches of live calls that wait because of it.

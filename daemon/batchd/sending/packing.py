@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..contracts import Limits
 from ..domain.records import QueuedPart
@@ -23,8 +24,7 @@ MAX_OPEN = 20
 """Batches with room left that further parts are tried in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packing:
+class Packing(Struct, frozen=True):
     """The result of `pack`: batches to make now, parts to cut first, and when to call it again (steady seconds)."""
 
     batches: Sequence[Sequence[QueuedPart]]

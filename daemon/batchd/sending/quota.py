@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from ..contracts import Limits
+from ..values import replace
 from .named_limits import LimitKind
 
 Queue = tuple[str, str]
@@ -20,8 +22,7 @@ FIRST_WINDOW = 3
 """Batches of a queue that may be under way before one of them has passed the provider's validation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
+class Learnt(Struct, frozen=True):
     """What the refusals of a queue showed.
 
     `limit` are enqueued tokens, in our own count; `requests` and `size` (bytes) are of one batch. `refused_at` is when

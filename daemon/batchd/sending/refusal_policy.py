@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from ..model import Failure, Problem
 from .named_limits import LimitKind, named_limit
 from .whose_fault import Blame, ServiceRefusal, advice_on_account, fault_of
 
 
-@dataclass(frozen=True, slots=True)
-class WaitForQuota:
+class WaitForQuota(Struct, frozen=True):
     """Too much is enqueued at the provider. `limit` are the most input tokens that it allows, if it said so."""
 
     message: str
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SmallerBatches:
+class SmallerBatches(Struct, frozen=True):
     """The batch has more requests or bytes than the provider takes: `limit`, if it said so."""
 
     message: str
@@ -28,15 +27,13 @@ class SmallerBatches:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BadLines:
+class BadLines(Struct, frozen=True):
     """These lines (counted from 1) make the batch fail; the others are fine."""
 
     lines: Mapping[int, Failure] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRefused:
+class AccountRefused(Struct, frozen=True):
     """The service refuses the account, for all models or for this one: no row is at fault, and all of them wait.
 
     `advice` says who has to do what. With `split`, it is only known that other rows got the very same refusal.
@@ -48,23 +45,20 @@ class AccountRefused:
     split: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class WrongSetting:
+class WrongSetting(Struct, frozen=True):
     """No row of the batch can run with these settings: a person must change the route."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RetryBatch:
+class RetryBatch(Struct, frozen=True):
     """The service failed, and the batch is not the cause: send it again later, unchanged."""
 
     message: str
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bisect:
+class Bisect(Struct, frozen=True):
     """The service refused something in the batch without saying what: send it in halves."""
 
     message: str

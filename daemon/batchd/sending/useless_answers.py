@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct
 
 from ..bodies.content import choice_of
 from ..model import Json, Response, quoted
+from ..values import replace
 from .whose_fault import Blame, ServiceRefusal, fault_of
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ class Kind(Enum):
     ECHO = "the question itself"
 
 
-@dataclass(frozen=True, slots=True)
-class Came:
+class Came(Struct, frozen=True):
     """What came for a row: its text, None for an answer in another form; or why there is none."""
 
     text: str | None = None
@@ -64,8 +64,7 @@ class Came:
         return cls(text, failure.code, failure.message, refusal)
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspicion(Struct, frozen=True):
     """One answer that is of no use. `mark` is what must be the same in all, or alike in an echo; `shown` is for people.
 
     `offered` if the question could want it.
@@ -77,8 +76,7 @@ class Suspicion:
     offered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Useless:
+class Useless(Struct, frozen=True):
     """What the first answers are, all of them, in words; and one of them, if it has words."""
 
     answers: int

@@ -7,9 +7,10 @@ refusal for other rows too) is added by `refusal_policy` and `line_refusals`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
+
+from msgspec import Struct
 
 
 class Blame(Enum):
@@ -27,8 +28,7 @@ class Blame(Enum):
     """Nothing in it tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRefusal:
+class ServiceRefusal(Struct, frozen=True):
     """What a service said: of a call, of a batch, or of one line."""
 
     code: str

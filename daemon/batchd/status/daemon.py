@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..errors import StateUnusable
 from ..store.layout import LOCK
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A daemon that has the state folder; `process` is None if it does not say which."""
 
     process: int | None

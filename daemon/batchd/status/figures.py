@@ -6,8 +6,9 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from ..domain.subjects import Subject, SubjectKind
 from ..store.reading.figures import NewEvents, OfNow, new_events, of_now
@@ -28,8 +29,7 @@ MAX_CODES = 200
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """Figures of one name, by the values of their labels. `counts` says that they only ever grow."""
 
     name: str

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from ..contracts import Observer
 from ..domain.subjects import Subject, SubjectKind
@@ -39,8 +40,7 @@ MAX_PASSED_OVER = 1_000
 """Events not for an observer after which its cursor is written all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredObserver:
+class ConfiguredObserver(Struct, frozen=True):
     """One configured observer: the plugin's object, the kinds of events that it hears, and of which routes' jobs."""
 
     plugin: Observer[Any]

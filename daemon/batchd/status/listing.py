@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from ..store.reading.listing import GROUPS as GROUPS
 from ..store.reading.listing import batches_in_work, counts_by_group, jobs_on_page, route_names, version
 from ..store.reading.snapshot import snapshot
+from ..values import replace
 from .expected import UsualTimes, expected_at, usual_times
 from .formatting import utc
 from .overview import Overview, batch_record
@@ -23,8 +25,7 @@ PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which jobs: those of a group, of a route, with this in the file's name; and which page of them, from 1."""
 
     group: str | None = None
@@ -34,8 +35,7 @@ class Wanted:
     size: int = PAGE_SIZE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobList:
+class JobList(Struct, frozen=True, kw_only=True):
     """One page of jobs, each with its group; `counts` are those of all pages, by group."""
 
     around: Overview
@@ -97,8 +97,7 @@ def likely_back(job: JobSummary, usual: UsualTimes, now: float) -> float | None:
     return expected if expected is not None and expected > now and not job.final else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchList:
+class BatchList(Struct, frozen=True, kw_only=True):
     """The batches that are not done, the oldest first; `total` counts those too that are left out."""
 
     around: Overview

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from ..domain.names import REVIEW
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
+from ..values import replace
 from .daemon import Running, running
 from .expected import expected_at, usual_times
 from .formatting import utc
@@ -47,8 +49,7 @@ def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
     return needed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
+class JobFilter(Struct, frozen=True, kw_only=True):
     """Which jobs: of a route, those that came since then, that wait for a person, or of which rows have no answer.
 
     `finished` is how many of those that are finished, or -1 for all.
@@ -70,8 +71,7 @@ class JobFilter:
         return (self.held and needs_a_person(job)) or (self.failed and (job.failed > 0 or job.state == "failed"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(Struct, frozen=True, kw_only=True):
     """Everything at one moment. `older` is how many finished jobs are left out; `chosen`: not all jobs were wanted."""
 
     places: Places
@@ -208,8 +208,7 @@ class Overview:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class JobDetails:
+class JobDetails(Struct, frozen=True):
     """One job in every detail, and what is around it. `failures` are its failed rows by code, once it is finished."""
 
     around: Overview

@@ -6,9 +6,10 @@ A configuration that does not pass its checks must not keep anyone from seeing w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from ..config import toml as toml_text
 from ..config.locations import DEFAULT_FOLDERS, resolved, state_folder
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from .records import Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """The folders of a configuration, and the currency it counts in."""
 
     config: Path

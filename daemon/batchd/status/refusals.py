@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..domain.subjects import SubjectKind
 from ..store.reading.snapshot import snapshot
@@ -13,8 +14,7 @@ from .records import Condition, JobSummary
 _KINDS = frozenset({SubjectKind.PROVIDER, SubjectKind.OBSERVER})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusals:
+class Refusals(Struct, frozen=True):
     """Conditions of providers and observers, and the jobs that stopped."""
 
     conditions: Sequence[Condition]

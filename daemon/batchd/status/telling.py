@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from ..domain.subjects import DISK, SubjectKind, subjects_of
 from ..store.reading.listing import group_of
@@ -30,8 +31,7 @@ MAX_REPORT = 4_000_000
 EXAMPLES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(Struct, frozen=True):
     """Rows that failed for one reason: how many, and some of them, each with its number from 1 and what was said."""
 
     code: str
@@ -39,8 +39,7 @@ class Failures:
     examples: Sequence[tuple[int, str]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFile:
+class OutputFile(Struct, frozen=True):
     """A file in the outbox that people may have: its name there, and its size, None if it is not there any more."""
 
     name: str
@@ -48,8 +47,7 @@ class OutputFile:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobStory:
+class JobStory(Struct, frozen=True, kw_only=True):
     """Everything about one job. `back` is when it is likely to be done, `earlier` how many events are left out."""
 
     details: JobDetails

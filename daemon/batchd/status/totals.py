@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from ..store.reading.listing import counts_by_group
 from .formatting import count, money
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class StatusTotals:
+class StatusTotals(Struct, frozen=True):
     """Jobs by where they are, and today's jobs and rows. Days of jobs are local ones, those of money of UTC.
 
     `spent` is in subunits of `currency`; `left` is what the budget of a day has left, None if it has none.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
+from msgspec import Struct
 
 from ..store.reading.snapshot import snapshot
 from .finding import NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedFile:
+class ReceivedFile(Struct, frozen=True):
     """A file as it came into the inbox: its place there, its size, and when it was written, in nanoseconds."""
 
     place: str

@@ -6,15 +6,15 @@ A look for work reads only this. Without it each look would read every job and b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..domain.records import Batch, JobState
 from .database import Database, Transaction
 from .tables.mapping import Asking, asking_of, batch_of
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedJob:
+class ChangedJob(Struct, frozen=True):
     """A job as a look needs it. `has_work` if there may be something to do for it now.
 
     `waiting` is how its rows are asked, if some of its parts wait for a batch; `late` if they are to be asked by live
@@ -29,8 +29,7 @@ class ChangedJob:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedRecords:
+class ChangedRecords(Struct, frozen=True):
     """All that has changed. `job_ids` and `batch_keys` have also those that are gone, or at their end."""
 
     job_ids: Sequence[str]

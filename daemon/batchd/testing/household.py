@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from ..store.database import Database
 from ..store.spool import Spool
 from ..store.store import Store
 from ..store.tables.jobs import Duplicates
+from ..values import replace
 from .empty_database import put_empty_database
 from .fakes import FakeClock, FakeProvider, FakeService, InlineExecutor
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from ..config.web import WebTable
 from ..contracts import ResultRows
@@ -14,8 +15,7 @@ from ..people.language import Language
 from ..status.places import Places
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(Struct, frozen=True, kw_only=True):
     """What comes from the configuration, as it is at one moment. `routes` are names, with what each takes."""
 
     places: Places

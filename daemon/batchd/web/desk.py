@@ -7,13 +7,13 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from aiohttp import web
 
 from ..config.web import Address
 from ..people.language import LANGUAGES, Language
+from ..values import replace
 from .backend import Backend, Setting
 from .tokens import Key, KnownTokens, WebRole
 from .visitor import Visitor

@@ -10,11 +10,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from aiohttp import BodyPartReader, web
+from msgspec import Struct
 
 from ..domain.names import archive_name, display, numbered
 from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
@@ -43,8 +43,7 @@ Source = Callable[[int], Awaitable[bytes]]
 """Gives the next bytes, at most so many, and none at the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A file that lies in the inbox now: its path there, its size, and the word by which its job can be found."""
 
     place: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from aiohttp import web
+from msgspec import Struct
 
 from ..money.budget import waits_for_money
 from ..people.language import LANGUAGES, Language
@@ -36,8 +36,7 @@ _NOT_KEPT = frozenset({"lang", "note"})
 YEAR = 365 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(Struct, frozen=True):
     """Why a job is where it is: the key of the words before it, and whether it is in the language of the page."""
 
     label: str
@@ -45,8 +44,7 @@ class Why:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """What templates say and write with."""
 
     language: Language
@@ -166,8 +164,7 @@ def environment() -> jinja2.Environment:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class PageView:
+class PageView(Struct, frozen=True):
     """A page to be rendered: its template and what is common to all."""
 
     setting: Setting

@@ -13,9 +13,10 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..config.web import WebTable
 from ..errors import RejectedError
@@ -41,8 +42,7 @@ class WebRole(StrEnum):
         return self is WebRole.ORDER
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A token that is in force, by its fingerprint."""
 
     role: WebRole
@@ -77,8 +77,7 @@ def _store(state: Path, kept: Mapping[str, str]) -> None:
         file.write(json.dumps(kept, indent=2).encode() + b"\n")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTokens:
+class KnownTokens(Struct, frozen=True):
     """The tokens in force. `faults` says in words which could not be read."""
 
     keys: tuple[Key, ...]

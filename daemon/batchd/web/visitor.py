@@ -7,9 +7,10 @@ import pwd
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from ..config.web import Address, WebTable, is_ip
 from ..status.formatting import one_line
@@ -23,8 +24,7 @@ NAME_SHOWN = 80
 """Characters of a user's name that a proxy tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(Struct, frozen=True):
     """Who has shown a token, or came through the socket. `browser`: its forms must show that they are ours."""
 
     role: WebRole
@@ -34,8 +34,7 @@ class Visitor:
     browser: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RequestOrigin:
+class RequestOrigin(Struct, frozen=True):
     """Where a request comes from. A proxy's headers count only if the proxy is one of those that are trusted."""
 
     peer: str

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from struct import Struct
 
 import msgspec
+from msgspec import Struct
 
 from ..answers.joining import ResultLine
 from ..domain import rows
@@ -23,12 +23,11 @@ from .joined import SKIPPED, joined
 from .kept_answers import whole_outcomes
 from .part_files import decode_results, read_results, write_results
 
-_ORIGIN = Struct("<Q")
+_ORIGIN = struct.Struct("<Q")
 """The row of the step before, for each row of a step."""
 
 
-@dataclass(frozen=True, slots=True)
-class HandOnTask:
+class HandOnTask(Struct, frozen=True):
     """Write the answered rows of these runs to `rows`, and where each is from to `origins`. `columns` are theirs.
 
     Rows in `earlier` files of origins were handed on before. `builder` asks about them.
@@ -44,8 +43,7 @@ class HandOnTask:
     among: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOn:
+class HandedOn(Struct, frozen=True):
     """The parts of the next step, as those of a file, and its answer columns; `missing` are columns that it needs."""
 
     parts: Sequence[tuple[int, int, int, int]]
@@ -82,8 +80,7 @@ def read_origins(path: str) -> list[int]:
     return [row for (row,) in _ORIGIN.iter_unpack(Path(path).read_bytes())]
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutcomes:
+class StepOutcomes(Struct, frozen=True):
     """What a step made of its rows: `parts` are (first row, rows, results file, None if there is none).
 
     `places` say where its answers go among all, `name` is that of its route.
@@ -95,8 +92,7 @@ class StepOutcomes:
     places: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class JoinTask:
+class JoinTask(Struct, frozen=True):
     """Join the outcomes of later `steps` to those of the part from row `first` on, `settled`; write them to `results`.
 
     All together have so many `columns`.
@@ -111,8 +107,7 @@ class JoinTask:
     cancelled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class JoinDone:
+class JoinDone(Struct, frozen=True):
     """The rows by outcome."""
 
     ok: int
@@ -173,8 +168,7 @@ def _both(own: ResultLine, step: StepOutcomes, later: ResultLine) -> ResultLine:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnTask:
+class OwnTask(Struct, frozen=True):
     """Write a part's own answers, as they were before others were joined to them, to `results`."""
 
     settled: str

@@ -14,11 +14,11 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ..files import fsync_folder, make_folder, move_without_replacing
 from ..intake.plain_files import READ, is_plain, opened_folder, opened_in
@@ -39,8 +39,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class PictureFolder:
+class PictureFolder(Struct, frozen=True):
     """Where a route's pictures are. `copies` is the folder of the job for them, None to keep none; `most` are bytes.
 
     Without a `root` there are only those that came in the archive with the table.

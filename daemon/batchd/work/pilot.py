@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ..contracts import ResultRow
 from ..domain.names import display
@@ -24,8 +25,7 @@ TOLD, CELL = 5, 60
 """Rows that a note tells, and characters of a cell or an answer there."""
 
 
-@dataclass(frozen=True, slots=True)
-class PilotTask:
+class PilotTask(Struct, frozen=True):
     """Write the rows of these runs to `table`, as `sink` writes them, and a few of them to `words`."""
 
     runs: Sequence[Run]
@@ -36,8 +36,7 @@ class PilotTask:
     row_timeout: float = ROW_TIMEOUT
 
 
-@dataclass(frozen=True, slots=True)
-class PilotDone:
+class PilotDone(Struct, frozen=True):
     """How many rows there are, and how many of them failed."""
 
     rows: int

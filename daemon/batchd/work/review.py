@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import msgspec
+from msgspec import Struct
 
 from ..columns import free_names
 from ..contracts import ResultRow, Source
@@ -18,6 +18,7 @@ from ..errors import FileRefused
 from ..file_sink import Shape
 from ..files import replacing
 from ..model import BadRow, RowStatus
+from ..values import replace
 from ..workers import worker_plugins
 from ..workers.limits import ROW_TIMEOUT, limited
 from .joined import joined
@@ -27,8 +28,7 @@ SUFFIX = ".results.csv"
 AGREE, COMMENT = "agree", "comment"
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewTask:
+class ReviewTask(Struct, frozen=True):
     """Write `number` answered rows of these runs to `target`, as `sink` writes them. `ok` counts those of each run."""
 
     runs: Sequence[Run]
@@ -81,8 +81,7 @@ YES = frozenset(
 NO = frozenset({"no", "n", "false", "0", "-", "wrong", "disagree", "✗", "✘", "không", "sai", "nein", "non", "否"})
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewed:
+class Reviewed(Struct, frozen=True):
     """How a sample was checked. `unread` are rows, from 1, whose word is none that is known, with the word."""
 
     rows: int

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+from msgspec import Struct
+
 from ..errors import BatchdError
 from ..plugin.blame import PluginPlace, place_of_dump, place_of_frame
 from ..plugin.kept_off import died_of
@@ -107,8 +109,7 @@ def note_plugin(plugin: str, what: str) -> None:
         _notes.file.write(json.dumps({"plugin": plugin, "what": what}).encode() + b"\n")
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerEnd:
+class WorkerEnd(Struct, frozen=True):
     """How a worker came to stop: the plugin that it was loading, and what of it; which code of a plugin ended it, in
     words, empty if none is known; what it hung over, if it did."""
 

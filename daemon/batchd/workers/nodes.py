@@ -8,12 +8,12 @@ import socket
 import stat
 import sys
 import tempfile
-from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
 
 from ..executor import Hello, Node
 from ..files import replacing
+from ..values import replace
 
 MARK = ".hello"
 """In the spool: a machine that reads here what the daemon has written sees the same folder."""

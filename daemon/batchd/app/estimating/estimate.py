@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...config.load import Config
 from ...contracts import Limits
@@ -39,6 +41,7 @@ from ...plugin.catalogue import Catalogue
 from ...requests.param_rules import param_notes
 from ...store.reading.history import history_of
 from ...system.clock import Clock
+from ...values import replace
 from ...work.pictures import PictureFolder
 from ...work.planning.estimate import LARGE, Counted, CountTask, count
 from ..dropping import NotClear, asked_beside, named_route, route_of
@@ -46,8 +49,7 @@ from ..dropping import NotClear, asked_beside, named_route, route_of
 _BYTES = "bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """A model to estimate with, and its prices; None if they are not known."""
 
     provider: str
@@ -55,8 +57,7 @@ class Choice:
     terms: Terms | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChainCost:
+class ChainCost(Struct, frozen=True):
     """What all steps of a chain cost together, in the way that each is asked; None if that is not known.
 
     Before `held_before`, a step, the file would be held for this `reason`; it only `may` be, if the answers to the
@@ -70,8 +71,7 @@ class ChainCost:
     may: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(Struct, frozen=True, kw_only=True):
     """What there is to say. Without a `file`, `counted` is None and the requests are made up.
 
     `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job

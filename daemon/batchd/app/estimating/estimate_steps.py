@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ from ...domain.chains import later_steps
 from ...model import BadRow
 from ...money.budget import Account, SpendingLimits, limits_for
 from ...money.pricing import at_most
+from ...values import replace
 from .estimate import ChainCost, Estimate, Estimating
 
 

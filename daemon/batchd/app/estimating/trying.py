@@ -11,8 +11,10 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...config.load import Config
 from ...contracts import LiveProvider
@@ -29,6 +31,7 @@ from ...store.reading.tries import TryRecord, tries, troubles
 from ...store.spool import Spool
 from ...store.tables.orders import answer_to
 from ...system.clock import Clock
+from ...values import replace
 from ...work.part_files import lines_of, read_results
 from ...work.reading.read import ReadDone, ReadTask, read
 from ..daemon import daemon
@@ -41,8 +44,7 @@ ENDING_TAKES = 5.0
 """Seconds that a try which is given up is waited for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """What one model is asked: its job, its route, and whether the rows wait for a batch."""
 
     job: str
@@ -77,8 +79,7 @@ class TryPlan:
         return [each for each in self.columns if each.batch_only]
 
 
-@dataclass(frozen=True, slots=True)
-class RowAnswer:
+class RowAnswer(Struct, frozen=True):
     """The answer to one row: by column, or why there is none. An `empty` row is skipped."""
 
     answer: Mapping[str, Json] | None
@@ -86,8 +87,7 @@ class RowAnswer:
     empty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """What came of one column. `trouble` is what kept it from being asked."""
 
     column: Column

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+
+class CheckResult(Struct, frozen=True):
     """One thing that was checked. `config` says that the fix is in the configuration."""
 
     subject: str

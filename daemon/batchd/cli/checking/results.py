@@ -8,7 +8,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from ...status.overview import sinks_needed, under_way
 from ...status.refusals import refusals
 from ...status.room import blocked
 from ...system.mounts import is_network, refuse_network
+from ...values import replace
 from ...workers.limits import limited
 from .nodes import node_results
 from .result import CheckResult as CheckResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from ...config.load import Config
@@ -13,6 +12,7 @@ from ...money.pricing import amount
 from ...requests.model_params import LIMIT_KEYS, is_known, limit_key
 from ...requests.param_rules import SMALL_CONTEXT, is_unlimited, limit_note, param_notes
 from ...status.formatting import join
+from ...values import replace
 from .result import CheckResult, note, ok
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ...domain.states import FAILED_AT_THE_END
 from ...status.formatting import clean, count, local_time, money, one_line, short_count, since, span
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
+class Cells(Struct, frozen=True):
     """What a table shows of a job: `share` is how much is answered, `below` a line of its own, `mood` a colour.
 
     `expected` is when it is usually answered."""

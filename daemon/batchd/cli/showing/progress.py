@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import BatchdError
 from ...status.overview import Overview
+from ...values import replace
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from ...answers.agreement import Agreement, agreement
 from ...app.estimating.record import units
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 CELLS_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """What the whole file would cost on a model, in subunits; None if the price is not known."""
 
     batch: int | None

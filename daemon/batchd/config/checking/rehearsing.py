@@ -19,9 +19,10 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct
 
 from ...errors import BatchdError
 from ...files import make_folder
@@ -52,8 +53,7 @@ _went_well: set[tuple[str, bool]] = set()
 """The configurations and plugins that were tried in this process, and whether objects were made: all was well."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Struct, frozen=True):
     """How a rehearsal ended: with which code of a plugin under way, if any, and what it left behind."""
 
     plugin: str = ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
 from os.path import splitext
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...domain.names import display
 from ...domain.questions import no_question, with_question, without_question
@@ -18,6 +19,7 @@ from ...intake.lease import held_open_for_writing
 from ...intake.questions import Questions
 from ...intake.scan import Entry, scan
 from ...intake.settling import Settling
+from ...values import replace
 from ..context import Context
 
 logger = logging.getLogger(__name__)
@@ -36,8 +38,7 @@ ODDITIES_TOLD = 50
 """So many entries that are never taken are explained one by one. Nobody wants to read about ten thousand links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """What a look at the inbox found: how many files settle, and when the next could have."""
 
     settling: int
@@ -45,8 +46,7 @@ class Seen:
     again_in: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(Struct, frozen=True):
     """The result of a look, before any of it is committed."""
 
     jobs: Sequence[Job]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+
+from msgspec import Struct
 
 from ...domain import lifecycle
 from ...domain.lifecycle import Action, next_actions, next_batch_actions, outcome_wait
@@ -25,8 +26,7 @@ from .switch_look import SwitchLook
 from .turns import LOOK_AGAIN, Turns
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
     `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from ...domain.lifecycle import Pack, Split
@@ -17,6 +16,7 @@ from ...money.lanes import Lane
 from ...sending.line_refusals import MAX_REST
 from ...sending.packing import LIVE_AT_ONCE, MAX_LIVE_JOBS, pack, pack_live, piece_requests
 from ...store.tables.waiting import ReadLimit, WaitingPart
+from ...values import replace
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import ProviderNotConfigured, provider_for
 from ..room import Due

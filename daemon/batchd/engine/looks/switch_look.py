@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...domain.lifecycle import Hasten, Move, SwitchAction
 from ...domain.routing import Route
@@ -16,8 +17,7 @@ from ..retry_clock import RetryClock
 from ..room import Room
 
 
-@dataclass(frozen=True, slots=True)
-class Switches:
+class Switches(Struct, frozen=True):
     """The switches that are wanted, those of them that are due, and when to look again (steady times)."""
 
     wanted: Sequence[SwitchAction]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from ...domain.lifecycle import Admit
 from ...domain.records import Asked, Job, JobState, Part, PartState
@@ -14,6 +15,7 @@ from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, QUESTION_CHANGED, Account
 from ...money.calibration import correction
 from ...money.lanes import Lane
 from ...money.pricing import Terms, at_most
+from ...values import replace
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 from .identical_rows import compare_parts
@@ -23,8 +25,7 @@ LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
+class Correction(Struct, frozen=True):
     """What counted input tokens are to be multiplied with. `sure` says that they were compared with real ones."""
 
     factor: float

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ...answers.meaning import request_of
@@ -23,6 +22,7 @@ from ...sending.refusal_policy import (
     decide_refusal,
     signature,
 )
+from ...values import replace
 from ...work.collecting.fail_rows import FailRowsTask, fail_rows
 from ...work.part_files import lines_of
 from ..context import Context

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...columns import free_names
 from ...domain.chains import joined_columns, step_id
@@ -19,6 +18,7 @@ from ...domain.words import shown
 from ...errors import BatchdError
 from ...events import StepBegun, StepEnded
 from ...money.budget import MAX_AMOUNT
+from ...values import replace
 from ...work.chain import HandedOn, HandOnTask, JoinTask, StepOutcomes, hand_on, join_steps
 from ..context import Context
 from .close import is_settled

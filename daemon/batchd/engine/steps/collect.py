@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ...domain.lifecycle import Collect
 from ...domain.records import Asked, Batch, Job, Part, PartState
@@ -16,6 +15,7 @@ from ...requests.model_params import limit_key
 from ...sending.accounts import Stage
 from ...sending.line_refusals import RouteRefused, rest_after
 from ...store.tables.money import Collected
+from ...values import replace
 from ...work.collecting.collect import CollectDone, CollectTask, collect
 from ...workers.limits import Hung
 from ..context import Context

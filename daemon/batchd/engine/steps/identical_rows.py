@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ...domain.records import Job, Part, PartState
+from ...values import replace
 from ...work.planning.identical_rows import CompareTask, FollowTask, Outcomes, Planned, compare, follow_others
 from ..context import Context
 

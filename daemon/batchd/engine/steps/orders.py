@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ...contracts import RemoteBatch
 from ...domain.records import Batch, BatchState, HeldFor, Job, JobState, Part, PartState
@@ -15,6 +14,7 @@ from ...orders.values import Approve, Cancel, Pause, Purge, Resolve, Resume, Ret
 from ...store.database import to_json
 from ...store.tables.chains import Revived
 from ...store.tables.orders import StoredOrder
+from ...values import replace
 from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ...domain.lifecycle import Plan
@@ -11,6 +10,7 @@ from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
 from ...store.answer_copies import readable_copy
+from ...values import replace
 from ...work.pictures import PictureFolder
 from ...work.planning.ahead import KEPT
 from ...work.planning.plan import PlanTask, plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Poll
@@ -14,6 +14,7 @@ from ...money.lanes import Lane
 from ...sending.accounts import Stage
 from ...sending.owed import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
+from ...values import replace
 from ..accounts import hold_for_account, note_account
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 from ...domain.lifecycle import Redeliver
@@ -11,6 +10,7 @@ from ...domain.records import Job, JobState, Part, PartState
 from ...files import fsync_folder, name_again
 from ...model import Usage
 from ...store.spool import Spool
+from ...values import replace
 from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ...domain.records import Job, JobState, PartState
 from ...domain.routing import PluginSpec, Route
 from ...events import JobRetried
 from ...sending.line_refusals import RouteRefused, what_to_change
 from ...store.database import to_json
+from ...values import replace
 from ..context import Context
 
 PROVIDER_REFUSED = "provider_refused"

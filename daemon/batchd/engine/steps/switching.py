@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ...domain.lifecycle import Hasten, Move
 from ...domain.records import Asked, Batch, BatchState, Job, JobState, Part, PartState
@@ -14,6 +13,7 @@ from ...money.lanes import Lane
 from ...money.pricing import at_most
 from ...sending.deadlines import reserved_when_cut
 from ...store.tables.switching import Switch
+from ...values import replace
 from ..context import Configured, Context
 from ..retry_later import RetryLater
 from .admit import LOOK_FOR_MONEY_EVERY, correction_of, most_of_part, refusal_finder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-from dataclasses import replace
 
 from ...domain.lifecycle import Upload
 from ...domain.records import Batch, Part, PartState
@@ -13,6 +12,7 @@ from ...errors import RejectedError, SubmissionRefused
 from ...files import fsync_folder, name_again, replacing
 from ...money.lanes import Lane
 from ...sending.accounts import Stage
+from ...values import replace
 from ..context import Context
 from ..lane_finding import lane_refused
 from ..provider_calls import SLOWEST_UPLOAD, limited, open_provider, submission

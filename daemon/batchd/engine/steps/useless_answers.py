@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ...domain.records import Asked, Job, JobState, PartState
 from ...domain.states import USELESS
@@ -11,6 +10,7 @@ from ...events import JobRetried
 from ...model import Usage
 from ...secrets.known import covered
 from ...sending.useless_answers import Useless
+from ...values import replace
 from ..context import Context
 from .route_refusals import PLANNED_ANEW, changed_route, go_on_by
 

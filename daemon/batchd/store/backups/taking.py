@@ -14,8 +14,9 @@ import shutil
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...errors import StateUnusable
 from ...system.disk import is_full
@@ -40,8 +41,7 @@ ORDER BY id
 _OPEN_BATCHES = "SELECT key FROM batches WHERE state NOT IN ('done', 'returned') ORDER BY key"
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What was taken: jobs, batches, and the paths in the inbox of files that were about to be taken from there."""
 
     jobs: int

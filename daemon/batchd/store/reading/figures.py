@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..tables.sums import with_money
 from .snapshot import State
@@ -50,8 +51,7 @@ FROM spending GROUP BY route, provider, model, lane, currency
 _HEARTBEAT = "SELECT at FROM heartbeat"
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvents:
+class NewEvents(Struct, frozen=True):
     """What was stored after an event, counted: `last` is the newest. Each is a list of rows."""
 
     last: int
@@ -78,8 +78,7 @@ def new_events(state: State, after: int) -> NewEvents:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OfNow:
+class OfNow(Struct, frozen=True):
     """How it is at this moment. Each is a list of rows; `heartbeat` is when the daemon last wrote."""
 
     jobs: Sequence[sqlite3.Row]

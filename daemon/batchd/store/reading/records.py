@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct
+
 from ...domain.states import JobState
 from ...domain.subjects import Subject
 from ...receipts import Receipt
@@ -143,8 +145,7 @@ class JobSummary:
         return (self.rows or 0) - self.ok - self.failed if self.state == "cancelled" else self.empty
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """What a sink has published of a job: the names of its files in the outbox, and where it has put it otherwise."""
 
     sink: str
@@ -163,8 +164,7 @@ class LearntLimit(NamedTuple):
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What keeps the daemon waiting, in a sentence, and since when, if that is known."""
 
     subject: Subject
@@ -172,8 +172,7 @@ class Condition:
     since: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(Struct, frozen=True):
     """One stored event. `event` is None if this version does not know its kind."""
 
     at: float

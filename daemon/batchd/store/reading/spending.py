@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ..tables.sums import with_money
 from .opening import connected
@@ -34,8 +35,7 @@ ORDER BY {order}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """One sum. Money is in subunits of the currency; `unpriced` answers have no known price and are in no sum of money.
     `estimated` answers were not counted by the service: theirs is what was planned.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ...domain.subjects import Subject
 from ..layout import LOCK
@@ -30,8 +31,7 @@ WHERE NOT :mine OR since >= (SELECT MIN(claimed_at) FROM jobs WHERE id IN (SELEC
 _ENDED = ("done", "cancelled")
 
 
-@dataclass(frozen=True, slots=True)
-class TryRecord:
+class TryRecord(Struct, frozen=True):
     """One try. `results` is the version of its results file, 0 if there is none; `cost` is None if it is not known.
 
     `output_tokens` are those of its `ok` answers, also where they were paid for by an earlier try (`reused`).

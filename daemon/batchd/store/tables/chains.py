@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from ...domain.records import Job, JobState, Part
 from ...events import Event
@@ -14,8 +15,7 @@ from .steps import change_job, put_parts, take_unwanted_back
 from .table import StoreTable
 
 
-@dataclass(frozen=True, slots=True)
-class Revived:
+class Revived(Struct, frozen=True):
     """A job of a chain that is to be asked again, with its parts as they are then, and other columns that change."""
 
     job: Job

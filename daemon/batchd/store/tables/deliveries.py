@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...domain.records import Job, JobState
 from ...events import JobDelivered, SinkSkipped
@@ -13,8 +14,7 @@ from ..database import Transaction, to_json
 from .table import StoreTable
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """What a sink has published of a job: its files in the outbox, and where it says that it has put the rows."""
 
     files: Sequence[str]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from ...domain.records import Batch, Job, Part
 from ...money.spending import AnsweredBy, Bill
@@ -17,8 +18,7 @@ from .table import StoreTable
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class ForPart:
+class ForPart(Struct, frozen=True):
     """A job and one of its parts, with the batch that the part is in.
 
     `counted` are the input tokens of answered requests of whom it asks: as they were counted, and as they were billed.
@@ -32,8 +32,7 @@ class ForPart:
     ok: int
 
 
-@dataclass(frozen=True, slots=True)
-class ForClosing:
+class ForClosing(Struct, frozen=True):
     """A job and its parts; `replaces` is the name of the newest outputs of an earlier file with its path."""
 
     job: Job
@@ -41,8 +40,7 @@ class ForClosing:
     replaces: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ForFinishing:
+class ForFinishing(Struct, frozen=True):
     """All that a report tells of a job. `rejected` are names in the rejected folder of earlier files with its path."""
 
     job: Job

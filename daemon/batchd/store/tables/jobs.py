@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Literal
 
 from ...domain.lifecycle import JobView
@@ -20,6 +20,7 @@ from ...events import (
     WorkerDied,
 )
 from ...model import Dialect, Json
+from ...values import replace
 from ..database import Transaction, to_json
 from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of

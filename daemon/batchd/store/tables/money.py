@@ -8,7 +8,8 @@ crash, and turns into spending in the transaction in which a part is collected.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...domain.questions import changed
 from ...domain.records import Asked, Job, JobState, Part, PartState
@@ -28,8 +29,7 @@ SMALL = MAX_AMOUNT >> 20
 FindRefusal = Callable[[Account], Refusal | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Struct, frozen=True):
     """A part after its collection, with what is to be noted of it: the batch that answered it, how, and the bill.
 
     `asked` is who answered it; None: whom the job asks.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from ...domain.subjects import Subject, SubjectKind
 from ...events import Event, from_record
+from ...values import replace
 from ..database import Database, Transaction, to_json
 from .event_log import EventLog
 from .table import StoreTable
@@ -20,8 +22,7 @@ WINDOW = 10_000
 """Events that are looked at in one read, which holds up all others: some 10 ms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an observer stands: it wants events after `cursor`, those of a kind only after `wanted[kind]`.
 
     Of the jobs' events it wants those of these routes; None is all.
@@ -33,8 +34,7 @@ class Place:
     routes: Sequence[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventPage:
+class EventPage(Struct, frozen=True):
     """The next events that an observer wants. All others up to `upto` are not for it; `last` is the newest of all."""
 
     events: Sequence[tuple[int, Event]]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ...errors import StateUnusable
 from ..reading.opening import connected
@@ -26,8 +27,7 @@ class Door(StrEnum):
     API = "API"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOrder:
+class StoredOrder(Struct, frozen=True):
     """An order as it is stored: what is wanted of which target, mostly a job; who gave it, how, and when."""
 
     id: int
@@ -45,8 +45,7 @@ def stored_order(row: sqlite3.Row) -> StoredOrder:
     return StoredOrder(**{name: row[name] for name in names}, data=json.loads(row["data"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came of an order: a sentence, and whether it was refused."""
 
     text: str

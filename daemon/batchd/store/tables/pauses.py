@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ...domain.states import BatchState
 from ...domain.subjects import EVERYTHING, Subject, SubjectKind
@@ -15,8 +16,7 @@ from .table import StoreTable
 _UNSENT = {BatchState.PACKED, BatchState.UPLOADED}
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Struct, frozen=True):
     """What is paused now, as `everything`, `provider NAME` or `route NAME`; `live` are batches of live calls of it."""
 
     names: frozenset[str] = frozenset()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from ...domain.names import REVIEW
 from ...events import FilesRemoved
@@ -16,8 +17,7 @@ Folder = Literal["outbox", "archive", "rejected"]
 _REPORT = ".report.json"
 
 
-@dataclass(frozen=True, slots=True)
-class OldFiles:
+class OldFiles(Struct, frozen=True):
     """The names of a job's files in a folder. `sha256` is that of the original, where it is about that."""
 
     job: str

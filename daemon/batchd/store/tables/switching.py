@@ -7,11 +7,13 @@ asked again only after their batches have ended and been collected, as those of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from ...domain.records import Asked, Batch, Job, JobState, Part, PartState
 from ...events import Event
 from ...money.budget import MAX_AMOUNT, Account, Refusal
+from ...values import replace
 from ..database import Transaction, to_json
 from .mapping import batch_of, job_of, part_of
 from .money import account_of
@@ -19,8 +21,7 @@ from .steps import take_unwanted_back
 from .table import StoreTable
 
 
-@dataclass(frozen=True, slots=True)
-class WithDeadline:
+class WithDeadline(Struct, frozen=True):
     """A running job of a route with a deadline."""
 
     job: str
@@ -30,8 +31,7 @@ class WithDeadline:
     moved: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(Struct, frozen=True):
     """How a job is asked from now on: by live calls if it is `late`, at the provider and the prices of `asked`.
 
     `most` says what a part can cost at most then, given the batch that holds it; `event` is made of the sum.

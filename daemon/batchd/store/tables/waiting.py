@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ..database import Transaction
 from .table import StoreTable
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingPart:
+class WaitingPart(Struct, frozen=True):
     """A planned part that waits for a batch, as packing needs it. `more` of its job is being planned."""
 
     job: str
@@ -26,8 +26,7 @@ class WaitingPart:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLimit:
+class ReadLimit(Struct, frozen=True):
     """How much is worth reading of what waits: parts, those of one job, requests, and tokens, if those are limited.
 
     The last part may go beyond.
@@ -39,8 +38,7 @@ class ReadLimit:
     tokens: float
 
 
-@dataclass(frozen=True, slots=True)
-class SendingJob:
+class SendingJob(Struct, frozen=True):
     """A job with rows in a batch: what decides whether it waits for the hours of its route."""
 
     batch: str

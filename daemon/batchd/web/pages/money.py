@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from ...delivery.charts import bars, columns
 from ...status import spending
@@ -24,8 +25,7 @@ DAYS = 30
 MAX_BARS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class _Chart:
+class _Chart(Struct, frozen=True):
     """A chart, and the sums that it draws, dearest first; `svg` is empty where nothing was spent."""
 
     key: str

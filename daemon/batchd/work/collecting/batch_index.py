@@ -11,11 +11,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from ...answers.meaning import Head, owner, stripped
 from ...answers.unknown_calls import is_unknown_call
@@ -33,8 +33,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _head = msgspec.json.Decoder(Head).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Rows of one job that a batch asks: those of a part."""
 
     job: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from msgspec import Struct, field
 
 from ...answers.corrections import AnswerFault
 from ...answers.joining import Joined, ResultLine, answer_size, join, join_usual
@@ -40,8 +40,7 @@ from .summary import SummaryTask, summarize, write_summary
 from .useless import look_through
 
 
-@dataclass(frozen=True, slots=True)
-class CollectTask:
+class CollectTask(Struct, frozen=True):
     """Join a part's answers with its rows. `settled` is its results file so far, `results` the one to write.
 
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
@@ -91,8 +90,7 @@ class CollectTask:
     follows: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CollectDone:
+class CollectDone(Struct, frozen=True):
     """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
     `refusals` say whose fault lines were that the service refused. If the route is refused, nothing was collected.

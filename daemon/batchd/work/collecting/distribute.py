@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from ...files import fsync_folder, name_again, replacing
 from ...sending.owed import Arrived
@@ -13,8 +14,7 @@ from ..kept_answers import AnswerPlaces, PartIndex, index_of, write_index
 from .batch_index import STRAYS_KEPT, Rows, index_answers, orderly
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """A part's share of a batch: its rows, and the file that its lines go to if they are copied."""
 
     job: str
@@ -23,8 +23,7 @@ class Share:
     answers: str
 
 
-@dataclass(frozen=True, slots=True)
-class DistributeTask:
+class DistributeTask(Struct, frozen=True):
     """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`.
 
     `requests` is what was sent. With `kept` all parts are of one job, which keeps the answers under this name: each
@@ -38,16 +37,14 @@ class DistributeTask:
     kept: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DistributeDone:
+class DistributeDone(Struct, frozen=True):
     """The number of lines that belong to a part, and of those that belong to none."""
 
     answers: int
     strays: int
 
 
-@dataclass(frozen=True, slots=True)
-class SurveyTask:
+class SurveyTask(Struct, frozen=True):
     """Look through the file `answers` of a batch that asks these rows, by `requests`, which were sent."""
 
     answers: str

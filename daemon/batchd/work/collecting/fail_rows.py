@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...answers.joining import ResultLine
 from ...model import Failure
@@ -11,8 +12,7 @@ from ..part_files import decode_results, write_results
 from ..planning.reuse import read_keys
 
 
-@dataclass(frozen=True, slots=True)
-class FailRowsTask:
+class FailRowsTask(Struct, frozen=True):
     """Add these failures to a part's results: `settled` is the file so far, `results` the one to write.
 
     Rows that ask the same, by the file `keys`, fail alike: asked by themselves, each would be refused in its turn.
@@ -37,8 +37,7 @@ def fail_rows(task: FailRowsTask) -> int:
     return sum(not line.ok and not line.empty for line in lines)
 
 
-@dataclass(frozen=True, slots=True)
-class ClearFailuresTask:
+class ClearFailuresTask(Struct, frozen=True):
     """Remove the failures from a part's results, so that their rows are asked again."""
 
     settled: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import chain
 from typing import IO, Any
+
+from msgspec import Struct
 
 from ...answers.joining import ResultLine
 from ...contracts import ResultRow
@@ -21,8 +22,7 @@ from ..joined import Matched, kept_for, matched, result_row
 from ..kept_answers import KeptAnswers
 
 
-@dataclass(frozen=True, slots=True)
-class RenderTask:
+class RenderTask(Struct, frozen=True):
     """Render the lines of `run`, and of `more` runs, for a sink. Each piece goes to the path `target` + its suffix."""
 
     run: Run

@@ -6,11 +6,11 @@ import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from ...answers.joining import ResultLine
 from ...model import Json
@@ -58,8 +58,7 @@ class AnswerSummary(msgspec.Struct, array_like=True):
     failed: dict[str, Failed] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryTask:
+class SummaryTask(Struct, frozen=True):
     """Summarize a results file, None if there is none, with answers in so many columns, into `target`."""
 
     results: str | None

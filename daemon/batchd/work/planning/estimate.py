@@ -6,11 +6,13 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ...domain.routing import PluginSpec
 from ...errors import FileRefused
@@ -18,6 +20,7 @@ from ...model import Body
 from ...money import tokens
 from ...money.estimating import Load
 from ...money.sampling import PIECE, thin
+from ...values import replace
 from ..part_files import lines_of, read_results
 from ..pictures import PictureFolder
 from ..reading.read import ReadDone, ReadTask, read
@@ -37,8 +40,7 @@ _CELLS, _LINES = {".csv", ".tsv", ".tab"}, {".jsonl", ".ndjson"}
 _SEED = 7
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountTask:
+class CountTask(Struct, frozen=True, kw_only=True):
     """Count the requests of `source`. `folder` is an empty folder for temporary files.
 
     `models` has one model for each way to count; requests of more than `long` tokens are recorded one by one.

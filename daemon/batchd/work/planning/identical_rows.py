@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct
+
 from ...answers.joining import ResultLine
 from ...files import replacing
 from ...model import Usage
@@ -30,8 +32,7 @@ KEYS_AT_ONCE = 250_000
 """Keys that are held in memory: about 45 MB. More are compared in several passes over the files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A planned part: its first row, its number of rows, the file with its keys, and the one for rows that follow.
 
     If there are `prints`, not all rows have a key: it is made of the `requests`.
@@ -45,8 +46,7 @@ class Planned:
     requests: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CompareTask:
+class CompareTask(Struct, frozen=True):
     """Compare the requests of these parts, in row order. `leaders` is a file with those of parts that were sent before.
 
     With `more` to be planned later, it is written. `provider` and `endpoint` are those of the requests.
@@ -138,8 +138,7 @@ def write_follows(path: str, follows: Mapping[int, int]) -> None:
         Path(path).unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
+class Outcomes(Struct, frozen=True):
     """The results file of a part, and which rows it is about."""
 
     first: int
@@ -147,8 +146,7 @@ class Outcomes:
     results: str
 
 
-@dataclass(frozen=True, slots=True)
-class FollowTask:
+class FollowTask(Struct, frozen=True):
     """Give the rows of a part that follow others their outcomes. `settled` is its results file so far."""
 
     job: str

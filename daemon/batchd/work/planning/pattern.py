@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import count
 from operator import add, itemgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ...contracts import PromptBuilder
 from ...domain import rows
@@ -21,6 +21,7 @@ from ...errors import PluginError
 from ...model import BadRow, Body, Failure, Json
 from ...plugin_base import overrides_last
 from ...requests.rules import BodyRules
+from ...values import replace
 from ..pictures import shows_pictures
 from .plan_task import EMPTY
 
@@ -34,8 +35,7 @@ _decode = msgspec.json.Decoder().decode
 _FIRST, _QUOTE = itemgetter(0), ord('"')
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """An encoded request, cut where the texts of cells go. `slots` are the columns of these texts, by their places."""
 
     pieces: Sequence[bytes]
@@ -49,8 +49,7 @@ class Cut:
         return b"".join(line)
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """The requests of a part, cut: as they are sent, and with their keys in order, for comparing.
 
     Each may be answered with `most` tokens, 0 without a limit. With a text that is empty it may break a rule, unless
@@ -111,8 +110,7 @@ def _cut(encoded: bytes, places: Mapping[bytes, int]) -> Cut:
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class RowBlock:
+class RowBlock(Struct, frozen=True):
     """Rows: their numbers, and for each column that is needed its texts. `others` are not asked, and have none.
 
     Some text `may_be_cut`: it has a character at which a reader of lines might cut it.
@@ -154,8 +152,7 @@ class RowBlock:
         return RowBlock([self.numbers[row] for row in kept], texts, others, self.may_be_cut)
 
 
-@dataclass(frozen=True, slots=True)
-class RowBlocks:
+class RowBlocks(Struct, frozen=True):
     """A section of rows.jsonl, from row `first` on, for a pattern that needs the columns at `places`.
 
     Rows that are `left_out` are passed over. One in which all columns `about` show nothing is not asked.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ...domain.routing import PluginSpec
 from ...model import Body, Failure, Usage
@@ -12,8 +13,7 @@ from ..pictures import PictureFolder
 from .reuse import Reuse
 
 
-@dataclass(frozen=True, slots=True)
-class PlanTask:
+class PlanTask(Struct, frozen=True):
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
     Rows whose question would be about nothing are skipped if `skip_empty`.
@@ -48,8 +48,7 @@ class PlanTask:
     follows: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlanDone:
+class PlanDone(Struct, frozen=True):
     """The result of planning. `failed` rows have no request; they are in the new results file, if `new_results`.
 
     `input_tokens` are corrected, `counted_tokens` are not: only these may be compared with the real usage, to correct

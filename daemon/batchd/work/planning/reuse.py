@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from ...answers.joining import ResultLine, read_again
 from ...contracts import PromptBuilder
@@ -33,8 +34,7 @@ _lines = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Reuse:
+class Reuse(Struct, frozen=True):
     """Where answers are stored, since when they may be reused, and the file for the keys of the requests.
 
     Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0, or
@@ -65,8 +65,7 @@ class Reuse:
         return self.book is not None or (not self.each and (self.all or _is_cold(body)))
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(Struct, frozen=True):
     """An outcome from an earlier answer, and the tokens that were billed for it then."""
 
     outcome: ResultLine
@@ -187,8 +186,7 @@ def key_record(row: int, key: bytes) -> bytes:
     return _RECORD.pack(row, key)
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Struct, frozen=True):
     """Row to key for the rows that are asked, and row to leader for those that follow one of them."""
 
     leaders: Mapping[int, bytes]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from ...domain import rows
 from ..part_files import decode_results, lines_of, read_corrections, write_corrections, write_results
@@ -12,8 +13,7 @@ from .identical_rows import read_follows, write_follows
 from .reuse import read_keys
 
 
-@dataclass(frozen=True, slots=True)
-class SplitTask:
+class SplitTask(Struct, frozen=True):
     """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`.
 
     `corrections` is the same for what its rows are told, `follows` for which rows follow others: the part's own file is
@@ -32,8 +32,7 @@ class SplitTask:
     keys: str
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A new part: its run of rows.jsonl, and its settled rows."""
 
     first: int

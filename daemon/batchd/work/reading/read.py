@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
+
+from msgspec import Struct
 
 from ...columns import free_names
 from ...contracts import PromptBuilder, Reader, Source
@@ -32,8 +33,7 @@ MAX_COLUMNS = 16_384
 """Columns of a file: as many as a sheet of Excel has. With a million of them, two rows took 704 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTask:
+class ReadTask(Struct, frozen=True):
     """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
     `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
@@ -61,8 +61,7 @@ class ReadTask:
     max_file_bytes: int = 20_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ReadDone:
+class ReadDone(Struct, frozen=True):
     """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading.
 
     `ahead` are the first rows of the parts of the pilot, if there is one.

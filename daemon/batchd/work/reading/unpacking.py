@@ -10,9 +10,10 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+from msgspec import Struct, field
 
 from ...archives import LIMIT_KEYS, Archive, UnpackLimits, damaged
 from ...contracts import Source
@@ -32,8 +33,7 @@ _TWICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(Struct, frozen=True):
     """The tables of a file. `members` are their names in the archive, if it is one; `facts` are for the report."""
 
     tables: list[Source]
@@ -46,8 +46,7 @@ def limits_of(settings: Mapping[str, Any]) -> UnpackLimits:
     return UnpackLimits(**{key: settings[key] for key in LIMIT_KEYS if key in settings})
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
+class Pictures(Struct, frozen=True):
     """Pictures in an archive go to this folder, if they have at most so many bytes."""
 
     folder: Path
