@@ -88,6 +88,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert 'folder = "pages"' in str(first["configuration"])
 
 
+def test_a_name_that_a_plugin_has_already_is_refused(tmp_path: Path) -> None:
+    """Two that offer the same sink would both be left out."""
+    done = CliRunner().invoke(command_line, ["new-plugin", "csv", "--role", "sink"])
+    assert done.exit_code == 2
+    assert "offers a sink csv already. Choose another name." in done.output
+    assert not list(tmp_path.iterdir())
+    assert written("csv", "--role", "observer")  # another role has its own names
+
+
 def test_a_name_that_is_none_is_refused_in_words() -> None:
     for name in ("Warehouse", "1st", "a b", "class", "a--b", "-a", "ö", ""):
         with pytest.raises(ValueError, match="is no name for a plugin"):

@@ -100,7 +100,7 @@ async def test_orders_of_programs(finished: House, finished_job: str, with_held_
         record = await answer.json()
         assert (record["kind"], record["target"], record["answered"]) == ("retry", finished_job, False)
     assert {order["door"] for order in orders_of(finished)} == {"API"}
-    assert {order["who"] for order in orders_of(finished)} == {"someone at 127.0.0.1"}
+    assert {order["who"] for order in orders_of(finished)} == {"Someone at 127.0.0.1"}
     house, _, batch = with_held_batch
     async with served(house) as web:
         answer = await web.program().post(f"/api/v1/batches/{batch[:6]}/resolve", json={"found": "batch-1"})

@@ -40,6 +40,7 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
         plugin = NewPlugin.named(name, role)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    _refuse_taken(call, plugin)
     here = Environment.here()
     if file:
         folder, to_set = _plugin_dir(call)
@@ -48,7 +49,7 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
     else:
         folder, to_set = Path.cwd() / plugin.distribution, None
         install = install_line(here, str(folder), editable=True)
-        files = plugin.package(install=install_line(here, ".", editable=True))
+        files = plugin.package()
     written = [folder / path for path in files]
     there = [path for path in ([folder] if not file else written) if path.exists()]
     if there:
@@ -81,6 +82,19 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
         click.echo(f'plugin_dir = "{to_set}"    # at the top of the file\n')
     click.echo(plugin.toml)
     click.echo("\nThen `batchd plugins` lists it, and `batchd check` says what it still needs.")
+
+
+def _refuse_taken(call: Call, plugin: NewPlugin) -> None:
+    """Two plugins that offer the same would both be left out."""
+    from ..config.checking.rehearsing import loaded_plugins
+
+    noun = ROLES[plugin.role].noun
+    for offer in loaded_plugins(call.config_path_if_any).offers:
+        if (offer.role.noun, offer.kind) == (noun, plugin.kind):
+            raise click.UsageError(
+                f"The plugin {offer.plugin} of {offer.distribution or offer.where} offers a {noun} {plugin.kind} "
+                "already. Choose another name."
+            )
 
 
 def _plugin_dir(call: Call) -> tuple[Path, str | None]:

@@ -97,11 +97,11 @@ class NewPlugin(Struct, frozen=True):
         """What to paste into the configuration."""
         return ROLES[self.role].toml.format(kind=self.kind, module=self.module, variable=self.module.upper())
 
-    def package(self, *, install: str) -> Mapping[PurePosixPath, str]:
-        """The files of an installable package. `install` is the line that installs it."""
+    def package(self) -> Mapping[PurePosixPath, str]:
+        """The files of an installable package."""
         package = f"batchd_{self.module}"
         role, names = ROLES[self.role], self._names(single=False, home=f"batchd_{self.module}.{self._file}")
-        names |= {"install": install, "module": self.module}
+        names |= {"module": self.module}
         source = PurePosixPath("src") / package
         packaged = {**names, "module": package}
         files = {

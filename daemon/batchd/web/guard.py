@@ -140,7 +140,7 @@ def _visitor(request: web.Request, desk: Desk, keys: KnownTokens, origin: Reques
 
 def _who(origin: RequestOrigin) -> str:
     """For the story of a job. Two tokens do not tell people apart; their address does a little."""
-    return origin.user or f"someone at {origin.peer or 'an unknown address'}"
+    return origin.user or f"Someone at {origin.peer or 'an unknown address'}"
 
 
 async def require_our_form(request: web.Request, visitor: Visitor, *, receives: bool) -> None:
