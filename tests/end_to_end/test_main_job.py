@@ -47,6 +47,14 @@ def test_once_takes_what_is_there_and_says_by_its_status_what_became_of_it(place
     assert [row["id"] for row in place.results("reviews/again")] == ["1"]
 
 
+def test_once_ends_with_its_last_job_however_seldom_it_looks_at_the_inbox(place: Place) -> None:
+    config = place.folder / "config.toml"
+    config.write_text(config.read_text().replace('rescan = "200ms"', 'rescan = "1h"'))
+    place.drop("reviews/may.csv", reviews(3))
+    assert place.batchd("once", timeout=100).returncode == 0
+    assert len(place.results("reviews/may")) == 3
+
+
 def test_openai_batch_lines_come_back_in_the_providers_own_form(place: Place) -> None:
     lines = [
         {
@@ -95,6 +103,8 @@ def told(place: Place, *kinds: str) -> bool:
 
 def test_a_create_that_took_effect_although_it_failed_is_found_again(place: Place) -> None:
     place.fault("create:cut-after", "create:500-after", "create:429-after")
+    config = place.folder / "config.toml"
+    config.write_text(config.read_text().replace('create_timeout = "1s"', 'create_timeout = "500ms"'))
     for name in ("a", "b", "c"):
         place.drop(f"reviews/{name}.csv", reviews(10, name))
         assert place.batchd("once").returncode == 0

@@ -116,13 +116,13 @@ class Supervisor:
         # There is work for it, or nobody would have started it.
         self._warm_up.begin()
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._watch_inbox(), name="watch the inbox")
+            loops.create_task(self._watch_inbox(until_idle=True), name="watch the inbox")
             loops.create_task(watch_nodes(self.engine, self._stopping), name="watch the nodes")
             loops.create_task(self.work(until_idle=True), name="work")
 
     # --- loops -----------------------------------------------------------------------------------------------
 
-    async def _watch_inbox(self) -> None:
+    async def _watch_inbox(self, *, until_idle: bool = False) -> None:
         conditions = self.engine.conditions
         while not self._stopping.is_set():
             self._dropped.clear()
@@ -140,7 +140,7 @@ class Supervisor:
             self._watchdog.scanned()
             if seen is not None and seen.settling:
                 self._warm_up.begin()
-            if seen is not None and seen.claimed:
+            if seen is not None and (seen.claimed or until_idle):
                 self._wake.set()
             # Ten thousand files in the inbox take long to look at, and the same process moves them out.
             pause = max(pause, (self.context.clock.steady() - began) * LOOKING_TAKES_AT_MOST)
@@ -208,7 +208,11 @@ class Supervisor:
             return False
         seen = self._last_seen
         # Where the inbox could not be looked at, files may lie in it.
-        if seen is None or seen.settling or seen.claimed:
+        if seen is None or seen.settling:
+            return False
+        if seen.claimed:
+            # Whether more has come, the next look says; nothing else is left to wait for.
+            self._dropped.set()
             return False
         try:
             work = await self.engine.has_work(outlook)
