@@ -156,7 +156,7 @@ def test_a_late_batch_is_ended_and_no_row_is_answered_in_two_places(tmp_path: Pa
     config = tmp_path / "config.toml"
     config.write_text(LATE.format(url=url, deadline=""))
     # It validates for a tenth of that, and takes as long to cancel. Five daemons start meanwhile.
-    slow = ("--latency", "30s", "--live-latency", "50ms", "--folder", str(tmp_path / "s"))
+    slow = ("--latency", "20s", "--live-latency", "50ms", "--folder", str(tmp_path / "s"))
     with _process("sandbox", "--port", str(port), *slow, log=log):
         _until(lambda: b"listening" in log.read_bytes(), "the sandbox does not listen", log)
         reviews = [f"review number {number}" for number in range(rows)]

@@ -152,6 +152,8 @@ async def mail_server() -> AsyncIterator[tuple[int, list[Any], list[str]]]:
 async def test_thirty_files_are_one_mail_and_a_refusal_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     # The mail client asks for its own name, which can take seconds where there is no name server.
     monkeypatch.setattr(socket, "getfqdn", lambda *_: "localhost")
+    # It waits for five seconds before each mail after the first.
+    monkeypatch.setattr("apprise.NotifyBase.request_rate_per_sec", 0)
     async with mail_server() as (port, mails, answers):
         url = f"mailto://127.0.0.1:{port}?from=batchd@example.org&to=anna@example.org"
         observer = Notify(Notify.Settings(urls=[url], group="30s"))
