@@ -407,6 +407,13 @@ def register_observers(register):
 """
 
 
+OPENED = """async def aopen(self):
+        from batchd import RejectedError
+        raise RejectedError("It has no rope.")
+
+    async def notice"""
+
+
 def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     (house / "plugins.d" / "ringing.py").write_text(RINGING)
@@ -417,6 +424,11 @@ def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> Non
         ("ok", "The key is in the environment variable BELL."),
         ("ok", "It receives these events: failed, JobHeld. Whether it can handle them was not checked."),
     ]
+    # It is opened, as the daemon would; nothing is sent to it.
+    ringing = house / "plugins.d" / "ringing.py"
+    ringing.write_text(RINGING.replace("async def notice", OPENED))
+    _, _, (level, text) = levels(house, FAKE_KEY="x", BELL="y")["observer night"]
+    assert (level, text) == ("wrong", "It has no rope.")
     [(level, text), _] = levels(house, "--offline", FAKE_KEY="x", BELL="")["observer night"]
     assert (level, "BELL is not set" in text) == ("wrong", True)
     path.write_text(before + '[observers.bell]\ntoken = "env:BELL"\ntone = "h"\n')

@@ -88,6 +88,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert 'folder = "pages"' in str(first["configuration"])
 
 
+@pytest.mark.usefixtures("real_plugins")
 def test_a_name_that_a_plugin_has_already_is_refused(tmp_path: Path) -> None:
     """Two that offer the same sink would both be left out."""
     done = CliRunner().invoke(command_line, ["new-plugin", "csv", "--role", "sink"])

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
-from ..errors import PluginError
+from ..errors import BatchdError, PluginError
 from ..secrets.masking import mask
 
 GROUP = "batchd"
@@ -85,6 +85,13 @@ def what_was_raised(error: BaseException) -> str:
     own = [frame for frame in frames if not frame.filename.startswith("<") and "importlib" not in frame.filename]
     where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if len(own) > 1 else ""
     return f"{raised(error)}{where}"
+
+
+def said_or_raised(error: BaseException) -> str:
+    """What a plugin says in words, if it raised an error of batchd's; else what it raised, and where. No full stop."""
+    if isinstance(error, BatchdError) and not isinstance(error, PluginError):
+        return mask(" ".join(str(error).split())).removesuffix(".")
+    return what_was_raised(error)
 
 
 def _installed() -> Iterator[Origin]:

@@ -86,9 +86,7 @@ class Secret:
         if kind == "env":
             value = os.environ.get(name, "")
             if not value:
-                raise RejectedError(
-                    f"The environment variable {name} is not set. Set it to the key and start batchd again."
-                )
+                raise RejectedError(f"The environment variable {name} is not set. Set it, then start batchd again.")
             return value
         return _read(self._path(kind, name))
 

@@ -16,7 +16,7 @@ from ..domain.subjects import Subject, SubjectKind
 from ..errors import TransientError
 from ..events import ConditionCleared, ConditionRaised, Event
 from ..plugin.background import Background, what_it_raises
-from ..plugin.sources import what_was_raised
+from ..plugin.sources import said_or_raised, what_was_raised
 from ..secrets.known import covered
 from ..sending import backoff
 from ..store.errors import StoreUnavailable
@@ -194,11 +194,11 @@ class Listener:
             failures += 1
             if failures >= SAID_AFTER:
                 await self._say_failing(
-                    f"It could not be opened, {failures} times: {what_was_raised(error)}. batchd tries again."
+                    f"It could not be opened, {failures} times: {said_or_raised(error)}. batchd tries again."
                 )
             if failures == 1:
                 self._warn(
-                    f"The observer {self.name} could not be opened: {what_was_raised(error)}. batchd tries again.",
+                    f"The observer {self.name} could not be opened: {said_or_raised(error)}. batchd tries again.",
                     error,
                 )
             if not await self._pause(failures, error):

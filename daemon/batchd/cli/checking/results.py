@@ -181,6 +181,30 @@ async def remote_results(
             continue
         async for result in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
             yield result
+    for name, observer in config.observers.items():
+        if f"observer {name}" in without_key or catalogue.absent("observer", observer.plugin) is not None:
+            continue
+        problem = await _opening(observer, catalogue)
+        if problem is not None:
+            yield wrong(f"observer {name}", covered(problem))
+
+
+async def _opening(table: ObserverTable, catalogue: Catalogue) -> str | None:
+    """What keeps an observer from being opened; nothing is sent to it."""
+    try:
+        observer = catalogue.create("observer", table.plugin, table.settings)
+        try:
+            async with asyncio.timeout(CALL_MAY_TAKE):
+                await observer.aopen()
+        finally:
+            await observer.aclose()
+    except BatchdError as error:
+        return str(error)
+    except TimeoutError:
+        return f"It was not open within {CALL_MAY_TAKE:.0f} s."
+    except (Exception, SystemExit) as error:  # noqa: BLE001
+        return f"It could not be opened: {type(error).__name__}: {error}"
+    return None
 
 
 async def _asked(
