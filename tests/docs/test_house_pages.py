@@ -127,13 +127,16 @@ def test_what_the_service_page_installs_is_there() -> None:
         assert path in unit
 
 
-def test_the_service_page_does_as_the_readme_of_the_units() -> None:
-    theirs = {line for block in blocks(ROOT / "systemd" / "README.md", "sh") for line in block.text.splitlines()}
-    ours = {line for block in blocks(DOCS / "service.md", "sh") for line in block.text.splitlines()}
-    systemd = {
-        line for line in ours if line.startswith(("install", "systemd-", "systemctl enable", "systemctl daemon"))
-    }
-    assert systemd <= theirs
+def test_the_readme_of_the_units_names_each_file_beside_it() -> None:
+    folder = ROOT / "systemd"
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"README.md"}
+    named = set(re.findall(r"`((?:examples/)?[\w-]+\.\w+)`", (folder / "README.md").read_text("utf-8")))
+    assert named == files
+
+
+def test_the_service_page_has_the_folders_of_the_example() -> None:
+    [shown] = [tomllib.loads(block.text) for block in blocks(DOCS / "service.md", "toml")]
+    assert shown == tomllib.loads((ROOT / "systemd" / "examples" / "folders.toml").read_text("utf-8"))
 
 
 def test_each_decision_has_its_page_of_one_form_and_is_in_the_index() -> None:

@@ -64,13 +64,13 @@ def test_it_is_not_started_again_where_that_would_not_help() -> None:
     assert {int(status) for status in statuses.split()} == expected
 
 
-def test_it_starts_what_the_readme_installs() -> None:
+def test_it_starts_what_the_page_installs() -> None:
     unit = directives(UNIT)
     assert unit["ExecStart"] == ["/usr/bin/batchd --config /etc/batchd/config.toml run"]
     assert unit["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert unit["Type"] == ["notify"]
     assert unit["LoadCredential"] == ["api_key:/etc/batchd/api_key"]
-    readme = (FOLDER / "README.md").read_text()
+    page = (FOLDER.parent / "docs" / "service.md").read_text()
     for named in (
         "/usr/bin/batchd",
         "/etc/batchd/config.toml",
@@ -78,7 +78,7 @@ def test_it_starts_what_the_readme_installs() -> None:
         "batchd.sysusers",
         "batchd.tmpfiles",
     ):
-        assert named in readme
+        assert named in page
 
 
 def test_the_boot_can_be_told_inside_the_sandbox() -> None:
