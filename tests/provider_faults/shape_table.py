@@ -72,7 +72,7 @@ EXPECTED: dict[str, Gets] = dict.fromkeys(SHAPES, _OK) | {
 
 def table() -> str:
     """The table of the page."""
-    rows = ["| shape | seen at | what comes | the row | asked | tokens |", "| --- | --- | --- | --- | --- | --- |"]
+    rows = ["| form | seen at | what comes | the row | asked | tokens |", "| --- | --- | --- | --- | --- | --- |"]
     for shape in SHAPES.values():
         gets = EXPECTED[shape.name]
         row = "gets the answer" if gets.code is None else f"fails: `{gets.code}`"

@@ -1,4 +1,4 @@
-"""Token counts in every shape that services write them in."""
+"""Token counts in every form that services write them in."""
 
 from __future__ import annotations
 

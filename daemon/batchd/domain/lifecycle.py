@@ -141,7 +141,7 @@ class Poll(BatchAction, frozen=True):
 
 
 class Recheck(BatchAction, frozen=True):
-    """Look whether a batch that is held can go on: the old key is back, or what is owed has come."""
+    """Look whether a batch that is held can go on: the old key is back, or the missing answers have come."""
 
 
 class CancelBatch(BatchAction, frozen=True):

@@ -43,7 +43,7 @@ Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
 
 
 class Rate(Struct, frozen=True):
-    """What a lane does now, for people."""
+    """What the live calls to a model do now, for people."""
 
     per_second: float
     in_flight: int

@@ -1,4 +1,4 @@
-"""All lanes of the daemon: which batch is asked on which, across reloads of the configuration."""
+"""The live calls of the daemon, by model: which batch is asked by which caller, across reloads of the configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LiveTerms(Struct, frozen=True):
 
 
 class Lanes:
-    """The lanes, one for each provider, model and endpoint, and the batches on them."""
+    """A caller for each provider, model and endpoint, and the batches that it asks."""
 
     def __init__(self, spool: Spool, clock: Clock) -> None:
         self._spool = spool

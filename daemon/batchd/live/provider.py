@@ -124,7 +124,7 @@ class LiveBatchProvider(BatchProvider[Any]):
         await self.provider.aclose()
 
     def rates(self) -> Mapping[tuple[str, str], Rate]:
-        """What each of its lanes does now, by model and endpoint."""
+        """What its live calls do now, by model and endpoint."""
         return self._lanes.rates(self.name)
 
     async def _open(self, batch: RemoteBatch) -> LiveBatch:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..store.reading.snapshot import State
 
 UsualTimes: TypeAlias = Mapping[tuple[str, str], float]
-"""Seconds from the submission of a batch to its end, by provider and lane: the middle of those that ended last."""
+"""Seconds from the submission of a batch to its end, by provider and way (batch or live): the middle of the last."""
 
 LIVE = "live"
 

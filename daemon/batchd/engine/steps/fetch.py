@@ -15,7 +15,7 @@ from ...errors import RemoteMissing
 from ...files import replacing
 from ...model import BatchPhase, Problem
 from ...secrets.known import known
-from ...sending.owed import VANISHED
+from ...sending.missing_answers import VANISHED
 from ...work.collecting.answer_bounds import LaterBounds
 from ...work.collecting.answer_lines import ReadLimits, is_packed, unpack
 from ..accounts import hold_for_account
@@ -25,7 +25,7 @@ from ..provider_calls import limited, open_provider, remote_of
 from ..retry_later import RetryLater
 from .batch_refusals import handle_refusal
 from .forget import delete_input
-from .owed import GIVEN_UP, something_is_owed
+from .missing_answers import GIVEN_UP, answers_are_missing
 from .poll import ENDED, MAX_MISSING
 
 IN_MEMORY = 8_000_000
@@ -51,7 +51,7 @@ async def fetch(context: Context, action: Fetch) -> None:
         if empty:
             await context.store.batches.returned(batch, "a person said that its answers will not come")
             return
-    elif await something_is_owed(context, batch):
+    elif await answers_are_missing(context, batch):
         return
     if batch.phase is BatchPhase.FAILED and empty:
         # Counts are not to be trusted: a service that calls a batch failed may have answered rows all the same.

@@ -22,7 +22,7 @@ from ..pausing import put_in_force
 from ..provider_calls import ProviderNotConfigured, open_provider
 from .approve import approve
 from .deliver import CANCELLED_MAY_TAKE, hurry
-from .owed import GIVEN_UP
+from .missing_answers import GIVEN_UP
 from .reject import reject
 from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
 from .tries import CannotTry, begin

@@ -12,7 +12,7 @@ from ...errors import RemoteMissing
 from ...model import BatchPhase, BatchStatus, Problem
 from ...money.lanes import Lane
 from ...sending.accounts import Stage
-from ...sending.owed import ABANDONED, VANISHED
+from ...sending.missing_answers import ABANDONED, VANISHED
 from ...sending.stalling import StallDecision, decide_stall, unmoved_since
 from ...values import replace
 from ..accounts import hold_for_account, note_account

@@ -1,4 +1,4 @@
-"""Look whether a batch that is held can go on by itself: the old key is back, or what is owed has come."""
+"""Look whether a batch that is held can go on by itself: the old key is back, or the missing answers have come."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..context import Context
 from ..provider_calls import limited, open_provider, remote_of
 from ..retry_later import RetryLater
 from .fetch import fetch
-from .owed import HELD_PAUSE
+from .missing_answers import HELD_PAUSE
 from .poll import MISSING_SINCE
 
 ACCOUNT_PAUSE = 60.0

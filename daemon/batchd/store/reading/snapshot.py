@@ -194,7 +194,7 @@ class State:
         return [Condition(Subject.parse(row["subject"]), row["text"], row["since"]) for row in rows]
 
     def durations(self) -> list[tuple[str, str, float]]:
-        """Provider, lane, and seconds from submission to end of the batches that were made last and are done."""
+        """Provider, batch or live, and seconds from submission to end of the last batches that are done."""
         return [(row["provider"], row["lane"], row["seconds"]) for row in self.rows(_DURATIONS)]
 
     def limits(self) -> list[LearntLimit]:

@@ -237,7 +237,7 @@ class Batches(StoreTable):
         await self._step(batch, batch.state, event, **columns)
 
     async def resolved_without(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """A person said that the answers that the provider owes will not come: use those that there are."""
+        """A person said that the missing answers will not come: use those that there are."""
         columns = {"state": BatchState.ENDED, "held_for": None, "reason": None, "details": to_json(dict(details))}
         await self._step(batch, BatchState.HELD, BatchGoesOn(batch=batch.key), **columns)
 
@@ -253,7 +253,7 @@ class Batches(StoreTable):
         await self._step(batch, batch.state, fingerprint=to_json(dict(fingerprint)))
 
     async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """The provider does not know it, or owes answers of it, at least for the moment."""
+        """The provider does not know it, or answers of it are missing, at least for the moment."""
         await self._step(batch, batch.state, details=to_json(dict(details)))
 
     async def stalled(self, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:

@@ -21,7 +21,7 @@ from ...answers.meaning import Head, owner, stripped
 from ...answers.unknown_calls import is_unknown_call
 from ...files import replacing
 from ...model import MAX_DIGITS, RequestId
-from ...sending.owed import Arrived
+from ...sending.missing_answers import Arrived
 from ..kept_answers import AnswerPlaces
 from .answer_lines import MIN_LINE, ReadLimits, answer_lines, is_whole_object
 

@@ -9,7 +9,7 @@ from typing import IO
 from msgspec import Struct
 
 from ...files import fsync_folder, name_again, replacing
-from ...sending.owed import Arrived
+from ...sending.missing_answers import Arrived
 from ..kept_answers import AnswerPlaces, PartIndex, index_of, write_index
 from .batch_index import STRAYS_KEPT, Rows, index_answers, orderly
 

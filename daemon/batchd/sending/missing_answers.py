@@ -1,4 +1,4 @@
-"""What a service owes: answers that it counts, and so bills, and that its files do not hold.
+"""Missing answers: those that a service counts, and so bills, and that its files do not hold.
 
 They are waited for and not asked again: files can be late, cut short, or those of another batch.
 """
@@ -34,7 +34,7 @@ def claimed(batch: Batch) -> int:
     return min(batch.requests, batch.completed + batch.failed)
 
 
-def owed(batch: Batch, arrived: Arrived) -> int:
+def missing_answers(batch: Batch, arrived: Arrived) -> int:
     """How many answers are still to come."""
     if any(problem["code"] in {VANISHED, ABANDONED} for problem in batch.problems):
         return 0

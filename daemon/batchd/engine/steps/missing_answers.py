@@ -1,4 +1,4 @@
-"""What a provider owes of a batch is fetched again for an hour, then the batch is held for a person."""
+"""Answers that a provider counts and does not send: fetched again for an hour, then the batch is held for a person."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import asdict
 from ...domain.records import Batch, BatchState, HeldFor, Moment
 from ...errors import RemoteMissing
 from ...model import RequestId
-from ...sending.owed import Arrived, claimed, owed
+from ...sending.missing_answers import Arrived, claimed, missing_answers
 from ...status.formatting import local_time
 from ...work.collecting.batch_index import Rows
 from ...work.collecting.distribute import SurveyTask, survey
 from ..context import Context
 from ..retry_later import RetryLater
 
-OWED_FOR = 3_600.0
-"""Seconds for which answers that are owed are fetched again, with pauses that grow, before a person is asked."""
+FETCHED_AGAIN_FOR = 3_600.0
+"""Seconds for which missing answers are fetched again, with pauses that grow, before a person is asked."""
 HELD_PAUSE = 3_600.0
 """Seconds between looks for them once the batch is held."""
-OWED_SINCE = "batchd_owed_since"
+MISSING_SINCE = "batchd_owed_since"
 GIVEN_UP = "batchd_given_up"
-"""In a batch's details: a person has said that what is owed will not come."""
+"""In a batch's details: a person has said that the missing answers will not come."""
 
 
-class AnswersOwed(RemoteMissing):
+class AnswersMissing(RemoteMissing):
     """The provider counts more answers than it sends."""
 
 
-async def something_is_owed(context: Context, batch: Batch) -> bool:
-    """Whether the batch is held now, since answers are owed. AnswersOwed while they are waited for."""
+async def answers_are_missing(context: Context, batch: Batch) -> bool:
+    """Whether the batch is held now, since answers are missing. AnswersMissing while they are waited for."""
     asked = [Rows(part.job, part.first, part.rows) for part in await context.store.batches.parts(batch.key)]
     answers, requests = str(context.spool.batch_answers(batch.key)), str(context.spool.batch_input(batch.key))
     arrived = await context.local.run(survey, SurveyTask(answers, asked, requests))
-    missing = owed(batch, arrived)
+    missing = missing_answers(batch, arrived)
     if not missing:
         return False
     if batch.state is BatchState.HELD:
         raise RetryLater(HELD_PAUSE)
     now = context.now()
-    noted = batch.details.get(OWED_SINCE)
+    noted = batch.details.get(MISSING_SINCE)
     since = Moment(**noted) if isinstance(noted, dict) else now
     what = await _in_words(context, batch, arrived, missing)
-    if since.age(now) < OWED_FOR:
+    if since.age(now) < FETCHED_AGAIN_FOR:
         if noted is None:
-            await context.store.batches.missing(batch, {**batch.details, OWED_SINCE: asdict(now)})
-        raise AnswersOwed(f"{what} They are fetched again; nothing is asked again.")
+            await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
+        raise AnswersMissing(f"{what} They are fetched again; nothing is asked again.")
     if not batch.wanted:
         return False  # its jobs are cancelled: nothing would be asked again anyway
     await context.store.batches.held(

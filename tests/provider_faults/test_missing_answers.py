@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.field("money")]
 
 
 @pytest.mark.parametrize(("fault", "times"), pairs(["empty", "half", "other"], [1, 3, 8]))
-async def test_answers_that_are_owed_are_fetched_again(make_pair: MakePair, fault: str, times: int) -> None:
+async def test_missing_answers_are_fetched_again(make_pair: MakePair, fault: str, times: int) -> None:
     pair = await make_pair()
     await pair.ask(["an earlier file"], name="april")
     await pair.sandbox.order(f"content:{fault}:count={times}")
@@ -29,7 +29,7 @@ async def test_answers_that_are_owed_are_fetched_again(make_pair: MakePair, faul
     assert ledger["calls"]["content"] == 2 + times
 
 
-async def owed(pair: Pair, daemon: Living, fault: str) -> str:
+async def missing(pair: Pair, daemon: Living, fault: str) -> str:
     """A file of which the service never sends all answers; why its batch is held after hours."""
     for name, rows in (("april", ["an earlier file"]), ("may", NINE)):
         pair.household.drop(f"reviews/{name}.csv", csv_of(rows))
@@ -53,7 +53,7 @@ async def test_what_never_comes_is_held_for_a_person(make_pair: MakePair, fault:
     pair = await make_pair()
     async with pair.household.living() as daemon:
         before = (await pair.sandbox.ledger())["create_calls"]
-        said = await owed(pair, daemon, fault)
+        said = await missing(pair, daemon, fault)
         assert words in said
         assert "Nothing is asked again" in said
         assert await daemon.context.store.event_log.conditions() == {}, "it is said once, of the batch"
@@ -73,7 +73,7 @@ async def test_what_never_comes_is_held_for_a_person(make_pair: MakePair, fault:
 async def test_a_person_can_give_them_up(make_pair: MakePair) -> None:
     pair = await make_pair()
     async with pair.household.living() as daemon:
-        await owed(pair, daemon, "half")
+        await missing(pair, daemon, "half")
         await pair.sandbox.lift()
         await pair.sandbox.order("content:half")
         [batch] = await daemon.batches(BatchState.HELD)
@@ -87,7 +87,7 @@ async def test_a_person_can_give_them_up(make_pair: MakePair) -> None:
 async def test_nothing_at_all_given_up_costs_no_attempt(make_pair: MakePair) -> None:
     pair = await make_pair()
     async with pair.household.living() as daemon:
-        await owed(pair, daemon, "empty")
+        await missing(pair, daemon, "empty")
         await pair.sandbox.lift()
         await pair.sandbox.order("content:empty")
         [batch] = await daemon.batches(BatchState.HELD)
