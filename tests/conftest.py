@@ -30,7 +30,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # The examples are the same in each run, so that a change fails for what it changed; `make properties` tries new ones.
 settings.register_profile(
     "batchd",
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ..cases import share
 from .cli_kit import environment, finished_house
 
 MAX_TIMES = 3.0
@@ -66,7 +67,7 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+@pytest.mark.parametrize("arguments", share(QUICK), ids=" ".join)
 def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[str, ...]) -> None:
     modules = imported_by(looked_at, *arguments)
     packages = {name.partition(".")[0] for name in modules}
@@ -88,14 +89,16 @@ def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[s
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ("init", "elsewhere"),
-        ("plugins",),
-        ("config", "get", "routes"),
-        ("check", "--offline"),
-        ("sandbox", "--help"),
-        ("demo", "--help"),
-    ],
+    share(
+        [
+            ("init", "elsewhere"),
+            ("plugins",),
+            ("config", "get", "routes"),
+            ("check", "--offline"),
+            ("sandbox", "--help"),
+            ("demo", "--help"),
+        ]
+    ),
     ids=" ".join,
 )
 def test_nothing_that_calls_no_provider_imports_openai(tmp_path: Path, arguments: tuple[str, ...]) -> None:

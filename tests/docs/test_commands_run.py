@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ..cases import share
 from ..cli.cli_kit import House, finished_house, here
 from ..client.client_kit import free_port
 from ..durability.rig import Child, shared_nursery
@@ -96,7 +97,7 @@ def script(page: str, port: int) -> str:
 
 @pytest.mark.parametrize(
     ("page", "file", "column"),
-    [("tutorial.md", "june", "mood"), ("vi/quick-start.md", "thang6", "cam_xuc")],
+    share([("tutorial.md", "june", "mood"), ("vi/quick-start.md", "thang6", "cam_xuc")]),
 )
 def test_the_first_pages_run_as_they_stand(tmp_path: Path, page: str, file: str, column: str) -> None:
     (tmp_path / "logs").mkdir()

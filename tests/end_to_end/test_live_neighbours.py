@@ -21,7 +21,7 @@ from .test_neighbours import AT_MOST, HEALTHY, TOP, make_folders, seconds_of_the
 pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours"), pytest.mark.xdist_group("neighbours")]
 
 LONG = os.environ.get("BATCHD_EVERY_CASE") == "1"
-FILES_OF_THE_BAD, ROUNDS = (25, 3) if LONG else (6, 2)
+FILES_OF_THE_BAD, ROUNDS = (25, 3) if LONG else (6, 1)
 LATENCY = 1.5
 """So long that a busy machine adds little to it."""
 ANSWER_TIMEOUT = 6
@@ -188,6 +188,9 @@ def test_eight_bad_providers_of_ten_do_not_keep_the_live_calls_of_two_waiting(te
     troubled = ("refusing", "down", "lying", "silent", "dripping", *(("breaking", "full") if LONG else ()))
     named = {"sink stuck", *(f"provider {name}" for name in troubled)}
     beside = min(seconds_of_the_healthy(ten, f"beside-{number}") for number in range(ROUNDS))
+    if beside > AT_MOST * alone:
+        # The machine may have stood still, which does not happen to it each time.
+        beside = seconds_of_the_healthy(ten, "again")
     until(lambda: named <= ten.troubles().keys(), "each is named", seconds=120)
     assert [each for each in named if each not in said()] == []
     print(f"alone {alone:.1f} s, beside eight bad ones {beside:.1f} s: {beside / alone:.2f} times")

@@ -23,6 +23,7 @@ import pytest
 from batchd.delivery.archive import move, write_why
 from batchd.intake.claiming import Claimed, claim
 
+from ..cases import pairs
 from .conftest import make_place, until
 
 pytestmark = pytest.mark.slow
@@ -178,7 +179,10 @@ def all_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.fixture(params=["claim within", "claim across", "move within", "move across", "why"])
+SCENARIOS = ["claim within", "claim across", "move within", "move across", "why"]
+
+
+@pytest.fixture(params=SCENARIOS)
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     match request.param:
         case "claim within":
@@ -202,7 +206,7 @@ def test_killed_at_every_call(scenario, strace, tmp_path):
         finish()
 
 
-@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+@pytest.mark.parametrize(("scenario", "error"), pairs(SCENARIOS, ["EIO", "ENOSPC"]), indirect=["scenario"])
 def test_an_error_at_every_call(scenario, strace, tmp_path, error):
     for call, number in scenario.everywhere(strace, tmp_path):
         if call == "close":
