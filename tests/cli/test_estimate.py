@@ -227,7 +227,7 @@ def test_a_file_in_words(config: Path) -> None:
         "holysheep/secret: price unknown",
         (
             'The price of the model "secret" at holysheep is not known: batchd knows no published prices of this service. '
-            'Add [providers.holysheep.prices."secret"] with input and output.'
+            'Add [providers.holysheep.prices."secret"] with input and output (0 for a server of your own).'
         ),
         (
             "1 request (50%) is the same as an earlier one in the file and costs about 0.000146 USD. With `reuse` in the "

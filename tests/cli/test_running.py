@@ -226,7 +226,7 @@ def test_check_of_a_route_that_the_budget_will_stop(tmp_path: Path) -> None:
     [(level, text)] = found["route reviews"]
     assert level == "note"
     assert "will be held until somebody approves it" in text
-    assert 'Add [providers.fake.prices."small"] with input and output.' in text
+    assert 'Add [providers.fake.prices."small"] with input and output (0 for a server of your own).' in text
     path.write_text(path.read_text().replace("prices.large", "prices.small"))
     assert "route reviews" not in levels(house, "--offline", FAKE_KEY="x")
 
@@ -465,6 +465,16 @@ def test_once_says_what_lies_where(tmp_path: Path) -> None:
     assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
     assert "Received reviews/may.csv" in said.err
     assert (tmp_path / "may.csv").exists(), "the file is copied, not taken"
+
+
+def test_once_says_which_workbook_has_the_failed_rows(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    settings = house / "config.toml"
+    settings.write_text(settings.read_text().replace('model = "small"\n', 'model = "small"\nsinks = ["xlsx"]\n'))
+    said = process("--config", settings, "once", reviews(tmp_path / "may.csv", "good", "bad"))
+    assert said.status == 3, said
+    for word in ("results", "failed"):
+        assert f"  {word:9}{house}/outbox/reviews/may.{word}.xlsx" in said.out.splitlines()
 
 
 def test_once_for_machines(tmp_path: Path) -> None:

@@ -56,9 +56,10 @@ def tables(name: str, service: ServiceTable, model: str, columns: Sequence[str])
         "",
         "# Which files, which question, which model. A pattern without a slash is for the file's name alone.",
         f"[routes.{ROUTE}]",
-        f'match = ["{ROUTE}/**", "*.csv", "*.tsv", "*.jsonl"]',
+        f'match = ["{ROUTE}/**", "*.csv", "*.tsv", "*.jsonl", "*.xlsx"]',
         f"provider = {_text(name)}",
         f"model = {_text(model)}",
+        'sinks = ["same"]                  # results in the form of the dropped file; or csv, jsonl, xlsx, parquet',
     ]
     if service.endpoints and "/v1/chat/completions" not in service.endpoints:
         lines += [f"endpoint = {_text(service.endpoints[0])}"]

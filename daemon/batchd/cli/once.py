@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from ..status.overview import JobDetails
     from ..status.places import Places
 
-_KINDS = {
-    ".report.json": "report",
-    ".report.html": "page",
-    ".review.csv": "review",
-    ".failed.csv": "failed",
-    ".failed.jsonl": "failed",
-}
-
 
 @click.command()
 @click.argument("files", metavar="[FILE…]", nargs=-1, type=FILE)
@@ -123,8 +115,7 @@ def lines_of(jobs: Sequence[JobDetails], left: Mapping[str, str], *, interrupted
         # A command at the end of a line is copied whole.
         yield clean(f"{job.source}: {_outcome(job)}{f' {cost}.' if cost and job.final else ''}")
         for path in each.outputs():
-            kind = next((kind for ending, kind in _KINDS.items() if path.endswith(ending)), "results")
-            yield clean(f"  {kind:9}{path}")
+            yield clean(f"  {_kind(path):9}{path}")
         original = each.original()
         if original is not None:
             yield clean(f"  {'original':9}{original}")
@@ -132,6 +123,14 @@ def lines_of(jobs: Sequence[JobDetails], left: Mapping[str, str], *, interrupted
         yield clean(f"{name}: stays in the inbox. {why}")
     if interrupted:
         yield "Interrupted. Jobs go on at the next start; nothing is lost, nothing is paid twice."
+
+
+def _kind(path: str) -> str:
+    """The word for an output, by its name: `may.failed.xlsx` is `failed`."""
+    _, kind, ending = ("", "", *path.rsplit(".", 2))[-3:]
+    if kind == "report" and ending == "html":
+        return "page"
+    return kind if kind in {"report", "review", "failed"} else "results"
 
 
 def _outcome(job: Any) -> str:

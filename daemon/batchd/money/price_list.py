@@ -99,9 +99,11 @@ class PriceList:
             why = f"published prices are in {published_prices.CURRENCY}, and [budget] counts in {self.currency}"
         else:
             why = f"it is not among the published prices of {self._service.name}"
+        own = " (0 for a server of your own)" if self._service is None else ""
         what = f'The price of the model "{model}" at {provider} is not known: {why}.'
         return (
-            f"{what} Add [providers.{provider}.prices.{json.dumps(model, ensure_ascii=False)}] with input and output."
+            f"{what} Add [providers.{provider}.prices.{json.dumps(model, ensure_ascii=False)}] with input and "
+            f"output{own}."
         )
 
     @cached_property
