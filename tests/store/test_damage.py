@@ -55,7 +55,9 @@ async def test_a_damaged_page_is_noticed_at_the_start_and_told_what_to_do(tmp_pa
 async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     path = await made(tmp_path)
     path.write_bytes(b"no database at all" * 500)
-    with pytest.raises(StateUnusable):
+    with pytest.raises(
+        StateUnusable, match=r"is damaged \(file is not a database\)\. Stop batchd, copy the state folder"
+    ):
         await Database.open(path, now=lambda: 1.0)
 
 

@@ -163,6 +163,8 @@ class Database:
             quick = QuickReads(path)
         except sqlite3.Error as error:
             await connection.close()
+            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+                raise StateUnusable(in_words(path, str(error))) from None
             # SQLite calls it an I/O error when it finds no room for the files beside the database.
             room = " No room is left on its disk: make some." if is_full(path.parent) else ""
             raise StateUnusable(f"The database {path} cannot be used: {error}.{room}") from None
