@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 import xml.etree.ElementTree as ET
 
 import batchd
 from batchd.cli.main import batchd as command_line
 from batchd.domain.records import BatchState, JobState
+from batchd.plugin.catalogue import Catalogue, Role
 
 from .pages import DECISIONS, DOCS, PAGES, ROOT, blocks, code, headings, prose, tables
 
@@ -154,7 +156,21 @@ def test_each_decision_has_its_page_of_one_form_and_is_in_the_index() -> None:
 def test_the_folders_of_the_contributors_page_are_those_there_are() -> None:
     rows = tables(ROOT / "CONTRIBUTING.md")["Where things live"]
     named = {name for row in rows for name in re.findall(r"`([^`*]+)`", row[0])}
+    tracked = subprocess.run(["git", "ls-files", "*/*"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    there = {path.partition("/")[0] for path in tracked.splitlines() if not path.startswith(".")}
+    assert {name.partition("/")[0] for name in named} == there
+    assert [name for name in named if not (ROOT / name).is_dir()] == []
+
+
+def test_each_room_of_the_daemon_is_on_a_floor() -> None:
     house = ROOT / "daemon" / "batchd"
-    rooms = {path.parent for path in house.glob("*/*.py")} - {house / "events"}
-    assert {f"daemon/batchd/{room.name}" for room in rooms} <= named
-    assert sorted(name for name in named if not (ROOT / name).is_dir()) == []
+    rooms = {f"`{path.parent.name}/`" for path in house.glob("*/*.py")} - {"`events/`", "`testing/`"}
+    floors = " ".join(row[1] for row in tables(ARCHITECTURE)["The floors"])
+    assert sorted(room for room in rooms if room not in floors) == []
+
+
+def test_the_page_of_the_built_in_plugins_names_what_each_offers() -> None:
+    rows = {code(row[0]): row[1] for row in tables(ROOT / "plugins" / "README.md")["The built-in plugins"]}
+    own = [each for each in Catalogue.load().offers if each.where in rows and each.role is not Role.SERVICE]
+    assert {each.where for each in own} == set(rows) == {path.name for path in (ROOT / "plugins").glob("batchd_*")}
+    assert [each.kind for each in own if f"`{each.kind}`" not in rows[each.where]] == []
