@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -61,7 +62,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
 
     @cached_property
     def _client(self) -> Client:
-        # Imported here: the SDK takes more than a second to import, and other commands do not need it.
+        # Imported here: the SDK takes long to import, and other commands do not need it.
         from .client import Client
 
         return Client(self.settings, self._pacing)
@@ -73,17 +74,18 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         return LiveClient(self.settings)
 
     async def aopen(self) -> None:
-        """Import the SDK and prepare its client in a thread, since that takes more than a second."""
+        """Import the SDK in a thread, and read the certificates meanwhile, in another."""
 
-        def prepare() -> None:
-            client, live = self._client, self._live
+        def certificates() -> ssl.SSLContext:
             import httpx2
 
-            trusted = httpx2.create_ssl_context()
-            client.prepare(trusted)
-            live.prepare(trusted)
+            return httpx2.create_ssl_context()
 
-        await asyncio.to_thread(prepare)
+        (client, live), trusted = await asyncio.gather(
+            asyncio.to_thread(lambda: (self._client, self._live)), asyncio.to_thread(certificates)
+        )
+        client.prepare(trusted)
+        live.prepare(trusted)
 
     async def aopen_live(self) -> None:
         """Prepare live calls alone, which need no SDK."""

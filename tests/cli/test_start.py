@@ -71,9 +71,9 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_quick_commands_import_nothing_heavy(looked_at: Path, arguments: tuple[str, ...]) -> None:
     modules = imported_by(looked_at, *arguments)
     packages = {name.partition(".")[0] for name in modules}
-    assert packages.isdisjoint(
-        {"anthropic", "openai", "pydantic", "aiosqlite", "rich", "msgspec", "jinja2", "watchdog"}
-    )
+    assert packages.isdisjoint({"anthropic", "openai", "pydantic", "aiosqlite", "rich", "jinja2", "watchdog"})
+    # It takes 15 ms. Commands that look at jobs save more than that, since they define dozens of its structs.
+    assert "msgspec" not in packages or arguments[0] not in {"completion", "--version"}
     if arguments != ("--help",):  # which asks plugins for their commands
         plugins = {
             "batchd_anthropic",

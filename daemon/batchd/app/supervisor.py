@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 MAX_LOOK_PAUSE = 1.0
 """Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
 BREATH = 0.01
-"""Seconds between looks at least: what finishes meanwhile is seen in one go."""
+"""Seconds between looks at least while actions are under way: what finishes meanwhile is seen in one go."""
 LOOKING_TAKES_AT_MOST = 9
 """The pause between looks at the inbox is so many times as long as a look, at least: a tenth of the time goes to it."""
 MANY = 8
@@ -166,8 +166,9 @@ class Supervisor:
                 times = [each for each in (outlook.again_at, outlook.hours_at) if each is not None]
                 again = min(times, default=steady + MAX_LOOK_PAUSE)
                 await self._stopping.or_event(self._wake, max(0.0, min(again - steady, MAX_LOOK_PAUSE)))
-                breath = BREATH_OF_MANY if len(self._tasks) >= MANY else BREATH
-                await asyncio.sleep(max(0.0, steady + breath - self.context.clock.steady()))
+                if self._tasks:
+                    breath = BREATH_OF_MANY if len(self._tasks) >= MANY else BREATH
+                    await asyncio.sleep(max(0.0, steady + breath - self.context.clock.steady()))
         finally:
             await asyncio.shield(self._wind_up())
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
-
-from msgspec import Struct
 
 
 class SubjectKind(Enum):
@@ -45,7 +44,8 @@ class SubjectKind(Enum):
 _NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK, SubjectKind.WORKERS})
 
 
-class Subject(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Subject:
     """One thing that keeps batchd waiting."""
 
     kind: SubjectKind
