@@ -174,3 +174,11 @@ def test_the_page_of_the_built_in_plugins_names_what_each_offers() -> None:
     own = [each for each in Catalogue.load().offers if each.where in rows and each.role is not Role.SERVICE]
     assert {each.where for each in own} == set(rows) == {path.name for path in (ROOT / "plugins").glob("batchd_*")}
     assert [each.kind for each in own if f"`{each.kind}`" not in rows[each.where]] == []
+
+
+def test_the_table_of_the_commands_has_every_one_of_the_page() -> None:
+    linked = {
+        match for row in tables(DOCS / "commands.md")["Commands"] for match in re.findall(r"\(#([\w-]+)\)", row[1])
+    }
+    described = {each.replace(" ", "-") for each in headings(DOCS / "commands.md") if each.startswith("batchd ")}
+    assert linked == described
