@@ -180,5 +180,5 @@ def test_the_table_of_the_commands_has_every_one_of_the_page() -> None:
     linked = {
         match for row in tables(DOCS / "commands.md")["Commands"] for match in re.findall(r"\(#([\w-]+)\)", row[1])
     }
-    described = {each.replace(" ", "-") for each in headings(DOCS / "commands.md") if each.startswith("batchd ")}
+    described = {each.replace(" ", "-") for each in headings(DOCS / "commands.md") if re.fullmatch(r"batchd \S+", each)}
     assert linked == described
