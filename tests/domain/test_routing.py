@@ -82,7 +82,7 @@ def test_any_pattern_of_a_route_will_do() -> None:
 def test_without_a_route_the_reason_names_every_place_there_is() -> None:
     reason = no_route_reason("may.csv", [route("reviews", "reviews/**", "*review*"), route("mail", "mail/**")])
     assert reason.startswith(
-        "Files directly in the inbox are not processed. Put the file into the folder reviews or mail."
+        "Files of this name are not processed directly in the inbox. Put the file into the folder reviews or mail."
     )
     assert "reviews takes reviews/** or *review*" in reason
     assert "mail takes mail/**" in reason

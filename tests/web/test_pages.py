@@ -193,6 +193,8 @@ async def test_why_a_file_was_handed_back_is_in_the_language_of_the_page(house: 
     async with served(house) as web:
         browser = await web.browser()
         page = await browser.text(f"/jobs/{job}?lang=vi")
-        assert "Tập tin trong thư mục elsewhere không được xử lý." in page
+        assert "Tập tin có tên như vậy không được xử lý trong thư mục elsewhere." in page
         assert "For the operator: " in page
-        assert "Files in the folder elsewhere are not processed." in await browser.text(f"/jobs/{job}?lang=en")
+        assert "Files of this name are not processed in the folder elsewhere." in await browser.text(
+            f"/jobs/{job}?lang=en"
+        )

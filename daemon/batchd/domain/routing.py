@@ -137,7 +137,7 @@ def no_route_reason(path: str, routes: Sequence[Route]) -> str:
     """The message that no route matches the file, and where to drop it instead."""
     folder = path.rpartition("/")[0]
     return (
-        f"Files {f'in the folder {folder}' if folder else 'directly in the inbox'} are not processed. "
+        f"Files of this name are not processed {f'in the folder {folder}' if folder else 'directly in the inbox'}. "
         f"{_where_to_drop(routes)}\n"
         f"For the operator: {'; '.join(f'route {route.name} takes {_either(route.match)}' for route in routes)}."
     )
