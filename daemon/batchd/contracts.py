@@ -367,7 +367,10 @@ class Observer(Plugin[SettingsT]):
             await self.notice(event)
 
     async def aopen(self) -> None:
-        """Do what takes long, such as opening a connection. Called before the first event, and again if it raises."""
+        """Do what takes long, such as opening a connection. Called before the first event, and again if it raises.
+
+        `batchd check` calls it, too, and shows what it raises.
+        """
 
     async def background(self) -> None:
         """See `BatchProvider.background`."""
