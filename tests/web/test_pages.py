@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 
+from batchd.money.pricing import unit
 from batchd.people.language import Language
 from batchd.status.listing import JobList, Wanted, likely_back
 from batchd.status.places import Places
@@ -158,6 +159,11 @@ async def test_a_job_says_until_when_its_refused_rows_rest(house: House) -> None
             assert f":{clock}" in fact[: fact.index("</div>")]
         record = await web.program().json(f"/api/v1/jobs/{job}")
         assert record["job"]["timestamps"]["rests_until"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+
+
+def test_the_marks_of_an_axis_differ_however_little_was_spent() -> None:
+    words = Words(Language("en"), "USD", 0.0)
+    assert [words.plain_money(unit("USD") * n // 200_000) for n in range(3)] == ["0.00", "0.000005", "0.00001"]
 
 
 def test_what_a_job_waits_for_is_in_the_language_of_the_page(under_way: tuple[House, list[str]]) -> None:

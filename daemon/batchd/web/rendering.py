@@ -66,7 +66,13 @@ class Words(Struct, frozen=True):
         return self.language.money(None if subunits is None else subunits / unit(named), named)
 
     def plain_money(self, subunits: int) -> str:
-        """An amount without its currency, for an axis."""
+        """An amount without its currency, for an axis, whose marks must differ however little they are."""
+        from ..money.pricing import unit
+
+        amount = subunits / unit(self.currency)
+        if 0 < amount < 0.0001:
+            decimals = f"{amount:.12f}".rstrip("0").partition(".")[2]
+            return self.language.number(amount, digits=len(decimals))
         return self.money(subunits).removesuffix(f" {self.currency}")
 
     def most(self, subunits: int, currency: str) -> str:
