@@ -56,13 +56,17 @@ def dealt(folder: Path, content: bytes, *, kept: bool) -> tuple[dict[int, list[t
     got = {share.first: [(row, line) for row, line, _ in part_answers(Path(share.answers))] for share in shares}
     nobodys = strays.read_bytes().split(b"\n")[:-1] if done.strays else []
     every = [line for lines in got.values() for line in lines]
-    assert done.strays == len(nobodys) == arrived.unreadable + arrived.foreign + (arrived.cut and not named(nobodys))
+    assert (
+        done.strays == len(nobodys) == arrived.unreadable + arrived.foreign + (arrived.cut and not ends_named(answers))
+    )
     assert done.answers == sum(not line.startswith(b'{"unknown_call"') for _, line in every)
     assert arrived.ours <= len({row for row, _ in every}) <= arrived.ours + arrived.cut
     return got, nobodys
 
 
-def named(lines: list[bytes]) -> bool:
+def ends_named(answers: Path) -> bool:
+    """Whether the last line says whose it is, however much of it is missing."""
+    lines = list(answer_lines(answers))
     return owner(lines[-1]) is not None if lines else True
 
 
