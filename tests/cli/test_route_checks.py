@@ -61,11 +61,11 @@ def test_the_fallback_is_compared_like_the_provider(tmp_path: Path, catalogue: C
 def test_what_was_not_compared_is_said(tmp_path: Path, catalogue: Catalogue) -> None:
     text = said(tmp_path, catalogue, params="max_tokens = 900_000, seed = 1, temperature = 0")
     assert (
-        f"note {AT_FALLBACK}: Of some-model it was not checked, since batchd does not know it, whether it takes seed "
+        f"note {AT_FALLBACK}: batchd does not know the model some-model, so it did not check whether it takes seed "
         "and temperature and whether it can answer with 900,000 tokens."
     ) in text
     assert "note route reviews: max_tokens = 900,000 in [routes.reviews.params] is more than gpt-4o-mini takes" in text
-    assert "was not checked" not in said(tmp_path, catalogue, params="max_tokens = 300")
+    assert "did not check" not in said(tmp_path, catalogue, params="max_tokens = 300")
 
 
 def test_a_budget_says_what_an_unknown_price_at_the_fallback_means(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -67,7 +67,7 @@ def _not_compared(route: Route, subject: str, prices: PriceList) -> Iterator[Che
     if isinstance(limit, int) and limit > SMALL_CONTEXT and prices.context(route.model) is None:
         unknown.append(f"whether it can answer with {limit:,} tokens")
     if unknown:
-        text = f"Of {route.model} it was not checked, since batchd does not know it, {' and '.join(unknown)}."
+        text = f"batchd does not know the model {route.model}, so it did not check {' and '.join(unknown)}."
         yield note(subject, text)
 
 
