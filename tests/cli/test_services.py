@@ -76,6 +76,19 @@ def test_a_configuration_for_each_service_passes_the_check(tmp_path: Path) -> No
     assert not faults, "\n".join(faults)
 
 
+def test_a_service_that_is_set_already_is_not_to_be_added_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = ("init", "--service", "ollama", "--model", "m", "--columns", "review")
+    first = here(*again).out
+    assert "set the question ([routes])\n" in first, "the service was named"
+    assert 'sinks = ["same"]' in (tmp_path / "config.toml").read_text()
+    second = here(*again).out
+    assert "It has a provider ollama already." in second
+    assert "add this to it" not in second
+    assert "[providers.groq]" in here("init", "--service", "groq", "--model", "m", "--columns", "review").out
+
+
 def test_what_comes_next_names_the_key(tmp_path: Path) -> None:
     said = here("init", "new", "--service", "groq", "--model", "m", "--columns", "review", GROQ_API_KEY="")
     assert "export GROQ_API_KEY=…" in said.out
