@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 from pathlib import Path
 
 from batchd.errors import FileRefused
@@ -13,6 +15,24 @@ from batchd.money import tokens
 def double(number: int) -> int:
     """Work."""
     return 2 * number
+
+
+def double_without_memory_to_say_so(number: int) -> int:
+    """The system takes a part of what is to be sent, and then has no memory for the next."""
+    calls = 0
+
+    def send(self: socket.socket, data: memoryview, /) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            return super(socket.socket, self).send(data[:3])
+        if calls < 4:
+            raise OSError(errno.ENOBUFS, "No buffer space available")
+        del socket.socket.send
+        return self.send(data)
+
+    socket.socket.send = send  # type: ignore[assignment,method-assign]
+    return double(number)
 
 
 def twice(text: str) -> str:

@@ -28,6 +28,7 @@ from .tasks import (
     Unsendable,
     be_killed,
     double,
+    double_without_memory_to_say_so,
     known_vocabularies,
     leave,
     own_pid,
@@ -84,6 +85,12 @@ async def test_work_is_done_elsewhere_and_its_result_comes_back(workers: Workers
     pids = set(await asyncio.gather(*(workers.run(own_pid, None) for _ in range(10))))
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
+
+
+async def test_a_result_arrives_though_the_system_has_no_memory_for_a_moment(workers: Workers) -> None:
+    assert await asyncio.gather(*(workers.run(double_without_memory_to_say_so, each) for each in range(6))) == [
+        2 * each for each in range(6)
+    ]
 
 
 async def test_a_worker_has_the_usual_vocabulary_before_it_needs_it(workers: Workers) -> None:

@@ -14,6 +14,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
@@ -29,6 +30,8 @@ from .run_task import run_task
 _HEAD = 8
 """Bytes before each message: how many bytes it has."""
 _AT_ONCE = 1 << 16
+MAX_FAILED_SENDS = 20
+PAUSE_OF_SENDS = 0.1
 
 
 class Ended(Exception):  # what it means is for the caller to say
@@ -117,7 +120,25 @@ def _serve(connection: socket.socket, folder: str, notes: str) -> None:
     with contextlib.suppress(OSError), connection, connection.makefile("rb") as asked:
         while len(head := asked.read(_HEAD)) == _HEAD:
             answer = _answer(asked.read(int.from_bytes(head, "little")))
-            connection.sendall(len(answer).to_bytes(_HEAD, "little") + answer)
+            send_all(connection, len(answer).to_bytes(_HEAD, "little") + answer)
+
+
+def send_all(connection: socket.socket, message: bytes) -> None:
+    """Send it, in spite of errors that pass, such as a system without memory for a moment.
+
+    A worker that gave up would seem to have crashed over its task, which is done.
+    """
+    rest, failed = memoryview(message), 0
+    while rest:
+        try:
+            rest = rest[connection.send(rest) :]
+        except ConnectionError:
+            raise
+        except OSError:
+            failed += 1
+            if failed == MAX_FAILED_SENDS:
+                raise
+            time.sleep(PAUSE_OF_SENDS)
 
 
 def _answer(payload: bytes) -> bytes:
