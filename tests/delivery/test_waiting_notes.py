@@ -26,6 +26,19 @@ def test_a_note_is_written_renewed_and_removed(notes: WaitingNotes, tmp_path: Pa
     assert [each.name for each in path.parent.iterdir()] == []
 
 
+@pytest.mark.parametrize("left", [b"", b"\0" * 80], ids=["empty", "zeros"])
+def test_what_a_power_cut_leaves_of_a_note_is_replaced_and_removed(
+    notes: WaitingNotes, tmp_path: Path, left: bytes
+) -> None:
+    path = tmp_path / "may.waiting.txt"
+    path.write_bytes(left)
+    notes.write("job1", "may", "One.\n")
+    assert path.read_text() == "One.\n[batchd job1]\n"
+    path.write_bytes(left)
+    notes.take_away("job1", "may")
+    assert not path.exists()
+
+
 def test_no_note_comes_after_the_end(notes: WaitingNotes, tmp_path: Path) -> None:
     notes.take_away("job1", "may")
     notes.write("job1", "may", "Late.\n")

@@ -1,6 +1,7 @@
 """The notes in the outbox that say where a file is: one for each job that has been in work for a while.
 
-They are a help and no more: they survive no power cut, and one that cannot be written delays nothing.
+They are a help and no more: a power cut may take the text of one, and one that cannot be written delays nothing. None
+stays after its job.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 
-from ..files import Rights, make_folder, publishing
+from ..files import Rights, fsync_folder, make_folder, publishing
 from .outbox import require_folder
 
 WAITING = ".waiting.txt"
@@ -48,8 +49,11 @@ class WaitingNotes:
         """Remove the note of a job, and write it no more. What cannot be removed stays."""
         with self._lock:
             self._ended.add(job)
+            path = self._folder / f"{stem}{WAITING}"
             try:
-                self._remove(self._folder / f"{stem}{WAITING}", job)
+                if self._remove(path, job):
+                    # Or it would be back after a power cut, for good: the job has come to its end by then.
+                    fsync_folder(path.parent)
             except OSError:
                 return
 
@@ -63,15 +67,16 @@ class WaitingNotes:
         with self._lock:
             self._ended.discard(job)
 
-    def _remove(self, path: Path, job: str) -> None:
-        """Remove our note; FileExistsError if it is not ours."""
+    def _remove(self, path: Path, job: str) -> bool:
+        """Remove our note, if there is one; FileExistsError if it is not ours."""
         try:
             found = path.lstat()
         except FileNotFoundError:
-            return
+            return False
         if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST or not _is_ours(path, job):
             raise FileExistsError(errno.EEXIST, "a file of this name exists, which is no note of this job", str(path))
         os.unlink(path)
+        return True
 
 
 def _mark(job: str) -> str:
@@ -79,5 +84,6 @@ def _mark(job: str) -> str:
 
 
 def _is_ours(path: Path, job: str) -> bool:
-    # People may open it, and their editor may add a line end.
-    return path.read_bytes().rstrip().endswith(_mark(job).encode())
+    text = path.read_bytes()
+    # A power cut may leave the name without the text. People may open it, and their editor may add a line end.
+    return not text.strip(b"\0") or text.rstrip().endswith(_mark(job).encode())
