@@ -15,7 +15,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house answers site recording wheel installers deb deb-test release clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house schema answers site recording wheel installers deb deb-test release clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -136,6 +136,9 @@ folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 sto
 
 house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
 	$(BIN)/python -m tests.structure.house
+
+schema: $(STAMP)  ## the whole schema of the database, from its steps; after a new step
+	$(BIN)/python -m tests.store.whole_schema
 
 answers: $(STAMP)  ## the table of shapes in docs/answers.md, from the tests
 	$(BIN)/python -m tests.provider_faults.shape_table

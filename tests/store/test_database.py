@@ -17,11 +17,12 @@ import pytest
 from batchd.domain.subjects import Subject
 from batchd.errors import StateUnusable
 from batchd.events import ConditionRaised, Event, JobCancelled
-from batchd.store import database
+from batchd.store import database, schema
 from batchd.store.database import Database, Transaction
 from batchd.store.errors import StoreUnavailable, Trouble
 
 from .conftest import NOW, Opened
+from .whole_schema import FILE, parts_after, written
 
 
 def note(subject: str) -> Any:
@@ -451,6 +452,11 @@ async def test_a_new_database_takes_all_steps_and_needs_no_copy(tmp_path: Path) 
     await opened_and_closed(tmp_path / "batchd.db", [*steps, TO_COLOUR])
     assert await version(tmp_path / "batchd.db") == len(steps) + 1
     assert [each.name for each in tmp_path.iterdir() if "before" in each.name] == []
+
+
+def test_a_new_database_begins_with_what_all_steps_lead_to() -> None:
+    assert FILE.read_text("utf-8") == written(), "There is a new step. Run: make schema"
+    assert parts_after([schema.whole()]) == parts_after(schema.migrations())
 
 
 async def test_a_step_that_fails_is_taken_back_whole(tmp_path: Path) -> None:

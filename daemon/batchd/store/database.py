@@ -27,7 +27,7 @@ from ..system.disk import is_full
 from .damage import found_in, in_words
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
 from .quick_reads import NotQuick, QuickReads
-from .schema import migrations
+from .schema import migrations, whole
 from .tables.sums import with_money
 
 T = TypeVar("T")
@@ -365,7 +365,8 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence
         await _back_up(connection, path.with_name(f"{path.name}.before-{len(steps)}"))
     if version < len(steps):
         # In one transaction: other readers see the old schema or the new one.
-        script = "\n".join(["BEGIN IMMEDIATE;", *steps[version:], f"PRAGMA user_version = {len(steps)};", "COMMIT;"])
+        missing = [whole()] if version == 0 and steps == migrations() else steps[version:]
+        script = "\n".join(["BEGIN IMMEDIATE;", *missing, f"PRAGMA user_version = {len(steps)};", "COMMIT;"])
         await connection.executescript(script)
 
 

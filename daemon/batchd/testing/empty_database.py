@@ -1,4 +1,4 @@
-"""The database of a new state folder, made once for many tests: the steps of its schema take longer than most tests."""
+"""The database of a new state folder, made once for many tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from ..store.schema import migrations
+from ..store.schema import version, whole
 
 
 def put_empty_database(path: Path) -> None:
@@ -18,9 +18,8 @@ def put_empty_database(path: Path) -> None:
 
 @cache
 def _empty_database() -> bytes:
-    steps = migrations()
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript("\n".join([*steps, f"PRAGMA user_version = {len(steps)};"]))
+        connection.executescript(f"{whole()}\nPRAGMA user_version = {version()};")
         image = bytearray(connection.serialize())
     # The versions for writing and reading in the header of the file format: 2 is WAL, as the daemon sets it.
     image[18:20] = b"\x02\x02"
