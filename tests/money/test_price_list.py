@@ -207,7 +207,10 @@ def test_prices_are_imported_only_when_they_are_asked_for() -> None:
         "import batchd.app\n"
         "from batchd.money.price_list import PriceList\n"
         "PriceList({}, known='openai')\n"
+        "for host in ('localhost:8000', '127.0.0.1:11434', '[::1]:80', 'vllm', '10.0.0.7'):\n"
+        "    assert PriceList({}, known=f'http://{host}/v1').terms('gpt-4o', 1.8e9) is None\n"
         "assert 'genai_prices' not in sys.modules\n"
+        "assert PriceList({}, known='https://api.openai.com/v1').terms('gpt-4o', 1.8e9) is not None\n"
         "assert PriceList({}, known='openai').terms('gpt-4o', 1.8e9) is not None\n"
         "assert 'genai_prices' in sys.modules\n"
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -40,6 +41,10 @@ class Service(Struct, frozen=True):
     @classmethod
     def at(cls, address: str) -> Service | None:
         """The service with this base URL."""
+        host = urlsplit(address).hostname or ""
+        if "." not in host or host.rpartition(".")[2].isdigit():
+            # A server of one's own, by its number or a name that only its network knows: nothing is imported for it.
+            return None
         try:
             return cls(_snapshot().find_provider(None, None, address).id)
         except LookupError:
