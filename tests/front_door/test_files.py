@@ -214,6 +214,24 @@ def test_a_link_at_the_target_is_not_taken_for_the_file(folder: Path, source: Pa
     assert target.is_symlink()
 
 
+def test_a_name_that_is_taken_and_free_a_moment_later_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = tmp_path / "source", tmp_path / "may.csv"
+    source.write_text("ours")
+    target.write_text("of before")
+    link = os.link
+
+    def beside_a_daemon(*arguments: Any, **options: Any) -> None:
+        try:
+            link(*arguments, **options)
+        except FileExistsError:
+            target.unlink()  # as a daemon does that takes it out of its inbox
+            raise
+
+    monkeypatch.setattr(os, "link", beside_a_daemon)
+    move_without_replacing(source, target)
+    assert (target.read_text(), source.exists()) == ("ours", False)
+
+
 def test_a_move_that_a_crash_left_half_done_is_finished(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"original")
     os.link(tmp_path / "source", tmp_path / "may.csv")
