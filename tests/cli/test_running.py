@@ -412,6 +412,10 @@ OPENED = """async def aopen(self):
         raise RejectedError("It has no rope.")
 
     async def notice"""
+KEEPING = """async def aopen(self):
+        (self.state_folder / "cursor").touch()
+
+    async def notice"""
 
 
 def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> None:
@@ -423,12 +427,16 @@ def test_check_names_observers_and_looks_up_their_secrets(tmp_path: Path) -> Non
     assert levels(house, FAKE_KEY="x", BELL="y")["observer night"] == [
         ("ok", "The key is in the environment variable BELL."),
         ("ok", "It receives these events: failed, JobHeld. Whether it can handle them was not checked."),
+        ("ok", "It can be opened. Nothing was sent to it."),
     ]
-    # It is opened, as the daemon would; nothing is sent to it.
     ringing = house / "plugins.d" / "ringing.py"
     ringing.write_text(RINGING.replace("async def notice", OPENED))
     _, _, (level, text) = levels(house, FAKE_KEY="x", BELL="y")["observer night"]
     assert (level, text) == ("wrong", "It has no rope.")
+    # As in the daemon it has a folder of its own; not the one of the daemon, which may be at work with it.
+    ringing.write_text(RINGING.replace("async def notice", KEEPING))
+    assert levels(house, FAKE_KEY="x", BELL="y")["observer night"][-1][0] == "ok"
+    assert not list((house / "state").rglob("cursor"))
     [(level, text), _] = levels(house, "--offline", FAKE_KEY="x", BELL="")["observer night"]
     assert (level, "BELL is not set" in text) == ("wrong", True)
     path.write_text(before + '[observers.bell]\ntoken = "env:BELL"\ntone = "h"\n')

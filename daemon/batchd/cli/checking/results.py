@@ -21,6 +21,7 @@ from ...files import group_id
 from ...money.price_list import PriceList
 from ...plugin.catalogue import Catalogue
 from ...plugin.kept_off import not_loaded
+from ...plugin_base import give_state_folder
 from ...secrets.known import covered
 from ...secrets.references import Secret, secrets_in
 from ...status.daemon import running
@@ -184,58 +185,46 @@ async def remote_results(
     for name, observer in config.observers.items():
         if f"observer {name}" in without_key or catalogue.absent("observer", observer.plugin) is not None:
             continue
-        problem = await _opening(observer, catalogue)
-        if problem is not None:
-            yield wrong(f"observer {name}", covered(problem))
-
-
-async def _opening(table: ObserverTable, catalogue: Catalogue) -> str | None:
-    """What keeps an observer from being opened; nothing is sent to it."""
-    try:
-        observer = catalogue.create("observer", table.plugin, table.settings)
-        try:
-            async with asyncio.timeout(CALL_MAY_TAKE):
-                await observer.aopen()
-        finally:
-            await observer.aclose()
-    except BatchdError as error:
-        return str(error)
-    except TimeoutError:
-        return f"It was not open within {CALL_MAY_TAKE:.0f} s."
-    except (Exception, SystemExit) as error:  # noqa: BLE001
-        return f"It could not be opened: {type(error).__name__}: {error}"
-    return None
+        well = "It can be opened. Nothing was sent to it."
+        async for result in _asked(f"observer {name}", catalogue, "observer", observer, well):
+            yield result
 
 
 async def _asked(
     subject: str, catalogue: Catalogue, role: str, table: Any, well: str, *arguments: Sequence[str]
 ) -> AsyncIterator[CheckResult]:
-    """Call the `check` of a provider or a sink; foreign code, so it may do anything."""
-    problems: Sequence[str]
+    """Call the `check` of a provider or a sink, or open an observer; foreign code, so it may do anything.
+
+    Its own folder is a new one: a daemon may be at work with the one in the state folder.
+    """
+    problems: Sequence[str] = ()
     found: CheckResult | None = None
     try:
         asked = catalogue.create(role, table.plugin, table.settings)
-        if not _has_check(asked):
+        if role != "observer" and not _has_check(asked):
             if isinstance(asked, FileSink):
                 yield ok(subject, "Its files go to the outbox.")
             else:
                 yield note(subject, f"It was not checked: the plugin {table.plugin} has no check of its own.")
             await asked.aclose()
             return
-        try:
-            async with asyncio.timeout(CALL_MAY_TAKE):
-                with limited(CALL_MAY_TAKE):
-                    if role == "provider":
-                        await asked.aopen()
-                    problems = list(await asked.check(*arguments))
-                    found = await _batches(asked, table)
-        finally:
-            await asked.aclose()
+        with tempfile.TemporaryDirectory() as folder:
+            give_state_folder(asked, Path(folder))
+            try:
+                async with asyncio.timeout(CALL_MAY_TAKE):
+                    with limited(CALL_MAY_TAKE):
+                        if role != "sink":
+                            await asked.aopen()
+                        if role != "observer":
+                            problems = list(await asked.check(*arguments))
+                            found = await _batches(asked, table)
+            finally:
+                await asked.aclose()
     except BatchdError as error:
         problems = [str(error)]
     except TimeoutError:
         problems = [f"It has not answered within {CALL_MAY_TAKE:.0f} s. Check its address and whether it is running."]
-    except (Exception, SystemExit) as error:  # noqa: BLE001
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # of foreign code, for any reason
         problems = [f"The plugin {table.plugin} failed: {type(error).__name__}: {error}"]
     for problem in problems:
         yield wrong(subject, covered(str(problem)))
