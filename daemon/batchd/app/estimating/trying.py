@@ -7,6 +7,7 @@ that runs works on it; else this process does, and leaves all other jobs alone.
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import tempfile
 import time
@@ -103,6 +104,8 @@ class Trying:
     clock: Clock = field(default_factory=Clock)
     interrupted: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
+    _since: float = math.inf
+    """When the daemon that asks began, in seconds since 1970: our own, or one that was there before (0)."""
 
     def plan(
         self,
@@ -159,6 +162,7 @@ class Trying:
                 left = False
                 while not waiting.done():
                     try:
+                        self._since = self.clock.now()
                         async with daemon(self.config, self.catalogue, watch=False, only=jobs) as ours:
                             left = left or self._leave(orders)
                             work = asyncio.create_task(ours.supervisor.work())
@@ -166,6 +170,7 @@ class Trying:
                             ours.supervisor.stop()
                             await work
                     except StateLocked:
+                        self._since = 0.0
                         left = left or self._leave(orders)
                         # Once the other process leaves the state folder, the rows are ours to ask.
                         while not waiting.done() and running(self.config.folders.state) is not None:
@@ -273,7 +278,8 @@ class Trying:
             given_up.update(refused)
             if not open_jobs:
                 return
-            trouble = await asyncio.to_thread(troubles, state, {job: by_job[job].route.provider for job in open_jobs})
+            providers = {job: by_job[job].route.provider for job in open_jobs}
+            trouble = await asyncio.to_thread(troubles, state, providers, since=self._since)
             for job, text in trouble.items():
                 if not by_job[job].batch_only:
                     given_up.setdefault(job, text)

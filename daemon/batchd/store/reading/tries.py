@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from ...domain.subjects import Subject
-from ..layout import LOCK
 from ..tables.sums import with_money
 from .opening import connected
 
@@ -24,10 +22,7 @@ SELECT jobs.id, jobs.state, jobs.reason, jobs.reason_code, json_extract(jobs.rou
 FROM jobs LEFT JOIN parts ON parts.job = jobs.id WHERE jobs.id IN (SELECT value FROM json_each(:jobs))
 """
 )
-_CONDITIONS = """
-SELECT subject, text FROM conditions
-WHERE NOT :mine OR since >= (SELECT MIN(claimed_at) FROM jobs WHERE id IN (SELECT value FROM json_each(:jobs)))
-"""
+_CONDITIONS = "SELECT subject, text FROM conditions WHERE since >= ?"
 _ENDED = ("done", "cancelled")
 
 
@@ -70,18 +65,13 @@ def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
     return found
 
 
-def troubles(state: Path, jobs: Mapping[str, str]) -> Mapping[str, str]:
+def troubles(state: Path, jobs: Mapping[str, str], *, since: float) -> Mapping[str, str]:
     """What keeps these jobs, each with its provider, from being asked: a sentence for each that waits.
 
-    If this process works on the state, conditions from before its jobs are of an earlier one, and may be over.
+    Conditions from before `since` (seconds since 1970) are of an earlier daemon, and may be over.
     """
     with connected(state) as connection:
-        rows = [] if connection is None else connection.execute(_CONDITIONS, _since(state, jobs)).fetchall()
+        rows = [] if connection is None else connection.execute(_CONDITIONS, [since]).fetchall()
     texts = {row["subject"]: row["text"] for row in rows}
     subjects = {job: (Subject.job(job), Subject.provider(provider)) for job, provider in jobs.items()}
     return {job: texts[str(subject)] for job, both in subjects.items() for subject in both if str(subject) in texts}
-
-
-def _since(state: Path, jobs: Mapping[str, str]) -> Mapping[str, Any]:
-    holder = (state / LOCK).read_bytes().strip() if (state / LOCK).exists() else b""
-    return {"mine": holder == str(os.getpid()).encode(), "jobs": json.dumps(list(jobs))}

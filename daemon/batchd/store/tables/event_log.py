@@ -56,9 +56,11 @@ class EventLog(StoreTable):
 
     async def renew_condition(self, subject: Subject, text: str) -> None:
         """A condition of an earlier life was found again, now: it counts from this moment, without an event."""
-        await self._database.write(
-            lambda tx: tx.run("renew_condition", subject=str(subject), text=text, since=tx.now) and None
-        )
+
+        def renew(tx: Transaction) -> None:
+            tx.run("renew_condition", subject=str(subject), text=text, since=tx.now)
+
+        await self._database.write(renew)
 
     async def clear_condition(self, subject: Subject) -> None:
         """It is over."""
