@@ -2,8 +2,7 @@
 
 Most of a daemon's start is importing. A thousand lives are bearable only if that is done once. What is forked does
 all that `python -m batchd` does after its imports, in a process group of its own. Where that would start one more Python
-for code of batchd, such as the process in which plugins are tried, it forks, too. A few pauses of the product are
-shorter (`PAUSES`).
+for code of batchd, such as the process in which plugins are tried, it forks, too.
 
 Reads one JSON request a line, answers each with one line: `["start", arguments, log, stopped]` with the child's
 process id (`stopped`, it waits for SIGCONT before it does anything), `["poll", child]` with how it ended or `null`.
@@ -48,14 +47,6 @@ BESIDES = (
     "multiprocessing.resource_tracker",
     "multiprocessing.spawn",
 )
-PAUSES = (
-    # Before rows are asked again that met a fault of the service, and after a call that failed, doubling.
-    ("batchd.sending.line_refusals", "FIRST_REST", 15.0, 1.5),
-    ("batchd.sending.backoff", "FIRST", 1.0, 0.5),
-    # Between two looks at an inbox on a network file system.
-    ("batchd.app.daemon", "RESCAN_ON_NETWORK", 15.0, 1.5),
-)
-"""Seconds that the product waits, and that its forks do: tests of what comes after would wait for nothing else."""
 WITH_WORKERS = ("once", "run")
 ALONE = ("batchd.config.checking.rehearsing", "batchd_sandbox.batches.worker")
 """What batchd runs with a Python of its own."""
@@ -258,9 +249,6 @@ def main() -> None:
     """Until nobody asks any more."""
     for module in imported():
         import_module(module)
-    for place, name, ours, here in PAUSES:
-        assert getattr(sys.modules[place], name) == ours, f"{place}.{name} is not there any more"
-        setattr(sys.modules[place], name, here)
     # What is forked need not look for garbage in all of this.
     gc.collect()
     gc.freeze()
