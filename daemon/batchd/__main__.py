@@ -40,9 +40,6 @@ def _run() -> int:
         return run()
     except KeyboardInterrupt:
         return 130
-    finally:
-        # Or the interpreter looks for cycles among all that the SDK has made before it ends: a quarter of a second.
-        gc.freeze()
 
 
 if __name__ == "__main__":

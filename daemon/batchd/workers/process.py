@@ -30,8 +30,9 @@ from .run_task import run_task
 _HEAD = 8
 """Bytes before each message: how many bytes it has."""
 _AT_ONCE = 1 << 16
-MAX_FAILED_SENDS = 20
-PAUSE_OF_SENDS = 0.1
+_MAX_FAILED_SENDS = 20
+_PAUSE_OF_SENDS = 0.1
+"""Seconds."""
 
 
 class Ended(Exception):  # what it means is for the caller to say
@@ -120,10 +121,10 @@ def _serve(connection: socket.socket, folder: str, notes: str) -> None:
     with contextlib.suppress(OSError), connection, connection.makefile("rb") as asked:
         while len(head := asked.read(_HEAD)) == _HEAD:
             answer = _answer(asked.read(int.from_bytes(head, "little")))
-            send_all(connection, len(answer).to_bytes(_HEAD, "little") + answer)
+            _send_all(connection, len(answer).to_bytes(_HEAD, "little") + answer)
 
 
-def send_all(connection: socket.socket, message: bytes) -> None:
+def _send_all(connection: socket.socket, message: bytes) -> None:
     """Send it, in spite of errors that pass, such as a system without memory for a moment.
 
     A worker that gave up would seem to have crashed over its task, which is done.
@@ -136,9 +137,9 @@ def send_all(connection: socket.socket, message: bytes) -> None:
             raise
         except OSError:
             failed += 1
-            if failed == MAX_FAILED_SENDS:
+            if failed == _MAX_FAILED_SENDS:
                 raise
-            time.sleep(PAUSE_OF_SENDS)
+            time.sleep(_PAUSE_OF_SENDS)
 
 
 def _answer(payload: bytes) -> bytes:

@@ -18,7 +18,7 @@ FETCHED_AGAIN_FOR = 3_600.0
 """Seconds for which missing answers are fetched again, with pauses that grow, before a person is asked."""
 HELD_PAUSE = 3_600.0
 """Seconds between looks for them once the batch is held."""
-MISSING_SINCE = "batchd_owed_since"
+ANSWERS_MISSING_SINCE = "batchd_owed_since"
 GIVEN_UP = "batchd_given_up"
 """In a batch's details: a person has said that the missing answers will not come."""
 
@@ -38,12 +38,12 @@ async def answers_are_missing(context: Context, batch: Batch) -> bool:
     if batch.state is BatchState.HELD:
         raise RetryLater(HELD_PAUSE)
     now = context.now()
-    noted = batch.details.get(MISSING_SINCE)
+    noted = batch.details.get(ANSWERS_MISSING_SINCE)
     since = Moment(**noted) if isinstance(noted, dict) else now
     what = await _in_words(context, batch, arrived, missing)
     if since.age(now) < FETCHED_AGAIN_FOR:
         if noted is None:
-            await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
+            await context.store.batches.missing(batch, {**batch.details, ANSWERS_MISSING_SINCE: asdict(now)})
         raise AnswersMissing(f"{what} They are fetched again; nothing is asked again.")
     if not batch.wanted:
         return False  # its jobs are cancelled: nothing would be asked again anyway
