@@ -15,6 +15,7 @@ from batchd.intake import claiming, plain_files
 from batchd.intake.claiming import Changed, Claimed, Gone, claim, open_source, stamp_of
 from batchd.intake.settling import Stamp
 
+from ..open_files import open_below
 from .conftest import NOBODY, Place, as_nobody, make_place
 
 CONTENT = b"review\n" + b"good\n" * 300_000
@@ -422,11 +423,10 @@ def test_open_source_takes_only_plain_files(tmp_path, kind):
         case "socket":
             with socket.socket(socket.AF_UNIX) as server:
                 server.bind(str(path))
-    before = os.listdir("/proc/self/fd")
     with pytest.raises(FileRefused) as caught:
         open_source(path)
     assert caught.value.code == "not_a_file"
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert not open_below(tmp_path)
 
 
 def test_open_source_of_nothing(tmp_path):
@@ -435,7 +435,6 @@ def test_open_source_of_nothing(tmp_path):
 
 
 def test_descriptors_are_closed(place):
-    before = os.listdir("/proc/self/fd")
     take(place, "a/may.csv", place.drop("a/may.csv"))
     take(place, "b/may.csv", Stamp(1, 1, 1, 1))
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert not open_below(place.inbox) + open_below(place.job_folder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
 from batchd_mcp.files import NotBelow, opened_below
+
+from ..open_files import open_below
 
 
 @pytest.fixture
@@ -76,16 +77,7 @@ def test_what_is_renamed_meanwhile_is_still_the_same_file(root: Path) -> None:
 
 def test_no_file_stays_open(root: Path) -> None:
     with opened_below(root, "sub/may.csv"):
-        assert open_below(root)
+        assert open_below(root.parent)
     with pytest.raises(NotBelow), opened_below(root, "out/secret.csv"):
         pass
-    assert not open_below(root)
-
-
-def open_below(root: Path) -> list[str]:
-    """What this process has open there. What earlier tests have left open goes whenever it is collected."""
-    places = []
-    for each in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            places.append(os.readlink(each))
-    return [place for place in places if place.startswith(str(root.resolve().parent))]
+    assert not open_below(root.parent)
