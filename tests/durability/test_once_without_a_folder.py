@@ -35,7 +35,10 @@ def test_a_folder_that_is_missing_at_the_start_ends_it_before_anything_is_touche
     [
         ("outbox", "the folder is not there (is its share mounted?) ({folder}). Trying again until it works."),
         # Files may lie in it, so it is not done while it cannot look.
-        ("inbox", "No such file or directory ({folder}). Looking again every 0 s."),
+        (
+            "inbox",
+            "The folder {folder} is not there. Looking again every 0 s. Mount its share, or make it:",
+        ),
     ],
 )
 def test_a_folder_that_goes_away_meanwhile_is_waited_for_in_sight(make_rig: MakeRig, name: str, words: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from ..domain import lifecycle
 from ..domain.subjects import INBOX
@@ -135,7 +136,7 @@ class Supervisor:
                 await held_look.look(self.context)
                 await conditions.all_well(INBOX)
             except (OSError, StoreUnavailable) as error:
-                await conditions.say(INBOX, f"{_in_words(error)} Looking again every {pause:.0f} s.")
+                await conditions.say(INBOX, _in_words(error, self.context.folders.inbox, pause))
             self._last_seen = seen
             self._watchdog.scanned()
             if seen is not None and seen.settling:
@@ -240,9 +241,12 @@ class Supervisor:
         return f"{settling} files settling, {len(self._tasks)} actions under way"
 
 
-def _in_words(error: OSError | StoreUnavailable) -> str:
+def _in_words(error: OSError | StoreUnavailable, inbox: Path, pause: float) -> str:
     """Why the inbox cannot be read, or its files cannot be taken."""
+    again = f"Looking again every {pause:.0f} s."
     if isinstance(error, StoreUnavailable):
-        return f"Files wait there. {error}"
+        return f"Files wait there. {error} {again}"
+    if isinstance(error, FileNotFoundError) and error.filename == str(inbox):
+        return f"The folder {inbox} is not there. {again} Mount its share, or make it: batchd init"
     where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}."
+    return f"{error.strerror or error}{where}. {again}"
