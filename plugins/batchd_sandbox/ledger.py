@@ -58,7 +58,7 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
         "uploads": uploads,
         "requests_executed": sum(one.number for one in answered),
         "tokens": {"input": input_tokens, "cached": cached_tokens, "output": output_tokens},
-        "live": dict(zip(("answers", "distinct", "input_tokens", "output_tokens"), store.live(), strict=True)),
+        "live": store.live(),
     }, answered
 
 

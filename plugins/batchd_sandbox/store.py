@@ -272,14 +272,15 @@ class Store:
             (digest, input_tokens, output_tokens),
         )
 
-    def live(self) -> tuple[int, int, int, int]:
-        """The numbers of live answers, distinct requests, input tokens and output tokens."""
+    def live(self) -> dict[str, int]:
+        """The numbers of live answers, of distinct requests, of those answered more than once, and of tokens."""
         row = self._one(
-            "select coalesce(sum(answers), 0), count(*), coalesce(sum(input_tokens), 0),"
-            " coalesce(sum(output_tokens), 0) from live"
+            "select coalesce(sum(answers), 0) as answers, count(*) as 'distinct',"
+            " coalesce(sum(answers > 1), 0) as repeated, coalesce(sum(input_tokens), 0) as input_tokens,"
+            " coalesce(sum(output_tokens), 0) as output_tokens from live"
         )
         assert row is not None
-        return row[0], row[1], row[2], row[3]
+        return dict(zip(row.keys(), row, strict=True))
 
     def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._connection.execute(query, values).fetchone()

@@ -104,7 +104,6 @@ def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
         report = tmp_path / "outbox/reviews/may.report.json"
         for _ in range(KILLS):
             with _process("--config", str(config), "run", log=log) as daemon:
-                # Those that were under way at the last kill come first. A row that two kills met would be told once.
                 goal = _ledger(url)["live"]["distinct"] + 3 * AT_ONCE + chance.randrange(20)
                 _until(lambda goal=goal: _ledger(url)["live"]["distinct"] >= goal, f"{goal} rows are answered", log)
                 os.killpg(daemon.pid, signal.SIGKILL)
@@ -114,10 +113,10 @@ def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
     record = json.loads(report.read_text())
     assert record["rows"] == {**record["rows"], "total": ROWS, "ok": ROWS, "failed": 0}
     assert live["distinct"] == ROWS
-    twice = live["answers"] - ROWS
-    assert twice <= KILLS * AT_ONCE
+    assert live["answers"] - ROWS <= KILLS * AT_ONCE
     told = sum((batch["possibly_paid_twice"] or {"rows": 0})["rows"] for batch in record["batches"])
-    assert 0 < twice <= told <= KILLS * AT_ONCE, "each call that was paid twice is told"
+    # Two kills can meet the same row.
+    assert 0 < live["repeated"] <= told <= KILLS * AT_ONCE, "each row that was paid twice is told"
 
 
 LATE = """

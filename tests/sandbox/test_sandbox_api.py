@@ -408,7 +408,7 @@ async def test_chat_answers_at_once_and_is_counted(sandbox: Running) -> None:
             "positive|not mentioned|not mentioned",
         )
     live = (await sandbox.ledger())["live"]
-    assert (live["answers"], live["distinct"]) == (3, 2)
+    assert (live["answers"], live["distinct"], live["repeated"]) == (3, 2, 1)
     assert live["input_tokens"] > live["output_tokens"] > 0
     with pytest.raises(openai.BadRequestError, match="does not stream"):
         await sandbox.client.chat.completions.create(model="m", messages=[], stream=True)
