@@ -9,6 +9,7 @@ import pytest
 
 from batchd.testing.conformance.plugin import PluginConformance
 
+from ..cases import share
 from . import (
     hostile_commands,
     hostile_executors,
@@ -54,7 +55,7 @@ CASES: list[tuple[type[PluginConformance], type[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("conformance", "plugin"), CASES, ids=[plugin.__name__ for _, plugin in CASES])
+@pytest.mark.parametrize(("conformance", "plugin"), [pytest.param(*case, id=case[1].__name__) for case in share(CASES)])
 def test_it_fails_exactly_the_test_of_the_promise_that_it_breaks(
     conformance: type[PluginConformance], plugin: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
