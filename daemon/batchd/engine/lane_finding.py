@@ -121,7 +121,7 @@ class LaneFinding:
             failures = self.failures[name] = self.failures.get(name, 0) + 1
             found.until = steady + backoff.delay(failures, jitter=self._context.clock.jitter())
             found.words = (
-                f"{why} So it is not known whether {name} has batches, and jobs wait until it is. Nothing is lost. "
+                f"{why} So it is not known whether {name} has batches. Jobs wait; nothing is lost. "
                 f'To say so yourself: mode = "batch" or "live" in [providers.{name}].'
             )
             return
