@@ -138,7 +138,7 @@ async def test_it_stops_cleanly(processes: Processes, number: int) -> None:
         await sandbox.create(await sandbox.upload(as_jsonl(request_lines(1))))
         begun = time.monotonic()
         assert process.stop(number) == (0, "")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 30
 
 
 async def test_options_come_from_the_environment(processes: Processes) -> None:
