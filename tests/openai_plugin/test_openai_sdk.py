@@ -6,6 +6,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("openai.types", "openai.types.chat", "openai.types.responses", "openai.types.shared_params")
 NAMES = f"""
 import importlib, json, re, sys
