@@ -71,7 +71,7 @@ def test_broken_configurations_while_files_come(shared: Shared) -> None:
         shared.drop("reviews/after.csv", "\n".join(rows_of("after", 3)) + "\n")
         until(lambda: "after" in shared.reports(), "and it works")
         shared.stop(daemon)
-        assert manager.words()[-1] == "STOPPING"
+        until(lambda: manager.words()[-1] == "STOPPING", "the manager hears that it stops")
     finally:
         manager.close()
     assert shared.ledger()["executed_twice"] == []
