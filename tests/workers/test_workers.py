@@ -207,6 +207,28 @@ if __name__ == "__main__":
 """
 
 
+GIVEN_UP = """
+import time
+from pathlib import Path
+from batchd.workers.fork_server import fork_server
+from batchd.workers.process import WorkerProcess
+
+if __name__ == "__main__":
+    worker = WorkerProcess(fork_server(), Path("not there"))
+    worker.start()
+    while not worker.has_ended():
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_given_up_ends_without_a_word(tmp_path: Path) -> None:
+    program = tmp_path / "daemon.py"
+    program.write_text(GIVEN_UP)
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, timeout=PATIENCE)
+    assert done.stderr == b""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_workers_do_not_outlive_a_daemon_that_was_killed(tmp_path: Path, how: signal.Signals) -> None:

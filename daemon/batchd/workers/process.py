@@ -161,8 +161,12 @@ def _answer(payload: bytes) -> bytes:
 def _begin(folder: str, notes: str) -> None:
     """In each worker: use the daemon's working folder, leave SIGINT and SIGHUP to the daemon, and end when it ends."""
     os.chdir(folder)
-    # Open already when the daemon dies: then nothing of it is left behind.
-    keep_notes(notes)
+    try:
+        # Open already when the daemon dies: then nothing of it is left behind.
+        keep_notes(notes)
+    except FileNotFoundError:
+        # An error of the system made the daemon believe that this process does not start; it has begun another.
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     # A plugin may start processes of its own.
