@@ -404,10 +404,13 @@ class Rig(NurseryPlace):
         return "id,review\n" + "".join(f"{name}-{row},review {row} of {name} was fine\n" for row in range(rows))
 
     def reported(self, name: str) -> bool:
-        """Whether the file's report is in the outbox and its original in the archive: all is over."""
-        return (self.folders["outbox"] / "reviews" / f"{name}.report.json").exists() and (
-            self.folders["archive"] / "reviews" / f"{name}.csv"
-        ).exists()
+        """Whether the file's report is in the outbox, its original in the archive and its note away: all is over."""
+        outbox = self.folders["outbox"] / "reviews"
+        return (
+            (outbox / f"{name}.report.json").exists()
+            and (self.folders["archive"] / "reviews" / f"{name}.csv").exists()
+            and not (outbox / f"{name}.waiting.txt").exists()
+        )
 
     def drained(self) -> bool:
         """Whether everything that was dropped has come out."""
