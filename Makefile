@@ -53,7 +53,7 @@ test: $(STAMP)  ## all tests, from the source and from the built wheel
 	@# On a clean checkout one process compiles everything that the tests import, or each worker would.
 	@ls tests/__pycache__/conftest.*pytest*.pyc >/dev/null 2>&1 || $(BIN)/python -m pytest --collect-only -qq >/dev/null || true
 	@wheel=$$(mktemp); $(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL)) >"$$wheel" 2>&1 & beside=$$!; \
-	status=0; $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup || status=1; \
+	status=0; $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal || status=1; \
 	wait $$beside || status=1; cat "$$wheel"; rm "$$wheel"; exit $$status
 
 test-pythons:  ## the fast tests with each other supported Python on this machine
@@ -126,7 +126,7 @@ servers:  ## servers of others for the tests, into .servers: llama.cpp, one that
 	-npm install --silent --no-audit --no-fund --prefix .servers/axe axe-core@4.14.1
 
 field: $(STAMP)  ## what real services, files and people do, with a table of how much of it holds
-	BATCHD_EVERY_CASE=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup -m field
+	BATCHD_EVERY_CASE=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal -m field
 
 properties: $(STAMP)  ## the property tests, each with 1,500 new examples
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) -m hypothesis --hypothesis-profile thorough

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
 import re
 import shutil
@@ -70,6 +71,8 @@ def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | 
     return str(getattr(val, "__qualname__", None) or val) if callable(val) else None
 
 
+WAITING = ("dask_plugin", "durability", "end_to_end", "folders", "live")
+"""Families whose processes wait for each other and for clocks."""
 _LEFT_OUT = re.compile(r"^pytestmark = \[?pytest\.mark\.(slow|speed|outside)\b", re.MULTILINE)
 
 
@@ -81,13 +84,34 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what cannot be marked where it stands; slow tests first, so that none is left to one process at the end."""
+    """Mark what cannot be marked where it stands, and put all into an order in which no process waits at the end."""
     for item in items:
         # Memory is measured over many rows, or an import in a process of its own. Some come from the conformance kit.
         if item.name.startswith(("test_memory_does_not_grow", "test_importing_it_is_cheap")):
             item.add_marker(pytest.mark.slow)
         item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    items[:] = _spread(slow, others, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _spread(slow: list[pytest.Item], others: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Slow tests, file by file, at the beginning of the stretches of all processes but one.
+
+    `--dist worksteal` gives each process a stretch of the list, and one that is done half of what another has left.
+    Slow tests wait for half of their time, and some families wait most: they come first, since the one process
+    without them uses the processor meanwhile.
+    """
+    slow.sort(key=lambda item: not any(family in item.path.parts for family in WAITING))
+    begins: list[list[pytest.Item]] = [[] for _ in range(max(1, processes - 1))]
+    for number, (_, tests) in enumerate(itertools.groupby(slow, key=lambda item: item.path)):
+        begins[number % len(begins)] += tests
+    length, ordered, taken = (len(slow) + len(others)) // processes, [], 0
+    for begin in begins:
+        filled = max(0, length - len(begin))
+        ordered += begin + others[taken : taken + filled]
+        taken += filled
+    return ordered + others[taken:]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -14,7 +14,7 @@ from batchd.workers.nodes import MARK, ask_for
 
 from .cluster import cluster, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask")]
+pytestmark = pytest.mark.slow
 
 
 async def trouble_at(address: str) -> str:

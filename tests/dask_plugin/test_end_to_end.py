@@ -18,7 +18,7 @@ from ..end_to_end.conftest import until
 from .cluster import Cluster, cluster
 from .rig import ClusterRig
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dask"), pytest.mark.field("neighbours")]
+pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours")]
 
 ROWS, PART_ROWS = 160, 4
 SERVERS = ("/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -228,3 +230,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
     with served_place(tmp_path) as place:
         yield place
+
+
+@pytest.fixture
+def alone() -> Iterator[None]:
+    """Of the tests that compare times, one runs at a time."""
+    with Path(tempfile.gettempdir(), "batchd-tests-alone").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

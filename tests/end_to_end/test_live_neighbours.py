@@ -18,7 +18,7 @@ from ..durability.rig import NurseryPlace, shared_nursery
 from .conftest import Place, until
 from .test_neighbours import AT_MOST, HEALTHY, TOP, make_folders, seconds_of_the_healthy
 
-pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours"), pytest.mark.xdist_group("neighbours")]
+pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours")]
 
 LONG = os.environ.get("BATCHD_EVERY_CASE") == "1"
 FILES_OF_THE_BAD, ROUNDS = (25, 3) if LONG else (6, 1)
@@ -172,6 +172,7 @@ def ten(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
+@pytest.mark.usefixtures("alone")
 def test_eight_bad_providers_of_ten_do_not_keep_the_live_calls_of_two_waiting(ten: Place) -> None:
     ten.run()
     seconds_of_the_healthy(ten, "first")  # workers and connections are there from here on

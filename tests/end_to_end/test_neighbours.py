@@ -19,7 +19,7 @@ import pytest
 from ..durability.rig import NurseryPlace, shared_nursery
 from .conftest import Place, reviews, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours"), pytest.mark.xdist_group("neighbours")]
+pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours")]
 
 HEALTHY = ("healthy-1", "healthy-2")
 FAULTS = {
@@ -168,6 +168,7 @@ def seconds_of_the_healthy(place: Place, tag: str) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.usefixtures("alone")
 def test_eight_bad_providers_of_ten_do_not_keep_the_healthy_two_waiting(ten: Place) -> None:
     ten.run()
     seconds_of_the_healthy(ten, "first")  # workers and connections are there from here on
