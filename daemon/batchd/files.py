@@ -123,12 +123,12 @@ def move_without_replacing(source: Path, target: Path) -> None:
             there = target.lstat()
         except FileNotFoundError:
             # It has gone meanwhile: a daemon has taken it out of its inbox, say.
-            move_without_replacing(source, target)
-            return
-        # Not `samefile`, which follows links: a link to the file is not the file, which would be lost.
-        if not os.path.samestat(source.lstat(), there):
-            raise
-        # A crash between link and unlink left both names: remove the old one now.
+            os.link(source, target, follow_symlinks=False)
+        else:
+            # Not `samefile`, which follows links: a link to the file is not the file, which would be lost.
+            if not os.path.samestat(source.lstat(), there):
+                raise
+            # A crash between link and unlink left both names: remove the old one now.
     except OSError as error:
         if not _no_links_here(error):
             raise
