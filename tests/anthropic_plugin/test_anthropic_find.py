@@ -83,6 +83,7 @@ async def test_it_is_found_on_the_last_page(service: FakeAnthropic, connect: Con
     assert service.count("GET", LIST) == 3
 
 
+@pytest.mark.slow
 async def test_a_list_that_cannot_be_read_is_no_empty_list(
     service: FakeAnthropic, connect: Connect, make_submission: Make
 ) -> None:

@@ -110,6 +110,7 @@ async def until_said(folder: Path, *lines: str) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_what_was_replaced_is_closed_once_its_calls_have_ended(
     house: tuple[Path, Daemon], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from batchd import Limits
 from batchd.live.lanes import LiveTerms
 from batchd.testing.household import Household, Living
@@ -104,6 +106,7 @@ async def test_a_daemon_of_some_jobs_alone_obeys_it_too(make_household: MakeHous
         assert not await daemon.engine.has_work(await daemon.engine.look())
 
 
+@pytest.mark.slow
 async def test_live_calls_under_way_end_and_no_other_begins(make_household: MakeHousehold) -> None:
     released = asyncio.Event()
     service = LiveService(lambda text, before: said(text))

@@ -113,6 +113,7 @@ async def test_what_waits_for_a_plugin_that_is_kept_off_is_no_work(make_househol
     assert any(name.endswith("results.csv") for name in household.outbox())
 
 
+@pytest.mark.slow
 async def test_threads_that_hang_are_their_owners_alone() -> None:
     loop = asyncio.get_running_loop()
     rooms = ThreadRooms(most=2)

@@ -368,6 +368,7 @@ def test_a_write_between_the_check_and_the_end_is_told_too(tmp_path, monkeypatch
     assert stamp_of(place.target) != outcome.stamp
 
 
+@pytest.mark.slow
 def test_one_of_several_wins(tmp_path, elsewhere):
     """Two daemons on one inbox are a mistake; even so, no file may be taken twice."""
     for base in (tmp_path, elsewhere):

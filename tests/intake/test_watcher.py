@@ -212,6 +212,7 @@ async def test_wakes_before_the_rescan_would(loop):
     await loop.takes("may.csv", within=SETTLE + 0.5)
 
 
+@pytest.mark.slow
 async def test_reading_and_deleting_wake_nobody(ear):
     (ear.inbox / "may.csv").write_text("a\n")
     await eventually(lambda: ear.wakes, "the file's events")
@@ -227,6 +228,7 @@ async def test_reading_and_deleting_wake_nobody(ear):
 # --- T8: deaf, each time with the promise: the next file within two rescans, and events again afterwards ---------
 
 
+@pytest.mark.slow
 async def test_deaf_after_the_inbox_was_deleted_and_made_again(loop):
     loop.inbox.rmdir()
     loop.inbox.mkdir()
@@ -235,6 +237,7 @@ async def test_deaf_after_the_inbox_was_deleted_and_made_again(loop):
     await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
 
 
+@pytest.mark.slow
 async def test_deaf_after_the_inbox_was_away_for_a_while(loop):
     loop.inbox.rmdir()
     await loop.looks_twice()
@@ -244,6 +247,7 @@ async def test_deaf_after_the_inbox_was_away_for_a_while(loop):
     await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
 
 
+@pytest.mark.slow
 async def test_deaf_after_the_inbox_was_renamed_away(loop):
     away = loop.inbox.with_name("away")
     loop.inbox.rename(away)
@@ -257,6 +261,7 @@ async def test_deaf_after_the_inbox_was_renamed_away(loop):
     assert (away / "other.csv").exists()
 
 
+@pytest.mark.slow
 async def test_deaf_after_a_mount_over_the_inbox_and_after_its_end(loop, mounts: Mounts):
     mounts.mount(loop.inbox)
     await loop.takes("on the share.csv", within=2 * RESCAN)
@@ -279,6 +284,7 @@ def ignore_dead_threads(test: Callable[..., object]) -> Callable[..., object]:
 
 
 @ignore_dead_threads
+@pytest.mark.slow
 async def test_deaf_after_a_handler_raised(loop):
     [handlers] = loop.watcher.observer._handlers.values()  # noqa: SLF001 - watchdog gives its handlers out in no other way
     [handler] = handlers
@@ -295,6 +301,7 @@ async def test_deaf_after_a_handler_raised(loop):
     await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
 
 
+@pytest.mark.slow
 async def test_deaf_after_an_emitter_died(loop):
     [emitter] = loop.watcher.observer.emitters
     emitter.stop()
@@ -305,6 +312,7 @@ async def test_deaf_after_an_emitter_died(loop):
     await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
 
 
+@pytest.mark.slow
 async def test_deaf_after_the_reading_thread_died(loop):
     reader = loop.watcher.observer._inotify_fd  # noqa: SLF001 - nor its reading thread
     reader.stop()
@@ -344,6 +352,7 @@ async def test_an_error_when_waking_does_not_deafen(ear, monkeypatch):
         (OSError(errno.EACCES, "Permission denied"), "Permission denied"),
     ],
 )
+@pytest.mark.slow
 async def test_a_limit_is_said_once_and_the_rescan_goes_on(tmp_path, inbox, caplog, error, words):
     refusals = [error]
 

@@ -97,6 +97,7 @@ async def test_a_purge_finds_nothing_of_live_calls_at_the_service(make_household
 
 
 @pytest.mark.field("outages")
+@pytest.mark.slow
 async def test_too_many_calls_never_count_against_a_row(make_household: MakeHousehold) -> None:
     def busy(text: str, before: int) -> object:
         return said() if before >= 2 or text != NINE[0] else TooManyCalls("slow down", retry_after=0.01)
@@ -111,6 +112,7 @@ async def test_too_many_calls_never_count_against_a_row(make_household: MakeHous
 
 
 @pytest.mark.field("outages")
+@pytest.mark.slow
 async def test_a_row_that_breaks_the_service_fails_alone(make_household: MakeHousehold) -> None:
     def breaks(text: str, before: int) -> object:
         return TransientError("answered with status 500", answered=True) if text == NINE[4] else said()
@@ -125,6 +127,7 @@ async def test_a_row_that_breaks_the_service_fails_alone(make_household: MakeHou
 
 
 @pytest.mark.field("outages")
+@pytest.mark.slow
 async def test_a_call_of_unknown_outcome_keeps_its_key(make_household: MakeHousehold) -> None:
     def cut(text: str, before: int) -> object:
         return said() if before or text != NINE[1] else TransientError("the connection broke")
@@ -142,6 +145,7 @@ async def test_a_call_of_unknown_outcome_keeps_its_key(make_household: MakeHouse
 
 
 @pytest.mark.field("outages")
+@pytest.mark.slow
 async def test_a_service_that_is_down_is_waited_for(make_household: MakeHousehold) -> None:
     down = True
 
@@ -286,6 +290,7 @@ async def test_a_small_file_does_not_wait_for_a_large_one(make_household: MakeHo
         assert asked[-1] - asked[0] <= 20, "every second call is its own"
 
 
+@pytest.mark.slow
 async def test_the_priority_of_a_route_is_how_often_its_jobs_have_their_turn(make_household: MakeHousehold) -> None:
     service, permits = LiveService(), asyncio.Semaphore(0)
     service.gate = permits.acquire

@@ -268,6 +268,7 @@ async def test_a_script_gets_the_event_and_a_small_environment(tmp_path: Path, m
     assert second[0] == 4
 
 
+@pytest.mark.slow
 async def test_a_script_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
     script, started = tmp_path / "script.sh", tmp_path / "started"
     script.write_text(f"sleep 1000 & echo $! > {started}; wait\n")

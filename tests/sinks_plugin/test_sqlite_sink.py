@@ -76,6 +76,7 @@ async def test_jobs_with_other_columns_share_a_table_and_what_people_add_stays(t
     assert (b["other"], b["answer"], b["ID"]) == ("o", "yes", None)
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_done_is_said_and_nothing_is_half_there(tmp_path: Path) -> None:
     text, people, loose = tmp_path / "text.db", tmp_path / "people.db", tmp_path / "loose.db"
     text.write_text("this is a text, and not a database at all" * 30)

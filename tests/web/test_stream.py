@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from batchd.domain.subjects import Subject
 from batchd.web.application import CHANGES
 
@@ -24,6 +26,7 @@ async def listen(web: Web) -> ClientResponse:
     return answer
 
 
+@pytest.mark.slow
 async def test_a_change_is_told(house: House) -> None:
     async with served(house) as web:
         answer = await listen(web)

@@ -87,6 +87,7 @@ async def test_work_is_done_elsewhere_and_its_result_comes_back(workers: Workers
     assert 1 <= len(pids) <= 2
 
 
+@pytest.mark.slow
 async def test_a_result_arrives_though_the_system_has_no_memory_for_a_moment(workers: Workers) -> None:
     assert await asyncio.gather(*(workers.run(double_without_memory_to_say_so, each) for each in range(6))) == [
         2 * each for each in range(6)
