@@ -55,7 +55,7 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     assert f"{GUESS} tokens per answer" in flat
     assert f"more than {LARGE // 2**20} MiB, batchd counts about {SAMPLE // 2**20} MiB" in flat
     assert f"{BYTES_PER_TOKEN} bytes of text count as a token" in flat
-    assert f"A picture counts as {IMAGE_TOKENS:,} tokens" in flat
+    assert f"another file or a recording counts as {IMAGE_TOKENS:,} tokens" in flat
     assert (COUNTED_FIRST, COUNTED_OF_EACH) == (200, 40)
     assert "the first 200 requests of a part, then 40 of the next 200" in flat
     assert f"Published prices are in {published_prices.CURRENCY}" in flat
