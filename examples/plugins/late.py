@@ -1,4 +1,4 @@
-"""A command. `batchd late` names the files that have been in work for longer than `[commands.late] after`."""
+"""A command. `batchd late` names the files that have been under way for longer than `[commands.late] after`."""
 
 from __future__ import annotations
 

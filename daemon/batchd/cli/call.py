@@ -81,7 +81,7 @@ class Option(click.Option):
 pass_call = click.make_pass_decorator(Call)
 
 json_option = click.option(
-    "--json", "as_json", cls=Option, is_flag=True, help="For machines: JSON, to which keys are only added."
+    "--json", "as_json", cls=Option, is_flag=True, help="Print JSON, to which new versions only add keys."
 )
 
 

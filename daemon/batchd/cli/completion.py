@@ -15,7 +15,7 @@ _INSTALL = {
 @click.argument("shell", type=click.Choice(sorted(_INSTALL)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script for completion in SHELL.
+    """Print a script for completion in your shell.
 
     It completes commands, options and the ids of jobs.
 

@@ -183,7 +183,7 @@ def purge(call: Call, jobs: Sequence[str], *, yes: bool, as_json: bool) -> int:
 @json_option
 @pass_call
 def pause(call: Call, name: str | None, *, as_json: bool) -> int:
-    """Send nothing new: at all, or to a provider or of a route NAME.
+    """Stop all sending, or that to the provider or route NAME.
 
     It stays so until `batchd resume`, through restarts too. Files are taken and prepared as before. Batches that a
     provider has are collected and delivered, and live calls under way end. What has not been sent waits. If a provider
@@ -205,7 +205,7 @@ def pause(call: Call, name: str | None, *, as_json: bool) -> int:
 @json_option
 @pass_call
 def resume(call: Call, name: str | None, *, as_json: bool) -> int:
-    """Send again: all, or to the provider or of the route NAME.
+    """Resume all sending, or that to the provider or route NAME.
 
     \b
     Examples:

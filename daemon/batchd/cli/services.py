@@ -26,7 +26,7 @@ _ASKED = {"batch": "batches", "live": "live calls", "auto": "batches if it has t
 def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> None:
     """List the services that batchd knows.
 
-    A provider names one as `service`, and has its address, limits and ways.
+    A provider that names one as `service` gets its address, limits and other keys.
 
     With NAME: all that is known of that one, and where it was read.
 

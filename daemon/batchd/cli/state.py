@@ -36,7 +36,7 @@ def adopt(call: Call, *, as_json: bool) -> None:
     """Give back the dropped files of jobs that the database does not know, after it was lost or an old copy put back.
 
     Copies each file under its name into the rejected folder and puts the rest of its folder aside, in `adopted` of the
-    state folder or the spool. Nothing is deleted and nothing is asked. A daemon may not be running.
+    state folder or the spool. Nothing is deleted and nothing is asked. No daemon may run meanwhile.
 
     \b
     Examples:

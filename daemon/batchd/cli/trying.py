@@ -55,7 +55,7 @@ def try_(
     Then it shows the answers, how far the models agree, what the rows cost, and what the whole FILE would cost on each
     model. The budget limits and counts this. Nothing goes to the inbox or the outbox.
 
-    The answers are kept for seven days: who asks the same again, in a try or in a job, does not pay for it again.
+    The answers are kept for seven days: the same request in another try or in a job is not paid again.
 
     It works beside a running daemon and without one.
 
