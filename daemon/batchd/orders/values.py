@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 MAX_DIGITS = 18
 """Of an amount of money: more digits must be a mistake."""
+
+
+class NotCarriedOut(Exception):
+    """The order cannot be carried out, and nothing was changed; the words are the answer to the person who gave it."""
 
 
 class Order(Struct, frozen=True):
@@ -19,7 +24,8 @@ class Order(Struct, frozen=True):
 
     def data(self) -> Mapping[str, Any]:
         """The values to store beside kind and target."""
-        return {}
+        values = asdict(self).items()
+        return {key: value for key, value in values if key != "target" and value is not None}
 
 
 class Approve(Order, frozen=True):
@@ -27,10 +33,6 @@ class Approve(Order, frozen=True):
 
     up_to: str | None = None
     kind: ClassVar[str] = "approve"
-
-    def data(self) -> Mapping[str, Any]:
-        """The amount, if there is one."""
-        return {} if self.up_to is None else {"up_to": self.up_to}
 
 
 class Cancel(Order, frozen=True):
@@ -51,10 +53,6 @@ class SkipSink(Order, frozen=True):
     sink: str
     kind: ClassVar[str] = "skip-sink"
 
-    def data(self) -> Mapping[str, Any]:
-        """The name of the sink."""
-        return {"sink": self.sink}
-
 
 class Resolve(Order, frozen=True):
     """Say whether the provider has a batch that is held: under the id `found`, or not at all (None)."""
@@ -64,7 +62,7 @@ class Resolve(Order, frozen=True):
 
     def data(self) -> Mapping[str, Any]:
         """The provider's id, or that there is none."""
-        return {"absent": True} if self.found is None else {"found": self.found}
+        return super().data() or {"absent": True}
 
 
 class Purge(Order, frozen=True):

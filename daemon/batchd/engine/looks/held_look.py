@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+from ...orders.values import NotCarriedOut
 from ..context import Context
 from ..steps.approve import approve
 
@@ -19,4 +21,5 @@ async def look(context: Context) -> None:
             if await asyncio.to_thread(context.notes.is_gone, job.note):
                 await context.store.money.noted(job, None)
         elif approve_in_folder:
-            await approve(context, job, None, where=approval)
+            with suppress(NotCarriedOut):  # it stays as it is
+                await approve(context, job, None, where=approval)

@@ -7,36 +7,35 @@ from ...domain.states import PILOT
 from ...events import JobApproved, PilotApproved, count
 from ...money.budget import MAX_AMOUNT, counted
 from ...money.pricing import amount, at_most
+from ...orders.values import NotCarriedOut
 from ..context import Context
 
 
 async def approve(context: Context, job: Job, up_to: object, *, where: str | None = None) -> str:
-    """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None."""
+    """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None.
+
+    Raises NotCarriedOut if it stays held.
+    """
     if job.state is not JobState.HELD:
-        return f"Job {job.id} is {job.state}, not held; there is nothing to approve."
+        raise NotCarriedOut(f"Job {job.id} is {job.state}, not held; there is nothing to approve.")
     if job.reason_code == PILOT:
         return await _approve_pilot(context, job, up_to, where=where)
     currency = context.configured.budget.currency
     account = await context.store.money.account(job, currency=currency)
     if account.whole >= MAX_AMOUNT:
-        return f"Job {job.id} is still held: {job.reason}."
+        raise NotCarriedOut(f"Job {job.id} is still held: {job.reason}.")
     # Of a file that was held while it was planned, the rest is in no sum.
     unknown = job.terms is None or account.unlimited > 0 or job.early_rows > 0
     most = MAX_AMOUNT if unknown else account.whole
     if up_to is not None:
-        allowed = counted(up_to, currency)
-        if allowed >= MAX_AMOUNT:
-            return (
-                f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}"
-                f". Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
-            )
+        allowed = _allowed(job, up_to, currency)
         if unknown:
-            return (
+            raise NotCarriedOut(
                 f"What job {job.id} costs at most is not known, so batchd cannot keep to an amount. It is still held: "
                 f"{job.reason}. Approve it without --up-to to let it run whatever it costs."
             )
         if allowed < account.whole:
-            return (
+            raise NotCarriedOut(
                 f"Job {job.id} can cost at most {at_most(account.whole, currency)} {currency}, which is more than "
                 f"{amount(allowed, currency)} {currency}. It is still held."
             )
@@ -48,16 +47,21 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     return f"Job {job.id} is approved, {allowance}, and goes on."
 
 
+def _allowed(job: Job, up_to: object, currency: str) -> int:
+    allowed = counted(up_to, currency)
+    if allowed >= MAX_AMOUNT:
+        raise NotCarriedOut(
+            f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}. "
+            f"Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
+        )
+    return allowed
+
+
 async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: str | None) -> str:
     """A person has seen the pilot: the other rows are asked. Their cost is judged as that of any job."""
     currency = context.configured.budget.currency
     totals = await context.store.jobs.totals(job.id)
-    allowed = None if up_to is None else counted(up_to, currency)
-    if allowed is not None and allowed >= MAX_AMOUNT:
-        return (
-            f"{up_to} {currency} is more than batchd can count, which is {amount(MAX_AMOUNT, currency)} {currency}. "
-            f"Job {job.id} is still held. Approve it with a lower amount, or without --up-to."
-        )
+    allowed = None if up_to is None else _allowed(job, up_to, currency)
     said = None if allowed is None else amount(allowed, currency)
     rest = totals.rows - totals.settled
     event = PilotApproved(job=job.id, rows=rest, amount=said, currency=currency if said else None, where=where)

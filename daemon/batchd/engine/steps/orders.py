@@ -10,7 +10,19 @@ from ...domain.states import USELESS
 from ...domain.subjects import EVERYTHING, Subject
 from ...errors import ProviderError
 from ...events import JobCancelled, JobRetried, count
-from ...orders.values import Approve, Cancel, Pause, Purge, Resolve, Resume, Retry, SkipSink, Try, from_stored
+from ...orders.values import (
+    Approve,
+    Cancel,
+    NotCarriedOut,
+    Pause,
+    Purge,
+    Resolve,
+    Resume,
+    Retry,
+    SkipSink,
+    Try,
+    from_stored,
+)
 from ...store.database import to_json
 from ...store.tables.chains import Revived
 from ...store.tables.orders import StoredOrder
@@ -25,15 +37,11 @@ from .deliver import CANCELLED_MAY_TAKE, hurry
 from .missing_answers import GIVEN_UP
 from .reject import reject
 from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
-from .tries import CannotTry, begin
+from .tries import begin
 from .useless_answers import ask_anew
 
 ASKED_WITHIN = 10.0
 """Seconds that a provider has to say whether it knows a batch: all other work waits for it."""
-
-
-class NotCarriedOut(Exception):
-    """The order cannot be carried out, and nothing was changed; the words are the answer to the person who gave it."""
 
 
 async def obey(context: Context, order: StoredOrder) -> bool:
@@ -67,7 +75,7 @@ async def _carry_out(context: Context, stored: StoredOrder) -> str | None:
         case Purge():
             return await _purge(context, order, at=stored.at)
         case Try():
-            return await _begin_try(context, order)
+            return await begin(context, order.target, order.asked)
         case Pause():
             return await _pause(context, order, stored.who)
         case Resume():
@@ -81,17 +89,7 @@ async def _approve(context: Context, order: Approve) -> str:
     if job.state is JobState.CHAINED:
         family = await context.store.chains.family(job)
         job = next((step for step in family if step.state is JobState.HELD), job)
-    answer = await approve(context, job, order.up_to)
-    if job.state is not JobState.HELD or (await context.store.jobs.get(job.id)).state is JobState.HELD:
-        raise NotCarriedOut(answer)
-    return answer
-
-
-async def _begin_try(context: Context, order: Try) -> str:
-    try:
-        return await begin(context, order.target, order.asked)
-    except CannotTry as why:
-        raise NotCarriedOut(str(why)) from None
+    return await approve(context, job, order.up_to)
 
 
 async def _pause(context: Context, order: Pause, who: str | None) -> str:

@@ -14,12 +14,9 @@ from ...domain.routing import Route
 from ...events import TryBegun, TryEnded, count
 from ...files import fsync_folder
 from ...money.lanes import Lane
+from ...orders.values import NotCarriedOut
 from ...store.spool import Spool
 from ..context import Context
-
-
-class CannotTry(Exception):
-    """The rows cannot be asked; the words are the answer to the person."""
 
 
 async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
@@ -30,13 +27,13 @@ async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
         return f"Job {job} asks {what}."
     provider = context.configured.providers.get(route.provider)
     if provider is None:
-        raise CannotTry(
+        raise NotCarriedOut(
             f"The running daemon has no [providers.{route.provider}]: it was started with another configuration. "
             "Reload it, then try again."
         )
     size = await asyncio.to_thread(_take_rows, context.spool, job)
     if size is None:
-        raise CannotTry(f"The rows of {asked['source']} are not there any more. Try again.")
+        raise NotCarriedOut(f"The rows of {asked['source']} are not there any more. Try again.")
     now = context.clock.now()
     # Somebody waits for the answers: a batch may take a day.
     live = bool(asked["live"]) and provider.live is not None and provider.lane is not Lane.LIVE
