@@ -89,9 +89,7 @@ async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
     service = FakeService(lambda _: "fine")
     household = Household(tmp_path, service=service, provider=Endless(service))
     household.drop("reviews/may.csv", "review\ngood\n")
-    async with household.living() as living:
-        await living.take_in()
-        await living.drain()
+    await household.work()
     assert any(b"fine" in content for content in household.outbox().values())
 
 
@@ -108,8 +106,6 @@ async def test_a_key_in_packed_answers_is_covered(tmp_path: Path) -> None:
     service = FakeService(lambda _: f"Your key is {key}")
     household = Household(tmp_path, service=service, provider=Packed(service))
     household.drop("reviews/may.csv", "review\ngood\n")
-    async with household.living() as living:
-        await living.take_in()
-        await living.drain()
+    await household.work()
     assert b"Your key is ***" in household.outbox()["reviews/may.results.csv"]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]

@@ -48,9 +48,7 @@ async def finished(house: Household, *, stop_after: int | None = None, reviews: 
             await daemon.take_in()
             for _ in range(stop_after):
                 await daemon.step()
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await house.work()
     return house.outbox()["reviews/may.results.csv"].decode().splitlines()
 
 
@@ -148,8 +146,6 @@ async def test_a_budget_that_has_no_room_for_the_longer_request_holds_it(tmp_pat
     budget = SpendingLimits(overall=Ceilings(per_job=300 * UNIT))
     house = Household(tmp_path, service=FakeService(answer), routes=[ROUTE], prices=prices, budget=budget)
     house.drop("reviews/may.csv", "id,review\n0,odd\n")
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await house.work()
     assert [len(each) for each in asked] == [1]
     assert [each.name for each in (tmp_path / "held").rglob("*may*")]

@@ -46,20 +46,6 @@ def household(folder: Path, *, prices: Mapping[str, Price] = PRICES, beyond: Any
     return Household(folder, prices=prices, budget=budget, routes=[more.pop("route", ROUTE)], **more)
 
 
-async def drain(living: Living) -> None:
-    """Take in and work until nothing is left; jobs that wait for money are tried, and left alone."""
-    await living.take_in()
-    for _ in range(200):
-        outlook = await living.engine.look()
-        if outlook.due:
-            await living.engine.perform(outlook.due[0])
-        elif outlook.again_at is not None:
-            living.household.clock.advance(max(0.01, outlook.again_at - living.household.clock.steady()))
-        else:
-            return
-    raise AssertionError("it never ends")
-
-
 async def only(living: Living, source: str) -> Any:
     """The job of this file."""
     [job] = [job for job in await jobs(living) if job.source == source]
@@ -86,8 +72,7 @@ async def order(living: Living, kind: str, job: str, **data: Any) -> str:
 async def test_a_job_within_its_limits_runs_and_costs_what_the_report_says(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=10, per_day=10)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         assert job.estimated_cost == 10 * ROW
@@ -101,8 +86,7 @@ async def test_a_job_within_its_limits_runs_and_costs_what_the_report_says(tmp_p
 async def test_a_job_that_may_cost_too_much_is_held_before_anything_of_it_is_sent(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "per_job")
         assert job.reason == "it can cost at most 50.00 USD, and [budget] per_job allows 45.00"
@@ -116,12 +100,11 @@ async def test_a_job_that_may_cost_too_much_is_held_before_anything_of_it_is_sen
 async def test_approved_it_goes_on_and_the_note_goes_away(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         answer = await order(living, "approve", job.id)
         assert "up to 50.00 USD" in answer
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
         assert "is done, not held" in await order(living, "approve", job.id)
     assert [path for path in house.folders.held.rglob("*") if path.is_file()] == []
@@ -135,33 +118,30 @@ async def test_approved_it_goes_on_and_the_note_goes_away(tmp_path: Path) -> Non
 async def test_an_amount_that_is_too_small_approves_nothing(tmp_path: Path, up_to: Any, state: JobState) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         answer = await order(living, "approve", (await only(living, "reviews/may.csv")).id, up_to=up_to)
         assert ("still held" in answer) is (state is JobState.HELD)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is state
 
 
 async def test_what_is_said_of_a_job_is_enough_to_approve_it(tmp_path: Path) -> None:
     house = household(tmp_path, prices={"small": Price(input=Decimal(0), output=Decimal("0.25"))}, per_job=0)
     house.drop("reviews/may.csv", csv(1))  # it can cost 0.00000125 at most, which is not written out
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert "it can cost at most 0.000002 USD" in job.reason
         assert "is approved, up to 0.000002 USD" in await order(living, "approve", job.id, up_to="0.000002")
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
 
 
 async def test_a_held_job_may_be_cancelled(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=1)
     house.drop("reviews/may.csv", csv(3))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         await order(living, "cancel", (await only(living, "reviews/may.csv")).id)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.CANCELLED
     assert house.report("reviews/may.report.json")["rows"]["skipped"] == 3
     assert list(house.folders.held.rglob("*.txt")) == []
@@ -172,8 +152,7 @@ async def test_of_two_jobs_that_together_are_too_much_for_a_day_the_second_is_he
     house = household(tmp_path, per_day=15)
     house.drop("reviews/a.csv", csv(10, "a"))
     house.drop("reviews/b.csv", csv(10, "b"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         states = [job.state for job in await jobs(living)]
     assert sorted(states) == ["done", "held"]
     assert house.service.executed.total() == 10
@@ -202,41 +181,38 @@ async def test_a_reservation_settles_to_what_was_really_used(tmp_path: Path) -> 
     # Asked for at most fifty tokens a row, the service answers with five: nine tenths of the money come free.
     house = household(tmp_path, per_day=105, route=replace(ROUTE, params={"max_tokens": 50}))
     house.drop("reviews/a.csv", csv(10, "a"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         house.drop("reviews/b.csv", csv(9, "b"))
-        await drain(living)
+        await living.work()
         assert {job.state for job in await jobs(living)} == {JobState.DONE}
 
 
 async def test_one_that_waits_goes_on_when_the_day_is_over(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=10, beyond="wait")
     house.drop("reviews/a.csv", csv(10, "a"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         house.drop("reviews/b.csv", csv(10, "b"))
-        await drain(living)
+        await living.work()
         job = await only(living, "reviews/b.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "waits:per_day")
         assert "It goes on by itself" in (house.folders.held / "reviews/b.csv.held.txt").read_text()
         house.clock.advance(DAY)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/b.csv")).state is JobState.DONE
 
 
 async def test_the_note_about_one_that_does_not_go_on_by_itself_any_more_says_so(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=10, beyond="wait")
     house.drop("reviews/a.csv", csv(10, "a"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         house.drop("reviews/b.csv", csv(10, "b"))
-        await drain(living)
+        await living.work()
         note = house.folders.held / "reviews/b.csv.held.txt"
         assert "It goes on by itself" in note.read_text()
         budget = living.context.configured.budget
         living.reconfigure(budget=replace(budget, overall=replace(budget.overall, per_job=5 * ROW)))
         house.clock.advance(60)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/b.csv")).reason_code == "per_job"
         assert "It goes on by itself" not in note.read_text()
         assert "per_job" in note.read_text()
@@ -245,19 +221,17 @@ async def test_the_note_about_one_that_does_not_go_on_by_itself_any_more_says_so
 async def test_one_that_no_day_has_room_for_does_not_wait_for_ever(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=9, beyond="wait")
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         assert (await only(living, "reviews/may.csv")).reason_code == "per_day"
 
 
 async def test_a_clock_that_is_set_back_frees_no_money(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=10)
     house.drop("reviews/a.csv", csv(10, "a"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         house.clock.wall -= 3 * DAY
         house.drop("reviews/b.csv", csv(1, "b"))
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/b.csv")).state is JobState.HELD
 
 
@@ -265,19 +239,17 @@ async def test_a_month_ends_with_its_last_day(tmp_path: Path) -> None:
     house = household(tmp_path, per_month=10)
     house.clock.wall = 1_801_439_990.0  # ten seconds before the first of February 2027, in UTC
     house.drop("reviews/a.csv", csv(10, "a"))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         house.clock.wall = 1_801_440_001.0
         house.drop("reviews/b.csv", csv(10, "b"))
-        await drain(living)
+        await living.work()
         assert {job.state for job in await jobs(living)} == {JobState.DONE}
 
 
 async def test_the_providers_own_limit_holds_as_well(tmp_path: Path) -> None:
     house = household(tmp_path, per_day=100, provider_per_day=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
     assert job.state is JobState.HELD
     assert "[providers.fake.budget] per_day" in job.reason
@@ -287,22 +259,20 @@ async def test_the_providers_own_limit_holds_as_well(tmp_path: Path) -> None:
 async def test_with_a_budget_of_nothing_only_what_is_free_runs(tmp_path: Path, price: int, state: JobState) -> None:
     house = household(tmp_path, prices={"small": Price(Decimal(price), Decimal(price))}, per_job=0)
     house.drop("reviews/may.csv", csv(1))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         assert (await only(living, "reviews/may.csv")).state is state
 
 
 async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
     house = household(tmp_path, prices={}, per_month=1_000_000)
     house.drop("reviews/may.csv", csv(1))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "price_unknown")
         assert '[providers.fake.prices."small"]' in job.reason
         assert "cannot keep to an amount" in await order(living, "approve", job.id, up_to=100)
         assert "whatever it costs" in await order(living, "approve", job.id)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert house.report("reviews/may.report.json")["cost"]["actual"] is None
 
@@ -310,11 +280,10 @@ async def test_an_unknown_price_is_not_nothing(tmp_path: Path) -> None:
 async def test_a_job_of_unknown_price_goes_on_once_there_is_no_limit_any_more(tmp_path: Path) -> None:
     house = household(tmp_path, prices={}, per_job=1)
     house.drop("reviews/may.csv", csv(1))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
         living.reconfigure(budget=SpendingLimits())
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
     assert list(house.folders.held.rglob("*.txt")) == []
 
@@ -333,13 +302,12 @@ async def test_an_order_that_is_refused_is_told_whatever_it_is_about(tmp_path: P
 async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: int, state: JobState) -> None:
     house = household(tmp_path, prices={}, per_job=per_job)
     house.drop("reviews/may.csv", csv(1))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         [note] = (house.folders.held / "reviews").iterdir()
         assert "is not known" in note.read_text()
         provider = living.context.configured.providers["fake"]
         living.reconfigure(providers={"fake": replace(provider, prices=PriceList(PRICES, currency="USD"))})
-        await drain(living)
+        await living.work()
         job = await only(living, "reviews/may.csv")
         assert job.state is state
     if state is JobState.HELD:
@@ -352,16 +320,14 @@ async def test_a_job_is_judged_once_its_price_is_known(tmp_path: Path, per_job: 
 async def test_without_a_budget_an_unknown_price_holds_nothing(tmp_path: Path) -> None:
     house = household(tmp_path, prices={})
     house.drop("reviews/may.csv", csv(1))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
 
 
 async def test_answers_of_any_length_cannot_be_within_a_budget(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=1_000_000, route=replace(ROUTE, params={}))
     house.drop("reviews/may.csv", csv(2))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "unlimited_answers")
         assert "2 of its requests set no limit" in job.reason
@@ -373,14 +339,13 @@ async def test_asking_again_may_not_take_a_job_over_its_limit(tmp_path: Path) ->
     house = household(tmp_path, per_job=15, route=replace(ROUTE, prompt=prompt))
     house.service.answer = lambda body: "x|y" if body["messages"][-1]["content"].endswith(" 0") else "nothing"
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "per_job")
         assert "at most" in job.reason
         assert house.service.executed.total() == 10
         await order(living, "approve", job.id)
-        await drain(living)
+        await living.work()
         # Approved was what it had cost and a second try; a third is a new question.
         job = await only(living, "reviews/may.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "approved_amount")
@@ -392,8 +357,7 @@ async def test_rows_that_all_fail_alike_are_asked_twice_and_no_more(tmp_path: Pa
     house = household(tmp_path, route=replace(ROUTE, prompt=prompt, attempts=5))
     house.service.answer = lambda _: "one cell"
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    await house.work()
     assert house.service.executed.total() == 20
     assert house.report("reviews/may.report.json")["rows"]["failed"] == 10
 
@@ -404,8 +368,7 @@ async def test_what_a_held_job_has_at_the_provider_is_collected(tmp_path: Path) 
     house = household(tmp_path, per_job=12, route=route)
     house.service.answer = lambda body: "x|y" if int(body["messages"][-1]["content"].split()[1]) < 5 else "nothing"
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         parts = await living.context.store.jobs.parts(job.id)
     assert job.state is JobState.HELD
@@ -416,15 +379,14 @@ async def test_a_retry_is_admitted_anew(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=15)
     house.service.answer = lambda _: Failure("refused", "No.")
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         house.service.answer = lambda _: "yes"
         house.budget = replace(house.budget, overall=Ceilings(per_job=5 * ROW))
         living.reconfigure(budget=house.budget)
         await order(living, "retry", job.id)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
     assert house.service.executed.total() == 0
 
@@ -432,15 +394,14 @@ async def test_a_retry_is_admitted_anew(tmp_path: Path) -> None:
 async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9, approve_in_folder=True)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         note = house.folders.held / "reviews/may.csv.held.txt"
         assert ".approved.txt" in note.read_text()
         await held_look.look(living.context)
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
         note.rename(note.with_name("may.csv.approved.txt"))
         await held_look.look(living.context)
-        await drain(living)
+        await living.work()
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         with snapshot(living.context.spool.state) as state:
@@ -454,21 +415,19 @@ async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) 
 async def test_renaming_the_note_approves_nothing_where_that_is_not_allowed(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         note = house.folders.held / "reviews/may.csv.held.txt"
         assert "rename" not in note.read_text()
         note.rename(note.with_name("may.csv.approved.txt"))
         await held_look.look(living.context)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
 
 
 async def test_a_note_that_is_deleted_comes_again_as_long_as_the_job_is_held(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         note = house.folders.held / "reviews/may.csv.held.txt"
         text = note.read_text()
         note.unlink()
@@ -477,7 +436,7 @@ async def test_a_note_that_is_deleted_comes_again_as_long_as_the_job_is_held(tmp
         assert (await only(living, "reviews/may.csv")).note is not None, "all of the folder is away"
         aside.rename(house.folders.held)
         await held_look.look(living.context)
-        await drain(living)
+        await living.work()
         assert note.read_text() == text
         assert (await only(living, "reviews/may.csv")).state is JobState.HELD
 
@@ -488,8 +447,7 @@ async def test_a_note_overwrites_nobodys_file(tmp_path: Path) -> None:
     theirs = house.folders.held / "reviews/may.csv.held.txt"
     theirs.parent.mkdir()
     theirs.write_text("mine")
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         assert (await only(living, "reviews/may.csv")).note == "reviews/may (2).csv.held.txt"
     assert theirs.read_text() == "mine"
 
@@ -504,7 +462,7 @@ async def test_a_price_that_changes_while_a_job_runs_changes_nothing_for_it(tmp_
             await living.step()
         prices["small"] = Price(Decimal(0), Decimal(9_000_000))
         house.drop("reviews/b.csv", csv(2, "b"))
-        await drain(living)
+        await living.work()
     assert house.report("reviews/a.report.json")["cost"]["actual"] == 10.0
     assert house.report("reviews/b.report.json")["cost"]["actual"] == 90.0
 
@@ -523,8 +481,7 @@ async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
             done = 0
             while done < stop and await living.step() is not None:
                 done += 1
-        async with house.living() as living:
-            await drain(living)
+        async with house.at_rest() as living:
             assert sorted(job.state for job in await jobs(living)) == ["done", "held"]
         sent.add(house.service.executed.total())
         if done < stop:
@@ -554,14 +511,13 @@ def in_dong(folder: Path, **limits: int) -> Household:
 async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path) -> None:
     house = in_dong(tmp_path, per_month=2_000_000_000)
     house.drop("reviews/may.csv", csv(4))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert job.state is JobState.DONE
         bill = await living.context.store.money.of_job(job.id)
         assert job.estimated_cost == bill.cost == counted(1_200_000_000, "VND")
         house.drop("reviews/june.csv", csv(4, "other"))
-        await drain(living)
+        await living.work()
         june = await only(living, "reviews/june.csv")
         assert (june.state, june.reason_code) == (JobState.HELD, "per_month")
         assert june.reason == (
@@ -569,7 +525,7 @@ async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path)
             "800000000.00 are left this month: 1200000000.00 are spent; there is room from 2027-02-01 00:00 UTC"
         )
         assert "up to 1250000000.00 VND" in await order(living, "approve", june.id, up_to="1250000000")
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/june.csv")).state is JobState.DONE
     cost = house.report("reviews/may.report.json")["cost"]
     assert (cost["estimated"], cost["actual"], cost["currency"]) == (1.2e9, 1.2e9, "VND")
@@ -579,8 +535,7 @@ async def test_hundreds_of_millions_of_a_small_unit_are_added_up(tmp_path: Path)
 async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_nothing(tmp_path: Path) -> None:
     house = in_dong(tmp_path)
     house.drop("reviews/huge.csv", csv(40))  # 12 billion
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/huge.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "uncountable")
         assert job.reason.startswith(
@@ -590,10 +545,10 @@ async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_no
             assert "is still held: it can cost more" in await order(living, "approve", job.id, up_to=up_to)
         assert "12000000000.00" in {getattr(event, "estimated_cost", None) for event in house.events}
         house.drop("reviews/may.csv", csv(4))
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/may.csv")).state is JobState.DONE
         await order(living, "cancel", job.id)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/huge.csv")).state is JobState.CANCELLED
     assert house.service.executed.total() == 4
 
@@ -601,8 +556,7 @@ async def test_a_job_that_can_cost_more_than_can_be_counted_is_held_and_stops_no
 async def test_an_amount_that_cannot_be_counted_is_not_approved(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))
-    async with house.living() as living:
-        await drain(living)
+    async with house.at_rest() as living:
         job = await only(living, "reviews/may.csv")
         assert await order(living, "approve", job.id, up_to="4611686.5") == (
             f"4611686.5 USD is more than batchd can count, which is 4611686.02 USD. Job {job.id} is still held. Approve "

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from batchd.domain.lifecycle import Action
 from batchd.domain.routing import PluginSpec, Route
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits, counted
@@ -52,12 +51,6 @@ def household(folder: Path, **more: Any) -> Household:
     return Household(folder, **{"routes": [FIRST, WHY], "service": FakeService(rating), **more})
 
 
-async def work(house: Household) -> list[Action]:
-    async with house.living() as daemon:
-        await daemon.take_in()
-        return await daemon.drain()
-
-
 def asked(house: Household) -> Counter[str]:
     bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
     return Counter(body["messages"][-1]["content"] for body in bodies)
@@ -76,7 +69,7 @@ async def give(daemon: Living, kind: str, job: str) -> str:
 async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> None:
     house = household(tmp_path, prices={"small": PRICE, "large": PRICE})
     house.drop("reviews/may.csv", FILE)
-    await work(house)
+    await house.work()
     rows = results(house)
     assert list(rows[0]) == ["id", "review", "answer", "reason", "status", "error"]
     assert [(row["status"], row["answer"], row["reason"]) for row in rows] == [
@@ -119,7 +112,7 @@ async def test_three_steps_and_steps_without_rows(tmp_path: Path) -> None:
     house = household(tmp_path, routes=routes)
     house.drop("reviews/may.csv", "id,review\n1,good\n2,odd\n")
     house.drop("reviews/none.csv", "id,review\n1,refused\n")
-    await work(house)
+    await house.work()
     first, second = results(house)
     assert (first["answer (2)"], first["status"]) == ("rated Sum: <Why rated good: good>", "ok")
     assert (second["reason"], second["answer"], second["status"]) == ("", "rated odd", "failed")
@@ -138,7 +131,7 @@ async def test_killed_after_any_action_it_goes_on_as_if_nothing_had_happened(tmp
             await daemon.take_in()
             for _ in range(stop):
                 over = over or await daemon.step() is None
-        await work(house)
+        await house.work()
         expected = expected or results(house)
         assert results(house) == expected, f"killed after {stop} actions"
         assert set(asked(house).values()) == {1}, f"paid twice, killed after {stop} actions"
@@ -150,7 +143,7 @@ async def test_killed_after_any_action_it_goes_on_as_if_nothing_had_happened(tmp
 async def test_a_retry_asks_what_failed_in_each_step_and_only_that_goes_on(tmp_path: Path) -> None:
     house = household(tmp_path)
     house.drop("reviews/may.csv", FILE)
-    await work(house)
+    await house.work()
     house.service.answer = lambda body: "better"
     before = asked(house)
     async with house.living() as daemon:
@@ -171,10 +164,10 @@ async def test_a_retry_asks_what_failed_in_each_step_and_only_that_goes_on(tmp_p
 async def test_dropped_again_no_step_is_paid_again(tmp_path: Path) -> None:
     house = household(tmp_path)
     house.drop("reviews/may.csv", FILE)
-    await work(house)
+    await house.work()
     before = asked(house)
     house.drop("reviews/again.csv", FILE)
-    await work(house)
+    await house.work()
     assert asked(house) - before == Counter(["Rate: refused", "Why rated odd: odd"])
     assert results(house, "reviews/again.results.csv") == results(house)
 
@@ -183,7 +176,7 @@ async def test_a_file_without_a_column_of_a_later_step_is_handed_back_before_it_
     why = replace(WHY, prompt=PluginSpec("template", {"user": "{{ title }} {{ answer }}"}))
     house = household(tmp_path, routes=[FIRST, why])
     house.drop("reviews/may.csv", FILE)
-    await work(house)
+    await house.work()
     said = (house.folders.rejected / "reviews/may.csv.why.txt").read_text()
     assert "“title”" in said
     assert "route why" in said
@@ -209,9 +202,7 @@ async def test_per_job_limits_all_steps_together(tmp_path: Path) -> None:
     for number, budget in enumerate((limited("0.0008"), limited("0.0008", of="reviews"))):
         house = household(tmp_path / str(number), routes=routes, budget=budget, **MONEY)
         house.drop("reviews/may.csv", FILE)
-        async with house.living() as daemon:
-            await daemon.take_in()
-            await daemon.drain()
+        async with house.at_rest() as daemon:
             assert {text.split()[0] for text in asked(house)} == {"Rate:"}
             look = Overview.take(places(house))
             [job] = look.unfinished
@@ -228,9 +219,7 @@ async def test_a_chain_is_cancelled_as_one(tmp_path: Path) -> None:
     routes = [replace(FIRST, params={"max_tokens": 100}), replace(WHY, params={"max_tokens": 300})]
     house = household(tmp_path, routes=routes, budget=limited("0.0008"), **MONEY)
     house.drop("reviews/may.csv", FILE)
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with house.at_rest() as daemon:
         [held] = await daemon.context.store.money.held()
         await give(daemon, "cancel", held.id)
         look = Overview.take(places(house))

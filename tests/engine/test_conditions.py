@@ -116,9 +116,7 @@ async def test_an_order_that_finds_no_room_is_said_and_carried_out_later_and_sto
     household = make_household()
     household.executor = executor = Full()
     household.drop("reviews/may.csv", csv_of(["unaskable", "two"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job] = await daemon.context.store.jobs.ids()
         await order(daemon, "retry", job)
         executor.full = True

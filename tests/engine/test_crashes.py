@@ -81,9 +81,7 @@ async def test_dropped_after_any_number_of_actions_it_goes_on_as_if_nothing_had_
             await daemon.take_in()
             for _ in range(stop_after):
                 await daemon.step()
-        async with household.living() as daemon:
-            await daemon.take_in()
-            await daemon.drain()
+        await household.work()
         assert comparable(household) == expected, f"dropped after {stop_after} actions"
         assert set(household.service.executed.values()) == {1}, f"paid twice, dropped after {stop_after} actions"
         assert [path.name for path in (household.folders.archive / "reviews").iterdir()] == ["may.csv"]
@@ -111,9 +109,7 @@ async def test_dropped_in_the_middle_of_any_call_to_the_provider_nothing_is_paid
                 await daemon.drain()
             except Dropped:
                 dropped = True
-        async with household.living() as daemon:
-            await daemon.take_in()
-            await daemon.drain()
+        await household.work()
         assert comparable(household) == expected, f"dropped at provider step {moment}"
         assert set(household.service.executed.values()) == {1}, f"paid twice, dropped at provider step {moment}"
         if not dropped:
@@ -153,9 +149,7 @@ async def test_killed_before_the_draft_of_a_report_is_gone_it_goes_with_the_next
     finished, killed = make_household(), make_household()
     for household in (finished, killed):
         household.drop("reviews/may.csv", csv_of(["good"]))
-    async with finished.living() as living:
-        await living.take_in()
-        await living.drain()
+    await finished.work()
     report = finished.outbox()["reviews/may.report.json"]
     async with killed.living() as living:
         await living.take_in()

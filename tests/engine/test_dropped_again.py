@@ -21,13 +21,6 @@ WINDOWS = replace(REVIEWS, reader=PluginSpec("csv", {"encoding": "cp1252", "deli
 TEXT = "id;review\r\n1;für Anna\r\n2;schön\r\n"
 
 
-async def work(house: Household) -> None:
-    """All that lies in the inbox, to its end."""
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
-
-
 def asked(house: Household) -> list[str]:
     """What was asked, in order."""
     bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
@@ -43,11 +36,11 @@ async def test_failed_csv_of_a_windows_route_is_asked_as_it_was(tmp_path: Path) 
     house = Household(tmp_path, routes=[WINDOWS])
     house.service.answer = refuse
     house.drop("reviews/may.csv", TEXT.encode("cp1252"))
-    await work(house)
+    await house.work()
     failed = house.outbox()["reviews/may.failed.csv"]
     assert failed == "id;review\r\n1;für Anna\r\n".encode("cp1252")
     house.drop("reviews/may.failed.csv", failed)
-    await work(house)
+    await house.work()
     assert asked(house) == ["für Anna", "schön", "für Anna"]
 
 
@@ -58,7 +51,7 @@ async def test_results_ask_only_rows_without_an_answer(tmp_path: Path, route: An
     house.service.answer = refuse
     text = TEXT if route is WINDOWS else TEXT.replace(";", ",")
     house.drop("reviews/may.csv", text.encode("cp1252" if route is WINDOWS else "utf-8"))
-    await work(house)
+    await house.work()
     results = house.outbox()["reviews/may.results.csv"].decode("utf-8-sig")
     if edit != "as it is":
         results = results.replace("für Anna", "für Anne")
@@ -67,7 +60,7 @@ async def test_results_ask_only_rows_without_an_answer(tmp_path: Path, route: An
     elif route is WINDOWS:
         results = "\ufeff" + results  # as it was delivered
     house.drop("reviews/may.results.csv", results)
-    await work(house)
+    await house.work()
     assert asked(house) == ["für Anna", "schön", "für Anna" if edit == "as it is" else "für Anne"]
     again = house.outbox()["reviews/may.results.results.csv"].decode("utf-8-sig").splitlines()
     assert again[0] == "id,review,answer,status,error"
@@ -78,7 +71,7 @@ async def test_results_ask_only_rows_without_an_answer(tmp_path: Path, route: An
 async def test_results_without_a_row_to_ask_come_back_with_why(tmp_path: Path) -> None:
     house = Household(tmp_path)
     house.drop("reviews/may.results.csv", "id,review,answer,status,error\n1,fine,good,ok,\n")
-    await work(house)
+    await house.work()
     assert "nothing is left to ask" in (house.folders.rejected / "reviews/may.results.csv.why.txt").read_text()
 
 
@@ -97,9 +90,7 @@ async def test_results_without_a_row_to_ask_come_back_with_why(tmp_path: Path) -
 async def test_what_is_ours_in_a_file_of_results(tmp_path: Path, name: str, header: str, kept: str) -> None:
     house = Household(tmp_path)
     house.drop(f"reviews/{name}", f"{header}\n{','.join(header.split(',')).replace('status', 'failed')}\n")
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with house.at_rest() as daemon:
         [job] = [await daemon.context.store.jobs.get(each) for each in await daemon.context.store.jobs.ids()]
     assert list(job.columns) == kept.split(",")
 
@@ -108,7 +99,7 @@ async def test_the_report_says_what_it_replaces(tmp_path: Path) -> None:
     house = Household(tmp_path)
     for review in ("good", "better", "best"):
         house.drop("reviews/may.csv", f"id,review\n1,{review}\n")
-        await work(house)
+        await house.work()
     replaced = [house.report(f"reviews/{name}.report.json")["replaces"] for name in ("may", "may (2)", "may (3)")]
     assert replaced == [None, "reviews/may", "reviews/may (2)"]
 
@@ -117,13 +108,13 @@ async def test_a_rejected_file_is_put_away_once_one_of_its_name_is_answered(tmp_
     house = Household(tmp_path)
     for name in ("may", "june"):
         house.drop(f"reviews/{name}.csv", "id,wrong\n1,x\n")
-    await work(house)
+    await house.work()
     rejected = house.folders.rejected / "reviews"
     assert sorted(path.name for path in rejected.iterdir()) == [
         "june.csv", "june.csv.why.txt", "may.csv", "may.csv.why.txt"
     ]  # fmt: skip
     house.drop("reviews/may.csv", "id,review\n1,x\n")
-    await work(house)
+    await house.work()
     assert sorted(path.name for path in rejected.iterdir()) == ["june.csv", "june.csv.why.txt"]
     archive = house.folders.archive / "reviews"
     assert (archive / "may.csv").read_text() == "id,review\n1,x\n"
@@ -134,9 +125,9 @@ async def test_a_rejected_file_stays_while_none_of_its_name_is_answered(tmp_path
     house = Household(tmp_path)
     house.service.answer = lambda _: Failure("refused", "No.")
     house.drop("reviews/may.csv", "id,wrong\n1,x\n")
-    await work(house)
+    await house.work()
     house.drop("reviews/may.csv", "id,review\n1,x\n")
-    await work(house)
+    await house.work()
     assert (house.folders.rejected / "reviews/may.csv.why.txt").exists()
 
 
@@ -145,14 +136,14 @@ async def test_stopped_after_any_action_the_rejected_file_is_nowhere_lost(tmp_pa
     for stop in stops():
         house = Household(tmp_path / str(stop))
         house.drop("reviews/may.csv", "id,wrong\n1,x\n")
-        await work(house)
+        await house.work()
         house.drop("reviews/may.csv", "id,review\n1,x\n")
         async with house.living() as daemon:
             await daemon.take_in()
             done = 0
             while done < stop and await daemon.step() is not None:
                 done += 1
-        await work(house)
+        await house.work()
         assert not list((house.folders.rejected / "reviews").iterdir())
         kept = sorted(path.read_text() for path in (house.folders.archive / "reviews").iterdir())
         assert kept == ["id,review\n1,x\n", "id,wrong\n1,x\n"]

@@ -23,13 +23,9 @@ async def test_the_same_bytes_under_many_names_are_paid_once(make_household: Mak
     household = make_household()
     for number in range(6):
         household.drop(f"reviews/copy{number}.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     household.drop("reviews/later.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert household.service.executed.total() == 9
     first = household.outbox()["reviews/copy0.results.csv"]
     for name in [*(f"copy{number}" for number in range(6)), "later"]:
@@ -62,9 +58,7 @@ async def test_a_duplicate_of_a_cancelled_job_is_asked_about_itself(make_househo
 async def test_a_job_that_was_swept_can_neither_be_retried_nor_delivered_again(make_household: MakeHousehold) -> None:
     household = make_household()
     household.drop("reviews/first.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         jobs = daemon.context.store.jobs
         [first] = await jobs.ids()
         await jobs.swept([first])
@@ -74,8 +68,7 @@ async def test_a_job_that_was_swept_can_neither_be_retried_nor_delivered_again(m
         with snapshot(daemon.context.spool.state) as state:
             assert "finished too long ago" in state.events(first)[-1].sentence
         household.drop("reviews/second.csv", csv_of(NINE))
-        await daemon.take_in()
-        await daemon.drain()
+        await daemon.work()
     assert household.service.executed.total() == 18
 
 
@@ -85,9 +78,7 @@ async def test_duplicates_may_be_processed_or_rejected(make_household: MakeHouse
         household = make_household(duplicates=policy)
         for name in ("first", "second"):
             household.drop(f"reviews/{name}.csv", csv_of(NINE))
-            async with household.living() as daemon:
-                await daemon.take_in()
-                await daemon.drain()
+            await household.work()
         assert household.service.executed.total() == executed
         if policy == "reject":
             why = (household.folders.rejected / "reviews" / "second.csv.why.txt").read_text()
@@ -97,9 +88,7 @@ async def test_duplicates_may_be_processed_or_rejected(make_household: MakeHouse
 
 async def drop_and_drain(household: Household, name: str, text: str) -> None:
     household.drop(f"reviews/{name}.csv", text)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
 
 
 def some_fail(body: Mapping[str, Any]) -> str | Failure:
@@ -179,15 +168,11 @@ async def test_copies_dropped_together_share_one_try_and_a_later_one_is_another(
     text = csv_of([f"row {number}" for number in range(9)])
     for name in ("a", "b", "c"):
         household.drop(f"reviews/{name}.csv", text)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert household.service.creates == 1
     for name in ("d", "e", "f"):
         household.drop(f"reviews/{name}.csv", text)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert household.service.creates == 2
     assert len({household.outbox()[f"reviews/{name}.results.csv"] for name in "abcdef"}) == 1
 
@@ -207,9 +192,7 @@ async def test_stopped_after_any_action_each_failure_is_asked_once_more_and_no_a
             done = 0
             while done < stop and await daemon.step() is not None:
                 done += 1
-        async with household.living() as daemon:
-            await daemon.take_in()
-            await daemon.drain()
+        await household.work()
         assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
         assert (household.service.executed.total(), household.service.creates) == (9, 2)
         if done < stop:

@@ -49,16 +49,10 @@ def results(house: Household, name: str = "may") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-async def work(house: Household) -> None:
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
-
-
 async def test_rows_with_nothing_to_ask_about_are_skipped(tmp_path: Path) -> None:
     house = Household(tmp_path)
     house.drop("reviews/may.csv", table(*NOTHING.values(), *SOMETHING))
-    await work(house)
+    await house.work()
     assert asked(house) == list(SOMETHING)
     found = results(house)
     wrong = [name for name, row in zip(NOTHING, found, strict=False) if row["status"] != "skipped"]
@@ -87,7 +81,7 @@ async def test_rows_with_nothing_to_ask_about_are_skipped(tmp_path: Path) -> Non
 async def test_a_file_of_nothing_but_such_rows_is_done(tmp_path: Path) -> None:
     house = Household(tmp_path)
     house.drop("reviews/may.csv", table("", " "))
-    await work(house)
+    await house.work()
     assert not house.service.files
     assert house.report("reviews/may.report.json")["outcome"] == "done"
     assert [row["status"] for row in results(house)] == ["skipped", "skipped"]
@@ -96,7 +90,7 @@ async def test_a_file_of_nothing_but_such_rows_is_done(tmp_path: Path) -> None:
 async def test_a_route_may_ask_them(tmp_path: Path) -> None:
     house = Household(tmp_path, routes=[replace(REVIEWS, empty_rows="ask")])
     house.drop("reviews/may.csv", table("", "good"))
-    await work(house)
+    await house.work()
     assert asked(house) == ["", "good"]
     assert {row["status"] for row in results(house)} == {"ok"}
 
@@ -104,10 +98,10 @@ async def test_a_route_may_ask_them(tmp_path: Path) -> None:
 async def test_dropped_again_they_are_not_asked_either(tmp_path: Path) -> None:
     house = Household(tmp_path)
     house.drop("reviews/may.csv", table("", "good"))
-    await work(house)
+    await house.work()
     house.drop("reviews/again.csv", table("", "good"))
     house.drop("reviews/may.results.csv", house.outbox()["reviews/may.results.csv"])
-    await work(house)
+    await house.work()
     assert asked(house) == ["good"]
     assert [row["status"] for row in results(house, "again")] == ["skipped", "ok"]
     assert house.report("reviews/again.report.json")["rows"]["skipped"] == 1
@@ -136,7 +130,7 @@ async def test_the_columns_of_the_question_decide(tmp_path: Path) -> None:
         route = replace(REVIEWS, prompt=PluginSpec("template", settings))
         house = Household(tmp_path / str(number), routes=[route])
         house.drop("reviews/may.csv", "id,a,b\n1,x,\n2,,y\n3,x,y\n4,,\n")
-        await work(house)
+        await house.work()
         got = [row["id"] for row in results(house) if row["status"] == "ok"]
         if got != expected:
             faults.append(f"{settings}: asked {got}, not {expected}")
@@ -156,7 +150,7 @@ async def test_rows_of_nothing_but_empty_cells_are_no_rows_in_any_format(tmp_pat
     for name, content in FILES.items():
         house = Household(tmp_path / name, routes=[route])
         house.drop(f"reviews/{name}", content)
-        await work(house)
+        await house.work()
         report = json.loads(next(text for file, text in house.outbox().items() if file.endswith(".json")))
         if report["rows"]["total"] != 2 or not report["reading"].get("blank_rows"):
             faults.append(f"{name}: {report['rows']} {report['reading']}")

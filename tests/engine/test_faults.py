@@ -25,9 +25,7 @@ NINE = [f"review {number}" for number in range(9)]
 async def run(household: Household, reviews: list[str] = NINE) -> None:
     """Drop a file and work until nothing is left to do."""
     household.drop("reviews/may.csv", csv_of(reviews))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
 
 
 def statuses(household: Household, name: str = "reviews/may.results.csv") -> list[str]:
@@ -91,9 +89,7 @@ async def test_a_wrong_model_stops_the_job_in_words_and_retry_goes_on(make_house
     household = make_household()
     household.service.refuse = lambda _: [Problem("model_not_found", "The model small does not exist.")]
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job_id] = await daemon.context.store.jobs.ids()
         job = await daemon.context.store.jobs.get(job_id)
         assert job.state == "failed"
@@ -219,9 +215,7 @@ async def test_a_provider_that_cannot_look_up_holds_the_batch_for_a_person(make_
     service = FakeService()
     household = make_household(service=service, provider=Forgetful(service))
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         held = [event for event in household.events if event.kind == "BatchHeld"]
         assert "--found ID" in held[0].sentence
         assert "--absent" in held[0].sentence
@@ -364,9 +358,7 @@ async def test_a_file_that_cannot_be_taken_comes_back_with_the_reason(
 ) -> None:
     household = make_household()
     household.drop("reviews/bad.csv", content)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     rejected = household.folders.rejected / "reviews"
     assert (rejected / "bad.csv").read_text() == content
     why = (rejected / "bad.csv.why.txt").read_text()
@@ -378,9 +370,7 @@ async def test_a_file_that_cannot_be_taken_comes_back_with_the_reason(
 async def test_a_file_that_no_route_takes_comes_back_with_where_to_drop_it(make_household: MakeHousehold) -> None:
     household = make_household()
     household.drop("stray.csv", csv_of(["one"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert "reviews/**" in (household.folders.rejected / "stray.csv.why.txt").read_text()
 
 
@@ -388,9 +378,7 @@ async def test_a_file_that_no_route_takes_comes_back_with_where_to_drop_it(make_
 async def test_a_file_that_nobody_knows_rests_before_it_is_rejected(make_household: MakeHousehold) -> None:
     household = make_household()
     stray = household.drop("may.csv.xyzdownload", b"half of")
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         assert stray.exists()
         [sentence] = (await daemon.context.store.event_log.conditions()).values()
         assert "five minutes" in sentence
@@ -401,8 +389,7 @@ async def test_a_file_that_nobody_knows_rests_before_it_is_rejected(make_househo
         await daemon.take_in()
         assert stray.exists()
         household.clock.advance(150.0)
-        await daemon.take_in()
-        await daemon.drain()
+        await daemon.work()
         assert await daemon.context.store.event_log.conditions() == {}
     assert (household.folders.rejected / "may.csv.xyzdownload").read_bytes() == b"half of it"
 
@@ -426,9 +413,7 @@ async def test_small_jobs_share_a_batch_and_a_big_one_is_cut(make_household: Mak
     for name in ("a", "b"):
         household.drop(f"reviews/{name}.csv", csv_of([name]))
     household.drop("reviews/c.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     sizes = [len(batch.lines) for batch in household.service.batches.values()]
     assert sum(sizes) == 11
     assert max(sizes) <= 4

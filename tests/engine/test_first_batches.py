@@ -23,9 +23,7 @@ def firsts(events: list[Event], kind: type[BatchSubmitted | BatchEnded]) -> list
 async def test_one_of_a_job_s_batches_is_the_first(make_household: MakeHousehold) -> None:
     household = make_household(limits=Limits(max_requests=2))
     household.drop("reviews/may.csv", rows(7))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         for kind in (BatchSubmitted, BatchEnded):
             told = firsts(household.events, kind)
             assert len(told) >= 4
@@ -33,8 +31,7 @@ async def test_one_of_a_job_s_batches_is_the_first(make_household: MakeHousehold
         # Another job has a first batch of its own.
         household.events.clear()
         household.drop("reviews/june.csv", rows(8))
-        await daemon.take_in()
-        await daemon.drain()
+        await daemon.work()
         assert sum(firsts(household.events, BatchSubmitted)) == 1
 
 
@@ -58,9 +55,7 @@ async def test_a_batch_that_never_ran_is_not_the_first(make_household: MakeHouse
     refusals = [(Problem("token_limit_exceeded", "Enqueued token limit reached."),)]
     household.service.refuse = lambda _: refusals.pop() if refusals else ()
     household.drop("reviews/may.csv", rows(2))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert any(isinstance(event, BatchReturned) for event in household.events)
     told = firsts(household.events, BatchSubmitted)
     assert told[:2] == [True, True]
@@ -72,8 +67,7 @@ async def test_little_goes_ahead_of_a_large_file_until_a_batch_is_answered(make_
     async with household.living() as daemon:
         for name in ("may", "june"):
             household.drop(f"reviews/{name}.csv", rows(3_500).replace("good", name))
-            await daemon.take_in()
-            await daemon.drain()
+            await daemon.work()
     sent = [event.requests for event in household.events if isinstance(event, BatchSubmitted)]
     assert sent == [1_000, 1_000, 1_500, 2_000, 1_500]
     assert household.service.executed.total() == 7_000

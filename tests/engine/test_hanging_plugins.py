@@ -113,9 +113,7 @@ def make_hanging(make_household: MakeHousehold, tmp_path: Path) -> MakeHanging:
 
 async def rows_of(household: Household, reviews: list[str]) -> list[dict[str, str]]:
     household.drop("reviews/may.csv", csv_of(reviews))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     text = household.outbox()["reviews/may.results.csv"].decode()
     return list(csv.DictReader(io.StringIO(text)))
 
@@ -153,9 +151,7 @@ async def test_after_many_hanging_rows_the_rest_of_the_part_fails_at_once(make_h
 async def test_a_reader_without_progress_has_its_file_rejected(make_hanging: MakeHanging) -> None:
     household = make_hanging()
     household.drop("reviews/may.sleepy", "anything")
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     why = (household.folders.rejected / "reviews" / "may.sleepy.why.txt").read_text()
     assert "stopped making progress after row 0" in why
     assert 'read of the plugin "hanging"' in why
@@ -214,9 +210,7 @@ async def test_a_worker_that_dies_over_any_task_has_three_tries(make_household: 
     executor.over = over
     household = make_household(executor=executor)
     household.drop("reviews/may.csv", csv_of(["one", "two"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job_id] = await daemon.context.store.jobs.ids()
         job = await daemon.context.store.jobs.get(job_id)
         assert executor.tries == 3
@@ -233,9 +227,7 @@ async def test_an_order_over_which_workers_die_is_given_up_with_the_reason(make_
     executor.over = ""
     household = make_household(executor=executor)
     household.drop("reviews/may.csv", csv_of(["one", "unaskable"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job_id] = await daemon.context.store.jobs.ids()
         executor.over = "clear_failures"
         await order(daemon, "retry", job_id)

@@ -65,9 +65,7 @@ async def test_those_who_follow_share_the_last_word_and_are_asked_once_again(tmp
 async def test_what_a_pilot_asked_is_not_asked_again(tmp_path: Path) -> None:
     house = household(tmp_path, replace(ROUTE, pilot=3, pilot_spread=True))
     house.drop("reviews/may.csv", csv(*WORDS))
-    async with house.living() as living:
-        await living.take_in()
-        await living.drain()
+    async with house.at_rest() as living:
         [job] = await living.context.store.jobs.ids()
         assert "the other 6 rows" in await order(living, "approve", job)
         await living.drain()
@@ -153,8 +151,7 @@ async def test_a_small_file_is_shared_out_among_the_workers_all_the_same(tmp_pat
     async with house.living() as living:
         living.context.executor.number = 2
         house.drop("reviews/may.csv", csv("good", *(f"text {number}" for number in range(2_498)), "good"))
-        await living.take_in()
-        await living.drain()
+        await living.work()
         [job] = await living.context.store.jobs.ids()
         parts = await living.context.store.jobs.parts(job)
         assert [part.rows for part in parts] == [1_250, 1_250]

@@ -26,9 +26,7 @@ async def test_the_same_bytes_again_are_delivered_whole_when_the_earlier_job_is_
 ) -> None:
     household = make_household(routes=(route(sinks=("jsonl",)),))
     household.drop("reviews/first.csv", csv_of(REVIEWS))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [first] = await daemon.context.store.jobs.ids()
         spool, parts = daemon.context.spool, await daemon.context.store.jobs.parts(first)
         lines = [line for part in parts for line in decode_results(spool.results(part)).values()]
@@ -74,9 +72,7 @@ async def test_a_batch_of_several_jobs_leaves_none_of_them_the_answers_of_anothe
     household = make_household(routes=(route(sinks=("csv",)),))
     for name in ("one", "two"):
         household.drop(f"reviews/{name}.csv", csv_of([f"{name} {number}" for number in range(3)]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         jobs = await daemon.context.store.jobs.ids()
         assert len({batch.key for job in jobs for batch in await daemon.context.store.batches.of_job(job)}) == 1
         folders = [daemon.context.spool.job(job) for job in jobs]
@@ -90,8 +86,6 @@ async def test_a_key_in_an_answer_is_covered_in_what_is_kept(make_household: Mak
     household = make_household(routes=(route(sinks=("jsonl",)),))
     household.service.answer = lambda _: f"Your key is {key}"
     household.drop("reviews/may.csv", csv_of(REVIEWS))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert b"Your key is ***" in household.outbox()["reviews/may.results.jsonl"]
     assert not [path for path in household.folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]

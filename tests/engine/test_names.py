@@ -30,9 +30,7 @@ NAMES = [
 async def test_a_file_of_any_name_comes_back(make_household: MakeHousehold, name: str) -> None:
     household = make_household()
     household.drop(f"reviews/{name}", csv_of(["one"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     if name.startswith("."):
         assert (household.folders.inbox / "reviews" / name).exists(), "a hidden file is none of ours"
         return
@@ -51,9 +49,7 @@ async def test_two_forms_of_one_name_and_bytes_that_are_no_text_do_not_meet(make
     for number, name in enumerate((composed.encode(), decomposed.encode(), b"caf\xe9.csv")):
         household.drop(f"reviews/{number}.tmp", csv_of([f"review {number}"]))
         os.rename(os.fsencode(folder / f"{number}.tmp"), os.fsencode(folder) + b"/" + name)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     results = [content for path, content in household.outbox().items() if path.endswith(".results.csv")]
     assert len(results) == 3
     assert all(sum(f"review {number}".encode() in content for content in results) == 1 for number in range(3))

@@ -26,12 +26,6 @@ async def until(daemon: Living, kind: str, number: int = 1) -> None:
     raise AssertionError(f"No {kind}: {[event.kind for event in daemon.household.events]}")
 
 
-async def rest(daemon: Living) -> None:
-    """All that can be done for now."""
-    while await daemon.step() is not None:
-        pass
-
-
 def done(household: Household) -> list[str]:
     return sorted(name for name in household.outbox() if name.endswith(".results.csv"))
 
@@ -43,7 +37,7 @@ async def test_what_is_sent_is_collected_and_the_rest_waits_over_a_restart(make_
         await daemon.take_in()
         await until(daemon, "BatchSubmitted")
         await order(daemon, "pause", "provider fake")
-        await rest(daemon)
+        await daemon.drain()
         # Its answers are there; it has proven the others, which are packed and not sent.
         assert (household.service.creates, len(household.service.executed)) == (1, 3)
         [event] = [event for event in household.events if event.kind == "SendingPaused"]
@@ -51,11 +45,11 @@ async def test_what_is_sent_is_collected_and_the_rest_waits_over_a_restart(make_
             "Paused provider fake: nothing new is sent. What is at a provider is collected and delivered."
         )
     async with household.living() as daemon:
-        await rest(daemon)
+        await daemon.drain()
         assert household.service.creates == 1
         assert not await daemon.engine.has_work(await daemon.engine.look()), "batchd once need not wait"
         await order(daemon, "resume", "everything")
-        await rest(daemon)
+        await daemon.drain()
     assert (household.service.creates, set(household.service.executed.values())) == (3, {1})
     assert done(household) == ["reviews/may.results.csv"]
 
@@ -73,10 +67,10 @@ async def test_batches_that_are_made_and_not_sent_are_taken_back(make_household:
             await daemon.engine.look()
             for due in outlook.due:
                 await daemon.engine.perform(due)
-            await rest(daemon)
+            await daemon.drain()
             assert household.service.creates == 0
             await order(daemon, "resume", "everything")
-            await rest(daemon)
+            await daemon.drain()
         assert (household.service.creates, done(household)) == (1, ["reviews/may.results.csv"])
 
 
@@ -86,11 +80,10 @@ async def test_a_route_that_is_paused_holds_up_no_other(make_household: MakeHous
         await order(daemon, "pause", "route reviews")
         household.drop("reviews/may.csv", csv_of(NINE))
         household.drop("others/june.csv", csv_of(["june"]))
-        await daemon.take_in()
-        await rest(daemon)
+        await daemon.work()
         assert done(household) == ["others/june.results.csv"]
         await order(daemon, "resume", "route reviews")
-        await rest(daemon)
+        await daemon.drain()
     assert done(household) == ["others/june.results.csv", "reviews/may.results.csv"]
 
 
@@ -101,7 +94,7 @@ async def test_a_daemon_of_some_jobs_alone_obeys_it_too(make_household: MakeHous
         await daemon.take_in()
         daemon.context.only = frozenset(await daemon.context.store.jobs.ids())
         await order(daemon, "pause", "everything")
-        await rest(daemon)
+        await daemon.drain()
         assert household.service.creates == 0
         assert not await daemon.engine.has_work(await daemon.engine.look())
 
@@ -128,7 +121,7 @@ async def test_live_calls_under_way_end_and_no_other_begins(make_household: Make
             await daemon.step()
         assert (len(service.asked), service.in_flight) == (2, 0)
         await order(daemon, "resume", "provider fake")
-        await rest(daemon)
+        await daemon.drain()
     assert sorted(service.asked) == NINE
     assert done(household) == ["reviews/may.results.csv"]
 

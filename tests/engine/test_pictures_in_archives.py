@@ -69,9 +69,7 @@ def pictures(house: Household) -> list[list[str]]:
 async def test_pictures_of_an_archive_are_sent_with_their_rows(tmp_path: Path) -> None:
     house = Household(tmp_path, routes=[ROUTE])
     house.drop("reviews/may.zip", archive())
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await house.work()
     text = house.outbox()["reviews/may.results.csv"].decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     wanted = ["ok"] * 4 + ["failed"] * 5 + ["ok"]
@@ -114,9 +112,7 @@ def test_an_estimate_counts_them_by_their_size(tmp_path: Path) -> None:
 async def test_a_picture_that_makes_the_request_too_long_is_named(tmp_path: Path) -> None:
     house = Household(tmp_path, routes=[replace(ROUTE, max_file_bytes=9_000)], limits=Limits(max_line_bytes=4_000))
     house.drop("reviews/may.zip", archive())
-    async with house.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await house.work()
     text = house.outbox()["reviews/may.failed.csv"].decode("utf-8-sig")
     assert "photos/large.png" in text
     report = house.report("reviews/may.report.json")

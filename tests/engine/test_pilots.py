@@ -33,9 +33,7 @@ def household(folder: Path, **more: Any) -> Household:
 async def until_held(house: Household, text: str = TEN) -> str:
     """Drop a file and work until nothing is left; the job."""
     house.drop("reviews/may.csv", text)
-    async with house.living() as living:
-        await living.take_in()
-        await living.drain()
+    async with house.at_rest() as living:
         [job] = await living.context.store.jobs.ids()
     return job
 
@@ -192,22 +190,16 @@ async def test_what_a_pilot_has_asked_is_not_asked_again_by_another_file(tmp_pat
             await living.drain()
         house.routes = (replace(house.routes[0], pilot=0),)
         house.drop("reviews/june.csv", "review\nnew\n" + TEN.replace("row 1\n", "row 0\n").removeprefix("review\n"))
-        async with house.living() as living:
-            await living.take_in()
-            await living.drain()
+        await house.work()
         assert house.service.executed.total() == paid, identical
         assert house.report("reviews/june.report.json")["rows"]["reused"] == 2
         # For a week, and for no longer; and a third row that asks the same is asked.
         house.drop("reviews/july.csv", "review\nrow 0\nrow 0\nrow 0\n")
-        async with house.living() as living:
-            await living.take_in()
-            await living.drain()
+        await house.work()
         assert house.service.executed.total() == paid + 1
         house.clock.advance(8 * 86_400.0)
         house.drop("reviews/august.csv", "review\nrow 0\n")
-        async with house.living() as living:
-            await living.take_in()
-            await living.drain()
+        await house.work()
         assert house.service.executed.total() == paid + 2
 
 
@@ -218,9 +210,7 @@ async def test_a_provider_that_warms_caches_gets_one_row_first_and_then_the_othe
         house = Household(tmp_path / f"{warms}{route is cached}", routes=[route], prices=PRICES)
         house.provider.warms_caches = warms  # type: ignore[union-attr]
         house.drop("reviews/may.csv", TEN)
-        async with house.living() as living:
-            await living.take_in()
-            await living.drain()
+        await house.work()
         assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
         assert set(house.service.executed.values()) == {1}
         assert "JobHeld" not in [event.kind for event in house.events]

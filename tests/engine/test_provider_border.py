@@ -58,9 +58,7 @@ async def test_a_key_that_is_echoed_reaches_no_result_report_log_or_database(
     service = FakeService(lambda body: f"{KEY} MARK CODE and {len(json.dumps(body))}")
     household = Household(tmp_path, service=service, provider=Echoing(service))
     household.drop("reviews/may.csv", "review\ngood\nbad\n")
-    async with household.living() as living:
-        await living.take_in()
-        await living.drain()
+    await household.work()
     (results,) = [text for name, text in household.outbox().items() if name.endswith(".results.csv")]
     assert b"********" in results
     forms = [KEY.encode(), ESCAPED.encode(), base64.b64encode(KEY.encode())[4:-8]]

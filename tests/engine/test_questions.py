@@ -10,7 +10,7 @@ from batchd.domain.questions import PLACEHOLDER, with_question
 from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec, Route
 from batchd.engine.steps.approve import approve
-from batchd.testing.household import REVIEWS, Household, Living
+from batchd.testing.household import REVIEWS, Household
 from batchd.values import replace
 
 pytestmark = pytest.mark.field("questions")
@@ -31,19 +31,6 @@ def asked(house: Household) -> list[str]:
     ]
 
 
-async def work(living: Living) -> None:
-    """Take in and work until nothing is left; jobs that are held are looked at, and left alone."""
-    await living.take_in()
-    for _ in range(100):
-        outlook = await living.engine.look()
-        if outlook.due:
-            await living.engine.perform(outlook.due[0])
-        elif outlook.again_at is None:
-            return
-        else:
-            living.household.clock.advance(max(0.01, outlook.again_at - living.household.clock.steady()))
-
-
 def questioned(content: str, route: Route = ROUTE) -> Route:
     return with_question(route, "reviews", content.encode())
 
@@ -56,8 +43,7 @@ async def test_the_question_of_the_folder_is_asked(tmp_path: Path) -> None:
     house.drop("reviews/own/may.csv", CSV)
     house.drop("reviews/own/QUESTION.md", "not this one")
     house.drop("reviews/own/question.md", "Rate it.")
-    async with house.living() as living:
-        await work(living)
+    await house.work()
     # The same bytes with the same question are not asked again.
     assert sorted(asked(house)) == ["Is good kind?", "Rate it.\n\nid: 0\nreview: good\n"]
     report = house.report("reviews/deep/may.report.json")
@@ -73,13 +59,12 @@ async def test_a_file_without_a_question_waits_and_is_handed_back(tmp_path: Path
     file = house.drop("reviews/may.csv", CSV)
     house.drop("reviews/bad/question.md", "+++\nmodel = 'dear'\n+++\nIs it?")
     house.drop("reviews/bad/may.csv", CSV)
-    async with house.living() as living:
-        await work(living)
+    async with house.at_rest() as living:
         assert file.exists()
         waits = [str(text) for text in (await living.context.store.event_log.conditions()).values()]
         assert any("There is no question for this file. Write one into question.md" in each for each in waits)
         house.clock.advance(301)
-        await work(living)
+        await living.work()
     assert not file.exists()
     assert not asked(house)
     why = {each.parent.name: each.read_text() for each in (tmp_path / "rejected").rglob("*.why.txt")}
@@ -99,7 +84,7 @@ async def test_a_question_that_is_still_written_is_waited_for(tmp_path: Path) ->
         house.clock.advance(0.9)
         assert (await living.intake.look()).again_in is not None
         assert not await living.context.store.jobs.ids()
-        await work(living)
+        await living.work()
     assert asked(house) == ["Is good kind?"]
 
 
@@ -107,13 +92,12 @@ async def test_a_changed_question_holds_the_next_job_once(tmp_path: Path) -> Non
     house = Household(tmp_path, routes=[ROUTE])
     house.drop(QUESTION, "Is {{ review }} kind?")
     house.drop("reviews/may.csv", CSV)
-    async with house.living() as living:
-        await work(living)
+    async with house.at_rest() as living:
         house.drop(QUESTION, "Is {{ review }} rude?")
         # The same bytes: the answers to another question are none to this one.
         house.drop("reviews/may.csv", CSV)
         house.drop("reviews/june.csv", CSV + "1,bad\n")
-        await work(living)
+        await living.work()
         assert asked(house) == ["Is good kind?"]
         held = [await living.context.store.jobs.get(each) for each in sorted(await living.context.store.jobs.ids())]
         held = [job for job in held if job.state is JobState.HELD]
@@ -123,7 +107,7 @@ async def test_a_changed_question_holds_the_next_job_once(tmp_path: Path) -> Non
         assert "is approved" in await approve(living.context, held[0], None)
         await living.drain()
         house.drop("reviews/july.csv", CSV + "2,odd\n")
-        await work(living)
+        await living.work()
     assert sorted(asked(house)) == ["Is bad rude?", "Is good kind?", *["Is good rude?"] * 3, "Is odd rude?"]
 
 
@@ -160,7 +144,6 @@ async def test_a_question_that_is_no_template_is_handed_back_in_words(tmp_path: 
     house = Household(tmp_path, routes=[ROUTE])
     house.drop(QUESTION, "Is {{ review ?")
     house.drop("reviews/may.csv", CSV)
-    async with house.living() as living:
-        await work(living)
+    await house.work()
     [why] = [each.read_text() for each in (tmp_path / "rejected").rglob("*.why.txt")]
     assert "question.md cannot be asked: user: Line 1 of the template is not understood" in why

@@ -40,9 +40,7 @@ async def test_a_receipt_is_shown_wherever_people_look_for_results(make_househol
     sinks = {"db": Elsewhere(receipt), "odd": Elsewhere("stored!"), "mute": Elsewhere(None)}
     household = make_household(routes=(route(sinks=("csv", *sinks)),), sinks=sinks, page_for=Language("vi"))
     household.drop("reviews/may.csv", csv_of(["good", "bad"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job] = await daemon.context.store.jobs.ids()
         details = JobDetails.take(places_of(household), job)
     shown = {"sink": "db", "where": "postgresql://batchd:…@db/shop", "table": "<results>", "rows": 1_234}

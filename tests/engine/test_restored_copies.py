@@ -53,8 +53,7 @@ async def test_what_was_delivered_since_is_not_delivered_again(
         assert (tree(household.folders.outbox), tree(household.folders.archive)) == (outbox, archive)
         # A file of the same name, and a retry, are new work and get names of their own.
         household.drop("reviews/may.csv", csv_of(["five"]))
-        await daemon.take_in()
-        await daemon.drain()
+        await daemon.work()
     now = tree(household.folders.outbox)
     assert outbox.items() <= now.items()
     assert "reviews/may (2).report.json" in now
@@ -63,9 +62,7 @@ async def test_what_was_delivered_since_is_not_delivered_again(
 async def test_a_retry_after_that_is_delivered(make_household: MakeHousehold, tmp_path: Path) -> None:
     household = make_household()
     household.drop("reviews/may.csv", csv_of(["one", "unaskable"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    async with household.at_rest() as daemon:
         [job] = await daemon.context.store.jobs.ids()
         before = tree(household.folders.outbox)
         await order(daemon, "retry", job)

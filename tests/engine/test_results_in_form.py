@@ -22,9 +22,7 @@ async def test_a_workbook_of_several_parts_comes_back_as_one(tmp_path: Path) -> 
     book.save(content)
     household = Household(tmp_path, routes=[replace(REVIEWS, sinks=("same",), part_rows=3)])
     household.drop("reviews/may.xlsx", content.getvalue())
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     files = household.outbox()
     sheet = openpyxl.load_workbook(io.BytesIO(files["reviews/may.results.xlsx"])).active
     assert [[cell.value for cell in row][:2] for row in sheet.iter_rows()][1:] == [

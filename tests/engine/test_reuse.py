@@ -32,9 +32,7 @@ async def work(house: Household, *files: tuple[str, str]) -> None:
     """Drop these files, one after the other, each worked on to its end."""
     for name, text in files:
         house.drop(f"reviews/{name}", text)
-        async with house.living() as living:
-            await living.take_in()
-            await living.drain()
+        await house.work()
 
 
 def household(folder: Path, route: Route = ROUTE, **more: Any) -> Household:

@@ -136,9 +136,7 @@ async def test_teams_on_one_server_do_not_read_each_others_files(folder: Path) -
     household.drop("reviews/broken.csv", b"\xff\xfe\x00")
     # A file of another user, who may not be a user that we could change the rights of.
     os.chown(household.folders.inbox / "surveys" / "may.csv", 12_345, 12_345)
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     folders = household.folders
     seen = [
         path
@@ -164,9 +162,7 @@ async def test_notes_of_held_jobs_have_them_too(folder: Path) -> None:
         budget=SpendingLimits(overall=Ceilings(per_job=0)),
     )
     household.drop("reviews/may.csv", csv_of(["fine"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     [note] = list(household.folders.held.rglob("*.held.txt"))
     assert rights_of(note) == (TEAM_A, 0o640)
 

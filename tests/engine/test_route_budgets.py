@@ -12,7 +12,7 @@ from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.testing.household import Household
 from batchd.values import replace
 
-from .test_budget import DAY, PRICES, ROUTE, ROW, csv, drain, jobs, only
+from .test_budget import DAY, PRICES, ROUTE, ROW, csv, jobs, only
 
 OTHER = replace(ROUTE, name="other", match=("other/**",))
 
@@ -30,11 +30,10 @@ async def test_what_one_route_spends_is_not_taken_from_another(tmp_path: Path) -
     household = house(tmp_path, per_day=15)
     household.drop("other/a.csv", csv(20, "a"))
     household.drop("reviews/b.csv", csv(10, "b"))
-    async with household.living() as living:
-        await drain(living)
+    async with household.at_rest() as living:
         household.drop("reviews/c.csv", csv(10, "c"))
         household.drop("other/d.csv", csv(20, "d"))
-        await drain(living)
+        await living.work()
         assert {job.source: job.state for job in await jobs(living)} == {
             "other/a.csv": JobState.DONE,
             "reviews/b.csv": JobState.DONE,
@@ -54,8 +53,7 @@ async def test_what_one_route_spends_is_not_taken_from_another(tmp_path: Path) -
 async def test_a_job_needs_room_in_both(tmp_path: Path, overall: int, table: str) -> None:
     household = house(tmp_path, overall=overall, per_day=9 if overall == 100 else 100)
     household.drop("reviews/may.csv", csv(10))
-    async with household.living() as living:
-        await drain(living)
+    async with household.at_rest() as living:
         job = await only(living, "reviews/may.csv")
     assert job.state is JobState.HELD
     assert f"{table} per_day allows" in job.reason
@@ -83,26 +81,24 @@ async def test_what_is_reserved_counts_for_its_route_alone(tmp_path: Path) -> No
 async def test_a_job_that_waits_for_its_route_goes_on_the_next_day(tmp_path: Path) -> None:
     household = house(tmp_path, per_day=10, beyond="wait")
     household.drop("reviews/a.csv", csv(10, "a"))
-    async with household.living() as living:
-        await drain(living)
+    async with household.at_rest() as living:
         household.drop("reviews/b.csv", csv(10, "b"))
-        await drain(living)
+        await living.work()
         job = await only(living, "reviews/b.csv")
         assert (job.state, job.reason_code) == (JobState.HELD, "waits:per_day")
         household.clock.advance(DAY)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/b.csv")).state is JobState.DONE
 
 
 async def test_a_reload_gives_a_waiting_job_the_new_budget(tmp_path: Path) -> None:
     household = house(tmp_path, per_day=10, beyond="wait")
     household.drop("reviews/a.csv", csv(10, "a"))
-    async with household.living() as living:
-        await drain(living)
+    async with household.at_rest() as living:
         household.drop("reviews/b.csv", csv(10, "b"))
-        await drain(living)
+        await living.work()
         budget = living.context.configured.budget
         living.reconfigure(budget=replace(budget, routes={"reviews": Ceilings(per_day=20 * ROW)}))
         household.clock.advance(60)
-        await drain(living)
+        await living.work()
         assert (await only(living, "reviews/b.csv")).state is JobState.DONE

@@ -87,9 +87,7 @@ async def test_hours_that_are_taken_out_of_the_configuration_keep_nothing_waitin
 async def test_in_the_hours_nothing_waits(make_household: MakeHousehold) -> None:
     household = house(make_household, NOW)
     household.drop("reviews/may.csv", csv_of(NINE))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert "reviews/may.results.csv" in household.outbox()
 
 
@@ -144,9 +142,7 @@ async def test_a_deadline_does_not_wait(make_household: MakeHousehold) -> None:
         more = {} if provider is None else {"provider": provider, "live": LiveTerms()}
         household = house(make_household, AT_NIGHT, finish_within=20 * HOUR, **more)
         household.drop("reviews/may.csv", csv_of(NINE))
-        async with household.living() as daemon:
-            await daemon.take_in()
-            await daemon.drain()
+        await household.work()
         assert "reviews/may.results.csv" in household.outbox(), "at 22:00 less than half of the time is left"
         household = house(make_household, AT_NIGHT, finish_within=40 * HOUR, **more)
         household.drop("reviews/may.csv", csv_of(NINE))

@@ -54,8 +54,7 @@ async def test_where_the_spool_is_shared_the_whole_job_does_not_pay_for_them_eit
         await begin(living)
         await living.drain()
         house.drop("reviews/may.csv", "review\nrow 0\nrow 1\nrow 2\n")
-        await living.take_in()
-        await living.drain()
+        await living.work()
     assert sum(house.service.executed.values()) == 3
     assert list((tmp_path / "shared").glob("ahead-*.db"))
     lines = house.outbox()["reviews/may.results.csv"].decode().splitlines()
@@ -77,8 +76,7 @@ async def test_its_answers_stay_in_the_state_folder_and_the_whole_job_does_not_p
         await living.drain()
         assert tries(living.context.spool.state, ["try2"])["try2"].reused == 2
         house.drop("reviews/may.csv", "review\nrow 0\nrow 1\nrow 2\n")
-        await living.take_in()
-        await living.drain()
+        await living.work()
         spent = await living.context.store.money.account(
             await living.context.store.jobs.get("try1"), currency=house.budget.currency
         )

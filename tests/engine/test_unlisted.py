@@ -33,9 +33,7 @@ async def test_a_list_that_shows_nothing_is_not_believed_again_and_again(make_ho
 
     service.step = lost
     household.drop("reviews/may.csv", csv_of(["one"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        await daemon.drain()
+    await household.work()
     assert service.creates == MAX_UNLISTED
     [held] = [event for event in household.events if event.kind == "BatchHeld"]
     assert "its list of batches shows none of them" in held.sentence
@@ -57,8 +55,7 @@ async def test_a_list_that_shows_another_batch_of_ours_is_believed(make_househol
     async with household.living() as daemon:
         for name in ("may", "june"):
             household.drop(f"reviews/{name}.csv", csv_of([name]))
-            await daemon.take_in()
-            await daemon.drain()
+            await daemon.work()
     assert refused == 2 * MAX_UNLISTED
     assert set(service.executed.values()) == {1}
     assert "reviews/june.results.csv" in household.outbox()

@@ -35,8 +35,7 @@ async def held(household: Household, daemon: Living, rows: list[str] | None = No
     """Drop a file and work until nothing is left to do: the reason why it is held, or else its state."""
     household.drop("reviews/may.csv", csv_of(rows or ROWS))
     async with asyncio.timeout(60):
-        await daemon.take_in()
-        await daemon.drain()
+        await daemon.work()
     job = await the_job(household, daemon)
     return f"{job.reason}" if job.state is JobState.HELD else str(job.state)
 

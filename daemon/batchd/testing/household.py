@@ -122,6 +122,18 @@ class Household:
                 await lanes.stop(within=0.0)
                 await database.close()
 
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[Living]:
+        """A daemon that has taken in what lies in the inbox, and has nothing left to do."""
+        async with self.living() as living:
+            await living.work()
+            yield living
+
+    async def work(self) -> list[Action]:
+        """A daemon takes in what lies in the inbox, does all that there is to do, and ends."""
+        async with self.living() as living:
+            return await living.work()
+
     def _context(self, store: Store, spool: Spool, lanes: Lanes) -> Context:
         used = {"backup": (self.backup, self.live_terms or LiveTerms())} if self.backup is not None else {}
         if self.live_terms is not None:
@@ -229,6 +241,11 @@ class Living:
                 return done
             done.append(action)
         raise AssertionError(f"The daemon is not done after {most} actions; the last was {done[-1]}.")
+
+    async def work(self) -> list[Action]:
+        """Take in what lies in the inbox, and do everything that is left to do."""
+        await self.take_in()
+        return await self.drain()
 
 
 @cache
