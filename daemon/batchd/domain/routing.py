@@ -89,7 +89,8 @@ class Route:
     def to_json(self) -> dict[str, Json]:
         """The snapshot that is stored with a job."""
         # Not asdict, which copies every value inside: 10,000 dropped files are 10,000 snapshots.
-        return {name: value.to_json() if isinstance(value, PluginSpec) else value for name, value in _values(self)}
+        values = ((each.name, getattr(self, each.name)) for each in fields(self) if each.name not in OF_NOW)
+        return {name: value.to_json() if isinstance(value, PluginSpec) else value for name, value in values}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Route:
@@ -123,10 +124,6 @@ class Route:
     def common_body(self) -> dict[str, Json]:
         """What the route adds to every request body."""
         return {"model": self.model, **self.params}
-
-
-def _values(route: Route) -> Iterator[tuple[str, Any]]:
-    return ((each.name, getattr(route, each.name)) for each in fields(route) if each.name not in OF_NOW)
 
 
 NO_ROUTE = Route(name="", match=(), provider="", model="", prompt=PluginSpec(""))

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import IO, Any, cast
 
 from ..errors import ProviderError
+from ..files import replacing
 from ..work.collecting.answer_bounds import LaterBounds
 
 
 class TooManyAnswers(ProviderError):
     """The service sends more than the answers to the requests can have."""
+
+
+@asynccontextmanager
+async def replacing_off_the_loop(target: Path) -> AsyncIterator[IO[bytes]]:
+    """`replacing`, with its fsyncs off the event loop: a hundred megabytes take longer than the loop may stand."""
+    draft = replacing(target)
+    file = await asyncio.to_thread(draft.__enter__)
+    try:
+        yield file
+    except BaseException as error:
+        await asyncio.shield(asyncio.to_thread(draft.__exit__, type(error), error, error.__traceback__))
+        raise
+    await asyncio.shield(asyncio.to_thread(draft.__exit__, None, None, None))
 
 
 def bounded(file: IO[bytes], bounds: LaterBounds, *, provider: str, requests: int) -> IO[bytes]:

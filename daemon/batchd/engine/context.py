@@ -178,10 +178,10 @@ class Configured(Struct, frozen=True):
 
     def rights(self, job: Job) -> Rights | None:
         """Who may read what is written for people of the job; None: whom the folders let."""
-        for route in self.routes:
-            if route.name == job.route.name:
-                return route.rights
-        if job.route.name and any(route.rights is not None for route in self.routes):
+        route = self.route(job.route.name)
+        if route is not None:
+            return route.rights
+        if job.route.name and any(each.rights is not None for each in self.routes):
             # Its route was taken out of the configuration, and with it who may read its results.
             return Rights(mode=0o600)
         return None

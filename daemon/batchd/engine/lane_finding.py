@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 
 from ..calls import BatchesFound, FindsBatches
+from ..domain.records import Batch
 from ..domain.subjects import Subject
+from ..errors import RejectedError
 from ..money.lanes import Lane
 from ..secrets.known import covered
 from ..sending import backoff
@@ -134,23 +136,23 @@ class LaneFinding:
         await _believe(self._context, provider, Lane.BATCH if answer.there else Lane.LIVE, why)
 
 
-async def lane_refused(context: Context, name: str, why: str) -> bool:
-    """A service that was believed to have batches refused an upload or a create as one that has none.
+async def lane_refused(context: Context, batch: Batch, refusal: RejectedError) -> bool:
+    """Whether an upload or a create was refused by a service that was believed to have batches, as one that has none.
 
-    Whether it may be asked in another way: it is looked at again at once. Its jobs go on by live calls if it says the
-    same of its lists, or refuses a create again a minute later.
+    If it may be asked in another way, the batch goes back, and the service is looked at again at once. Its jobs go on
+    by live calls if it says the same of its lists, or refuses a create again a minute later.
     """
-    provider = context.configured.providers.get(name)
-    if provider is None or provider.mode is not None or provider.live is None:
+    provider = context.configured.providers.get(batch.provider)
+    if not refusal.no_batches or provider is None or provider.mode is not None or provider.live is None:
         return False
-    found, steady, why = provider.found, context.clock.steady(), covered(why)
-    if found.lane is Lane.LIVE:
-        return True
-    if found.refused_at is None:
-        found.refused_at = found.no_at = steady
-        found.lane, found.until, found.words = None, steady, _finding_out(name, why)
-    elif steady - found.refused_at >= APART:
-        await _believe(context, provider, Lane.LIVE, why)
+    found, steady, why = provider.found, context.clock.steady(), covered(str(refusal))
+    if found.lane is not Lane.LIVE:
+        if found.refused_at is None:
+            found.refused_at = found.no_at = steady
+            found.lane, found.until, found.words = None, steady, _finding_out(batch.provider, why)
+        elif steady - found.refused_at >= APART:
+            await _believe(context, provider, Lane.LIVE, why)
+    await context.store.batches.returned(batch, str(refusal))
     return True
 
 

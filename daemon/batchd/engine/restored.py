@@ -7,18 +7,17 @@ copy, batchd takes over each batch that asks the rows of one of its own. Else a 
 
 from __future__ import annotations
 
-import asyncio
 from typing import Literal
 
 from ..contracts import RemoteBatch
 from ..domain.records import Batch, HeldFor
 from ..errors import CannotFind, NotKnownYet, TransientError
-from ..files import replacing
 from ..model import RequestId
 from ..money.lanes import Lane
 from ..work.collecting.batch_index import Rows
 from ..work.collecting.distribute import SurveyTask, survey
 from .accounts import note_account
+from .answers_file import replacing_off_the_loop
 from .context import ConfiguredProvider, Context
 from .provider_calls import LISTING_MAY_TAKE, limited, submission
 from .retry_later import RetryLater
@@ -125,15 +124,8 @@ async def _whose_rows(
             "show what it asks, so other batches wait until it has ended.",
         )
     answers = context.spool.batch_answers(batch.key)
-    draft = replacing(answers)
-    file = await asyncio.to_thread(draft.__enter__)
-    try:
-        async with limited(provider, "send its answers", arrived=file.tell):
-            await plugin.download(RemoteBatch(remote, batch.key, status.details), file)
-    except BaseException as error:
-        draft.__exit__(type(error), error, error.__traceback__)
-        raise
-    await asyncio.to_thread(draft.__exit__, None, None, None)
+    async with replacing_off_the_loop(answers) as file, limited(provider, "send its answers", arrived=file.tell):
+        await plugin.download(RemoteBatch(remote, batch.key, status.details), file)
     asked = [Rows(part.job, part.first, part.rows) for part in await context.store.batches.parts(batch.key)]
     arrived = await context.local.run(survey, SurveyTask(str(answers), asked))
     if arrived.ours and not arrived.foreign:

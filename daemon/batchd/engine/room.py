@@ -33,6 +33,17 @@ _REMOTE_ACTIONS = (*_SENDING, lifecycle.Fetch, *_WATCHING)
 _MOST_URGENT: tuple[type[Action], ...] = (lifecycle.Submit, lifecycle.Upload, *_REMOTE_ACTIONS[2:])
 _URGENCY = {kind: place for place, kind in enumerate(_MOST_URGENT)}
 
+_MOST = {
+    # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+    "pack": 1,
+    "worker": 1,  # for all jobs over which plugins hang; the others have as many as there are workers, twice
+    "deliver": DELIVERIES_AT_A_TIME,
+    "live": LIVE_AT_A_TIME,
+    "local": LOCAL_AT_A_TIME,
+    "send": SENDING_AT_A_TIME,
+}
+"""How many of a kind may be under way at a time; of others, CALLS_AT_A_TIME."""
+
 Kind: TypeAlias = tuple[str, str]
 """What is done, and where: the name of a provider or sink, or nothing."""
 
@@ -91,30 +102,13 @@ class Room:
     def has_room_for(self, due: Due) -> bool:
         """Whether one more of its kind may be under way."""
         kind = self.kind(due)
-        return self._kinds[kind] < self._most(kind)
+        most = self.workers * 2 if kind == ("worker", "") else _MOST.get(kind[0], CALLS_AT_A_TIME)
+        return self._kinds[kind] < most
 
     def kind(self, due: Due) -> Kind:
         """Whose room it takes."""
         kind = _kind(due)
         return (kind[0], "hanging") if kind[0] == "worker" and getattr(due.action, "job", "") in self._hanging else kind
-
-    def _most(self, kind: Kind) -> int:
-        match kind[0]:
-            case "pack":
-                # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
-                return 1
-            case "worker":
-                return 1 if kind[1] else self.workers * 2
-            case "deliver":
-                return DELIVERIES_AT_A_TIME
-            case "live":
-                return LIVE_AT_A_TIME
-            case "local":
-                return LOCAL_AT_A_TIME
-            case "send":
-                return SENDING_AT_A_TIME
-            case _:
-                return CALLS_AT_A_TIME
 
 
 def is_remote(action: Action) -> bool:

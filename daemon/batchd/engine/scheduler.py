@@ -338,10 +338,9 @@ class Engine:
 
 def _of(action: Action) -> str:
     """Which job or batch it was about, in words."""
-    job = getattr(action, "job", None)
-    if job is not None:
-        return f"job {job}"
-    return f"batch {action.batch}" if isinstance(getattr(action, "batch", None), str) else ""  # type: ignore[union-attr]
+    if isinstance(action, lifecycle.JobAction):
+        return f"job {action.job}"
+    return f"batch {action.batch}" if isinstance(action, lifecycle.BatchAction) else ""
 
 
 def _subject(action: Action) -> Subject:
@@ -356,5 +355,6 @@ def _subject(action: Action) -> Subject:
         return Subject(SubjectKind.DEADLINE, action.job)
     if isinstance(action, lifecycle.Move):
         return Subject(SubjectKind.FALLBACK, action.job)
-    job = getattr(action, "job", None)
-    return Subject.job(job) if job is not None else Subject(SubjectKind.BATCH, getattr(action, "batch", ""))
+    if isinstance(action, lifecycle.JobAction):
+        return Subject.job(action.job)
+    return Subject(SubjectKind.BATCH, action.batch)

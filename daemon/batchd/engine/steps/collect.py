@@ -19,14 +19,13 @@ from ...values import replace
 from ...work.collecting.collect import CollectDone, CollectTask, collect
 from ...workers.limits import Hung
 from ..context import Context
-from ..proven import prove
 from .account_refusals import block, waiting_text
 from .admit import correction_by
 from .part_files import remove_attempt
 from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
 from .useless_answers import hold_for_a_person
-from .worker_crashes import note_hung, note_worker_crash
+from .worker_crashes import note_part_fault
 
 
 async def collect_part(context: Context, action: Collect) -> None:
@@ -75,11 +74,8 @@ async def collect_part(context: Context, action: Collect) -> None:
     )
     try:
         done = await (await context.executor_for(job)).run(collect, task)
-    except WorkerLost as lost:
-        await note_worker_crash(context, job, part.first, lost)
-        return
-    except Hung as hung:
-        await note_hung(context, job, part, hung)
+    except (WorkerLost, Hung) as fault:
+        await note_part_fault(context, job, part, fault)
         return
     if done.refusals.route is not None:
         await _refused_as_a_whole(context, job, part, lane, asked, done.refusals.route, done.bill)
@@ -125,7 +121,10 @@ async def _note_answers(context: Context, job: Job, part: Part, asked: Asked, do
     place = (asked.provider, asked.model)
     if done.ok - done.reused > part.ok and done.useless is None:
         context.accounts.passed(*place, Stage.ANSWERS)
-        await prove(context, replace(job.route, provider=asked.provider, model=asked.model))
+        recipe = replace(job.route, provider=asked.provider, model=asked.model).recipe
+        if recipe not in context.proven:
+            await context.store.learnt.prove(recipe)
+            context.proven.add(recipe)
     account = done.refusals.account
     if account is not None:
         block(context, (place[0], ""), Stage.ANSWERS, waiting_text((place[0], ""), account))

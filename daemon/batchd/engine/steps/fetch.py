@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import IO
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Fetch
 from ...domain.records import Batch, Moment
 from ...errors import RemoteMissing
-from ...files import replacing
 from ...model import BatchPhase, Problem
 from ...secrets.known import known
 from ...sending.missing_answers import VANISHED
 from ...work.collecting.answer_bounds import LaterBounds
 from ...work.collecting.answer_lines import ReadLimits, is_packed, unpack
 from ..accounts import hold_for_account
-from ..answers_file import bounded
+from ..answers_file import bounded, replacing_off_the_loop
 from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of
 from ..retry_later import RetryLater
@@ -38,7 +34,7 @@ async def fetch(context: Context, action: Fetch) -> None:
     provider = await open_provider(context, batch.provider)
     await asyncio.to_thread(context.spool.make_batch, batch.key)
     try:
-        async with _replacing(context.spool.batch_answers(batch.key)) as file:
+        async with replacing_off_the_loop(context.spool.batch_answers(batch.key)) as file:
             await _download(context, provider, batch, remote_of(batch), file)
             for duplicate in batch.extra_remotes:
                 await _download_duplicate(context, provider, batch, duplicate, file)
@@ -108,16 +104,3 @@ def _too_late(context: Context, batch: Batch) -> bool:
         return True  # that was believed only after an hour
     noted = batch.details.get(ENDED)
     return isinstance(noted, dict) and Moment(**noted).age(context.now()) >= MAX_MISSING
-
-
-@asynccontextmanager
-async def _replacing(target: Path) -> AsyncIterator[IO[bytes]]:
-    """`replacing`, with its fsyncs off the event loop: a hundred megabytes take longer than the loop may stand."""
-    draft = replacing(target)
-    file = await asyncio.to_thread(draft.__enter__)
-    try:
-        yield file
-    except BaseException as error:
-        await asyncio.shield(asyncio.to_thread(draft.__exit__, type(error), error, error.__traceback__))
-        raise
-    await asyncio.shield(asyncio.to_thread(draft.__exit__, None, None, None))

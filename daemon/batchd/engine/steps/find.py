@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Find
-from ...domain.records import HeldFor
+from ...domain.records import Batch, HeldFor
 from ...errors import CannotFind, NotKnownYet, ProviderError, RejectedError, TransientError
 from ...money.lanes import Lane
 from ..accounts import hold_for_account
@@ -40,9 +40,7 @@ async def find(context: Context, action: Find) -> None:
         await context.store.batches.held(
             batch,
             HeldFor.OUTCOME,
-            f"{error} Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} "
-            f"exists. If it does: `batchd resolve {batch.key} --found ID`. "
-            f"If not: `batchd resolve {batch.key} --absent`.",
+            f"{error} {_look_there(batch)}",
         )
         return
     context.not_known_yet.discard(batch.key)
@@ -66,15 +64,20 @@ async def find(context: Context, action: Find) -> None:
                 HeldFor.OUTCOME,
                 f"{provider.name} gave no clear answer to {batch.unlisted + 1} calls that create it, and its list of "
                 "batches shows none of them, nor any other of ours. They may have been made all the same, so batchd "
-                "makes no more. Look at the provider whether a batch made from the file "
-                f"{batch.upload or 'batchd-' + batch.key} exists. If it does: `batchd resolve {batch.key} --found ID`. "
-                f"If not: `batchd resolve {batch.key} --absent`.",
+                f"makes no more. {_look_there(batch)}",
             )
             return
         await context.store.batches.not_found(batch)
     else:
         await context.store.batches.looked(batch, batch.looks + 1)
         raise RetryLater(min(30.0, provider.create_timeout / 2))
+
+
+def _look_there(batch: Batch) -> str:
+    return (
+        f"Look at the provider whether a batch made from the file {batch.upload or 'batchd-' + batch.key} exists. "
+        f"If it does: `batchd resolve {batch.key} --found ID`. If not: `batchd resolve {batch.key} --absent`."
+    )
 
 
 async def _lists(context: Context, provider: ConfiguredProvider) -> bool:

@@ -18,7 +18,7 @@ from ...work.planning.reuse import Reuse
 from ...workers.limits import Hung
 from ..context import Context
 from .admit import correction_by, correction_of, family_route, most_of_part, refusal_finder
-from .worker_crashes import note_hung, note_worker_crash
+from .worker_crashes import note_part_fault
 
 
 async def plan_part(context: Context, action: Plan) -> None:
@@ -54,11 +54,8 @@ async def plan_part(context: Context, action: Plan) -> None:
     )
     try:
         done = await (await context.executor_for(job)).run(plan, task)
-    except WorkerLost as lost:
-        await note_worker_crash(context, job, part.first, lost)
-        return
-    except Hung as hung:
-        await note_hung(context, job, part, hung)
+    except (WorkerLost, Hung) as fault:
+        await note_part_fault(context, job, part, fault)
         return
     planned = replace(
         part,

@@ -32,7 +32,7 @@ async def stop_job(context: Context, job: Job, message: str, refused: RouteRefus
 
 def changed_route(context: Context, job: Job) -> Route | None:
     """The job's route as it is configured now, if it differs and the job can go on by it."""
-    route = next((each for each in context.configured.routes if each.name == job.route.name), None)
+    route = context.configured.route(job.route.name)
     if route is not None and job.route.question is not None:
         # The question is the folder's, as it was when the file was taken; all else is as it is configured now.
         route = replace(route, prompt=job.route.prompt, question=job.route.question)

@@ -39,8 +39,7 @@ async def submit(context: Context, action: Submit) -> None:
         await context.store.batches.not_submitted(batch)
         raise
     except RejectedError as refusal:
-        if refusal.no_batches and await lane_refused(context, batch.provider, str(refusal)):
-            await context.store.batches.returned(batch, str(refusal))
+        if await lane_refused(context, batch, refusal):
             return
         await context.store.batches.not_submitted(batch)
         block(context, (batch.provider, ""), Stage.CREATE, rejected_text(refusal))

@@ -37,8 +37,7 @@ async def upload(context: Context, action: Upload) -> None:
         async with limited(provider, "take a file", more=batch.size / SLOWEST_UPLOAD):
             token = await provider.plugin_for(batch.lane).upload(submission(context, batch, provider, attempt=attempt))
     except RejectedError as refusal:
-        if refusal.no_batches and await lane_refused(context, batch.provider, str(refusal)):
-            await context.store.batches.returned(batch, str(refusal))
+        if await lane_refused(context, batch, refusal):
             return
         block(context, (batch.provider, ""), Stage.UPLOAD, rejected_text(refusal))
         raise

@@ -49,9 +49,9 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
     )
 
 
-async def note_hung(context: Context, job: Job, part: Part, hung: Hung) -> None:
-    """A plugin hung over a row: that row fails, and the part is worked on again without it."""
-    if hung.row is None or not part.first <= hung.row < part.first + part.rows:
+async def note_part_fault(context: Context, job: Job, part: Part, hung: WorkerLost | Hung) -> None:
+    """A worker crashed over a part. If a plugin hung over a row: that row fails, and the part is tried without it."""
+    if isinstance(hung, WorkerLost) or hung.row is None or not part.first <= hung.row < part.first + part.rows:
         await note_worker_crash(context, job, part.first, hung)
         return
     context.hung.setdefault(job.id, {})[hung.row] = Failure("hung", f"The row could not be processed: {hung}")
