@@ -19,8 +19,7 @@ from batchd.errors import PluginError
 from batchd.model import BadRow, Failure, Json
 from batchd.store.answer_cache import AnswerCache, RequestKeys
 from batchd.values import replace
-from batchd.work.part_files import write_results
-from batchd.work.planning.ahead import bodies_of
+from batchd.work.part_files import requests_of, write_results
 from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows, write_follows
 from batchd.work.planning.pattern import _SHOWN, pattern_of
 from batchd.work.planning.plan import PlanTask, plan
@@ -284,7 +283,7 @@ def test_rows_that_were_asked_ahead_get_their_answers_in_both_ways(tmp_path: Pat
     message = {"choices": [{"message": {"content": "good"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
     line = {"custom_id": "old-1", "response": {"status_code": 200, "body": message}, "error": None}
     keys = RequestKeys("p", "/v1/chat/completions")
-    asked = [keys.key(body) for _, body in bodies_of(single.requests, range(7, 7 + 60, 3))]
+    asked = [keys.key(body) for _, body in list(requests_of(Path(single.requests)))[::3]]
     with AnswerCache.opened(tmp_path / "ahead") as book:
         book.keep([(key, msgspec.json.encode(line)) for key in asked], at=50.0)
     reuse = Reuse("p", str(tmp_path / "keys"), all=once == "all", each=once == "each", ahead=str(tmp_path / "ahead"))

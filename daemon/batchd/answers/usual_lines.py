@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -15,15 +15,30 @@ from ..bodies.usage import BilledTokens, count_tokens
 from ..model import Failure, Json, Response, ended
 from ..values import replace
 
+BodyT = TypeVar("BodyT")
 
-class _Message(msgspec.Struct):
+
+class _Response(msgspec.Struct, Generic[BodyT], gc=False):
+    body: BodyT
+    status_code: Literal[200]
+
+
+class SuccessLine(msgspec.Struct, Generic[BodyT], gc=False):
+    """The frame around the body of an answer."""
+
+    response: _Response[BodyT]
+
+
+class _Message(msgspec.Struct, gc=False):
     content: str
     refusal: None = None
     tool_calls: Annotated[list[Json], msgspec.Meta(max_length=0)] | None = None
     function_call: None = None
 
 
-class _Choice(msgspec.Struct):
+class TextChoice(msgspec.Struct, gc=False):
+    """A text that a model has written; with anything else in its place it is not read here."""
+
     message: _Message
     finish_reason: str | None = None
     finishReason: None = None  # noqa: N815  # the name that some services write
@@ -32,21 +47,12 @@ class _Choice(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    choices: Annotated[list[_Choice], msgspec.Meta(min_length=1)]
+    choices: Annotated[list[TextChoice], msgspec.Meta(min_length=1)]
     usage: dict[str, Json]
     error: None = None
 
 
-class _Response(msgspec.Struct):
-    body: _Body
-    status_code: Literal[200]
-
-
-class _Line(msgspec.Struct):
-    response: _Response
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(SuccessLine[_Body]).decode
 
 
 class UsualResponse(Response):

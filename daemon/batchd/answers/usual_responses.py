@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ..bodies.usage import MAX_TOKENS
+from .usual_lines import SuccessLine
 
 MARK = b'"output_text"'
 """What each line of this kind has in it."""
@@ -53,61 +54,38 @@ class _Thinking(msgspec.Struct, gc=False, tag_field="type", tag="reasoning"):
     """What the model thought, which is no part of the answer."""
 
 
-class _Body(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+class _Known(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     object: Literal["response"]
     status: Literal["completed"]
     output: list[_Message | _Thinking]
     usage: _Usage
     error: None = None
     incomplete_details: None = None
-    id: msgspec.Raw = _ANY
-    background: msgspec.Raw = _ANY
-    billing: msgspec.Raw = _ANY
-    completed_at: msgspec.Raw = _ANY
-    conversation: msgspec.Raw = _ANY
-    created_at: msgspec.Raw = _ANY
-    frequency_penalty: msgspec.Raw = _ANY
-    instructions: msgspec.Raw = _ANY
-    max_output_tokens: msgspec.Raw = _ANY
-    max_tool_calls: msgspec.Raw = _ANY
-    metadata: msgspec.Raw = _ANY
-    model: msgspec.Raw = _ANY
-    parallel_tool_calls: msgspec.Raw = _ANY
-    presence_penalty: msgspec.Raw = _ANY
-    previous_response_id: msgspec.Raw = _ANY
-    prompt: msgspec.Raw = _ANY
-    prompt_cache_key: msgspec.Raw = _ANY
-    prompt_cache_retention: msgspec.Raw = _ANY
-    reasoning: msgspec.Raw = _ANY
-    safety_identifier: msgspec.Raw = _ANY
-    service_tier: msgspec.Raw = _ANY
-    store: msgspec.Raw = _ANY
-    temperature: msgspec.Raw = _ANY
-    text: msgspec.Raw = _ANY
-    tool_choice: msgspec.Raw = _ANY
-    tools: msgspec.Raw = _ANY
-    top_logprobs: msgspec.Raw = _ANY
-    top_p: msgspec.Raw = _ANY
-    truncation: msgspec.Raw = _ANY
-    user: msgspec.Raw = _ANY
 
 
-class _Response(msgspec.Struct, gc=False):
-    body: _Body
-    status_code: Literal[200]
-
-
-class _Line(msgspec.Struct, gc=False):
-    response: _Response
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+# fmt: off
+_WITHOUT_EFFECT = (
+    "id", "background", "billing", "completed_at", "conversation", "created_at", "frequency_penalty",
+    "instructions", "max_output_tokens", "max_tool_calls", "metadata", "model", "parallel_tool_calls",
+    "presence_penalty", "previous_response_id", "prompt", "prompt_cache_key", "prompt_cache_retention",
+    "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text", "tool_choice", "tools",
+    "top_logprobs", "top_p", "truncation", "user",
+)
+# fmt: on
+_Body = msgspec.defstruct(
+    "_Body",
+    [(name, msgspec.Raw, _ANY) for name in _WITHOUT_EFFECT],
+    bases=(_Known,),
+    gc=False,
+    forbid_unknown_fields=True,
+)
+_decode = msgspec.json.Decoder(SuccessLine[_Body]).decode  # type: ignore[valid-type]  # it is made of a list
 
 
 def text_of_responses(line: bytes) -> tuple[str, tuple[int, int, int]] | None:
     """The text and its tokens: input, cached ones of them, output. None if the line is not of this kind."""
     try:
-        body = _decode(line).response.body
+        body: _Known = _decode(line).response.body
     except (ValueError, RecursionError):
         return None
     usage = body.usage

@@ -16,6 +16,7 @@ import msgspec
 from ..bodies.usage import MAX_TOKENS
 from ..contracts import PromptBuilder
 from ..model import Json
+from .usual_lines import SuccessLine, TextChoice
 from .usual_responses import MARK, text_of_responses
 
 Tokens: TypeAlias = tuple[int, int, int]
@@ -48,37 +49,17 @@ class _Usage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     completion_tokens_details: _OutputDetails | None = None
 
 
-class _Message(msgspec.Struct, gc=False):
-    content: str
-    refusal: None = None
-    tool_calls: Annotated[list[int], msgspec.Meta(max_length=0)] | None = None
-    function_call: None = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    message: _Message
+class _Finished(TextChoice, gc=False, kw_only=True):
     finish_reason: Literal["stop"]
-    finishReason: None = None  # noqa: N815  # the name that some services write
-    done_reason: None = None
-    error: None = None
 
 
 class _Body(msgspec.Struct, gc=False):
-    choices: tuple[_Choice]
+    choices: tuple[_Finished]
     usage: _Usage
     error: None = None
 
 
-class _Response(msgspec.Struct, gc=False):
-    body: _Body
-    status_code: Literal[200]
-
-
-class _Line(msgspec.Struct, gc=False):
-    response: _Response
-
-
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(SuccessLine[_Body]).decode
 _encode = msgspec.json.Encoder().encode
 _TOGETHER = 500
 """Answers that are tried together whether they can be stored."""

@@ -79,42 +79,25 @@ def held_text(
     approve = say("held.or_ask" if by_renaming else "held.ask", command=f"batchd approve {job.id}")
     cancel = f"batchd cancel {job.id}"
     of_answers = answers is not None or job.reason_code == USELESS
-    rename = [say("held.rename" if of_answers else "held.rename_cost")] if by_renaming else []
+    to_approve = [approve]
+    if by_renaming:
+        to_approve.insert(0, say("held.rename" if of_answers else "held.rename_cost"))
+    to_cancel = say("held.back", command=cancel)
     if answers is not None:
-        parts = [
-            say("held.pilot", file=job.source),
-            because,
-            *skipped,
-            say("held.first_answers"),
-            answers.rstrip("\n"),
-            say("held.if_good"),
-            "\n".join([*rename, approve]),
-            say("held.if_not", command=cancel) + "\n" + say("held.delivered"),
-            say("held.disappears"),
-        ]
+        head = say("held.pilot", file=job.source)
+        middle = [*skipped, say("held.first_answers"), answers.rstrip("\n"), say("held.if_good")]
+        to_cancel = say("held.if_not", command=cancel) + "\n" + say("held.delivered")
     elif job.reason_code == USELESS:
-        parts = [
-            say("held.useless", file=job.source),
-            because,
-            say("held.if_fixed", command=f"batchd retry {job.id}"),
-            "\n".join([say("held.if_right"), *rename, approve]),
-            say("held.back", command=cancel),
-            say("held.disappears"),
-        ]
+        head = say("held.useless", file=job.source)
+        middle = [say("held.if_fixed", command=f"batchd retry {job.id}")]
+        to_approve.insert(0, say("held.if_right"))
     else:
-        if job.reason_code == PRICE_UNKNOWN:
-            what = say("held.until_price")
+        if job.parent is None:
+            head = say("held.waits", file=job.source)
         else:
-            what = say("held.until_money" if waits_for_money(job.reason_code) else "held.go_on")
-        parts = [
-            say("held.waits", file=job.source)
-            if job.parent is None
-            else say("held.waits_for_step", file=job.source, step=job.route.name),
-            because,
-            *skipped,
-            what,
-            "\n".join([*rename, approve]),
-            say("held.back", command=cancel),
-            say("held.disappears"),
-        ]
-    return "\n\n".join(parts) + "\n"
+            head = say("held.waits_for_step", file=job.source, step=job.route.name)
+        if job.reason_code == PRICE_UNKNOWN:
+            middle = [*skipped, say("held.until_price")]
+        else:
+            middle = [*skipped, say("held.until_money" if waits_for_money(job.reason_code) else "held.go_on")]
+    return "\n\n".join([head, because, *middle, "\n".join(to_approve), to_cancel, say("held.disappears")]) + "\n"

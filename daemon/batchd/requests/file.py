@@ -25,7 +25,7 @@ import msgspec
 
 from ..errors import BatchdError
 from ..model import Failure, Limits
-from ..store.duplicate_finder import Duplicate, DuplicateFinder
+from ..store.duplicate_finder import DuplicateFinder
 from . import rules as requests
 from .json_lines import BLANKS, MARKED, on_one_line, read_json_line
 from .rules import Fault
@@ -281,13 +281,9 @@ class RequestFile:
     def _duplicates(self) -> Iterator[Finding]:
         same_as = lru_cache(maxsize=8)(lambda place: _canonical(self._record(place)))
         for duplicate in self.names.duplicates(self._main):
-            yield self._duplicate(
-                duplicate, same=_canonical(self._record(duplicate.place)) == same_as(duplicate.first_place)
-            )
-
-    def _duplicate(self, duplicate: Duplicate, *, same: bool) -> Finding:
-        fault = requests.duplicate_fault(duplicate.name, f"line {duplicate.first:,}", same=same)
-        return Finding(duplicate.number, [fault], Fix.DROP if same else Fix.RENAME)
+            same = _canonical(self._record(duplicate.place)) == same_as(duplicate.first_place)
+            fault = requests.duplicate_fault(duplicate.name, f"line {duplicate.first:,}", same=same)
+            yield Finding(duplicate.number, [fault], Fix.DROP if same else Fix.RENAME)
 
     def _record(self, place: int) -> dict[str, Any]:
         """The request of a line, read again."""

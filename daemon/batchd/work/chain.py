@@ -21,7 +21,7 @@ from ..model import RowStatus
 from ..workers import worker_plugins
 from .joined import SKIPPED, joined
 from .kept_answers import whole_outcomes
-from .part_files import decode_results, read_results, write_results
+from .part_files import read_results, write_results
 
 _ORIGIN = struct.Struct("<Q")
 """The row of the step before, for each row of a step."""
@@ -166,17 +166,3 @@ def _both(own: ResultLine, step: StepOutcomes, later: ResultLine) -> ResultLine:
         empty=later.empty,
         cancelled=later.cancelled,
     )
-
-
-class OwnTask(Struct, frozen=True):
-    """Write a part's own answers, as they were before others were joined to them, to `results`."""
-
-    settled: str
-    results: str
-
-
-def own_answers(task: OwnTask) -> tuple[int, int]:
-    """How many rows have an answer, and how many have nothing to ask about: the others are to be asked again."""
-    kept = [line for line in decode_results(Path(task.settled)).values() if line.ok or line.empty]
-    write_results(Path(task.results), kept)
-    return sum(line.ok for line in kept), sum(line.empty for line in kept)

@@ -11,6 +11,7 @@ import msgspec
 from ..answers.corrections import AnswerFault
 from ..answers.joining import ResultLine
 from ..files import replacing
+from ..model import RequestId
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ResultLine)
@@ -18,6 +19,14 @@ _TOGETHER = 100
 """Outcomes that are encoded together: each may hold a long answer."""
 _BLOCK = 1 << 16
 _corrections = msgspec.json.Decoder(dict[int, AnswerFault])
+
+
+class _Request(msgspec.Struct):
+    custom_id: str
+    body: msgspec.Raw
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
 
 
 def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
@@ -31,6 +40,18 @@ def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator
                     return
                 left -= len(line)
             yield line
+
+
+def requests_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Row and body of each request in the file of a part, in order; none if it is not there."""
+    try:
+        for line in lines_of(path):
+            request = _decode_request(line)
+            asked = RequestId.read(request.custom_id)
+            if asked is not None:
+                yield asked.row, bytes(request.body)
+    except FileNotFoundError:
+        return
 
 
 def blocks_of(path: Path, offset: int, length: int) -> Iterator[bytes]:

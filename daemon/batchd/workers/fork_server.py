@@ -8,10 +8,8 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 
 _TASKS = ("reading.read", "planning.plan", "planning.split", "collecting.collect", "collecting.fail_rows")
-_FOR_NEARLY_EVERY_FILE = ("batchd.delivery.report_html", "jinja2.sandbox")
-PRELOADED = ["batchd.workers.preloading", *(f"batchd.work.{task}" for task in _TASKS)]
-PRELOADED += ["batchd.workers.vocabulary", "batchd.workers.run_task"]
-PRELOADED += _FOR_NEARLY_EVERY_FILE
+_FOR_NEARLY_EVERY_FILE = ("batchd.workers.run_task", "batchd.delivery.report_html", "jinja2.sandbox")
+PRELOADED = ["batchd.workers.preloading", *(f"batchd.work.{task}" for task in _TASKS), *_FOR_NEARLY_EVERY_FILE]
 """By name: what runs tasks knows none of them."""
 
 

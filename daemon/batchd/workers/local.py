@@ -61,12 +61,10 @@ class Workers(Executor[Settings]):
             hung = error if isinstance(error, Hung) else end.hung
             if loading is not None:
                 self._drop(worker)
-                worker = None
                 raise self._not_loaded(*loading, ended, hung) from None
             if isinstance(error, Hung):
                 raise
             self._drop(worker)
-            worker = None
             if hung is not None:
                 raise hung from None
             lost = WorkerLost(
@@ -77,18 +75,16 @@ class Workers(Executor[Settings]):
         except MemoryError:
             # If memory is limited and not overcommitted, Python raises this before the kernel kills the process.
             self._drop(worker)
-            worker = None
             raise WorkerLost(f"The worker process ran out of memory while it ran {function.__name__}.") from None
         except asyncio.CancelledError:
             # It may still be working. Its output is harmless, and nothing waits for it.
             self._drop(worker)
-            worker = None
             raise
         finally:
             if worker in self._outdated:
                 self._drop(worker)
-                worker = None
-            self._idle.put_nowait(worker)
+            # In place of one that was dropped, a new one begins.
+            self._idle.put_nowait(worker if worker in self.processes else None)
         self._ended_loading.clear()
         return result
 

@@ -27,7 +27,6 @@ from ...store.database import to_json
 from ...store.tables.chains import Revived
 from ...store.tables.orders import StoredOrder
 from ...values import replace
-from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..pausing import put_in_force
@@ -260,11 +259,9 @@ async def _reopened(context: Context, part: Part) -> Part:
     """The part with its own answers alone, so that its other rows are asked again."""
     version, spool = part.results + 1, context.spool
     ok, empty, target = part.ok, part.empty, str(spool.results(part, version))
-    if part.step_results:
-        task = OwnTask(str(spool.results(part, part.step_results)), target)
-        ok, empty = await context.executor.run(own_answers, task)
-    elif part.results:
-        await context.executor.run(clear_failures, ClearFailuresTask(str(spool.results(part)), target))
+    if before := part.step_results or part.results:
+        task = ClearFailuresTask(str(spool.results(part, before)), target)
+        ok, empty = await context.executor.run(clear_failures, task)
     whole = ok + empty == part.rows
     return replace(
         part,

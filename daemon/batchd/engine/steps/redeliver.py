@@ -11,7 +11,6 @@ from ...files import fsync_folder, name_again
 from ...model import Usage
 from ...store.spool import Spool
 from ...values import replace
-from ...work.chain import OwnTask, own_answers
 from ...work.collecting.fail_rows import ClearFailuresTask, clear_failures
 from ..context import Context
 from ..retry_later import RetryLater
@@ -82,7 +81,7 @@ async def _first_step(context: Context, job: Job, their: Part) -> Part:
     """Their part as it was before the outcomes of later steps were joined: those are asked again, or known."""
     whole = replace(their, results=their.step_results)
     ours = context.spool.results(replace(whole, job=job.id))
-    ok, empty = await context.local.run(own_answers, OwnTask(str(context.spool.results(whole)), str(ours)))
+    ok, empty = await context.local.run(clear_failures, ClearFailuresTask(str(context.spool.results(whole)), str(ours)))
     return replace(whole, ok=ok, empty=empty, failed=whole.rows - ok - empty, step_results=0)
 
 

@@ -34,7 +34,7 @@ from ..planning.ahead import remember_ahead
 from ..planning.identical_rows import read_follows
 from ..planning.planned import planned_usage
 from ..planning.reuse import Followed, Keys, follow, read_keys, remember
-from .render import RenderTask, render_lines
+from .render import RenderTask, render
 from .sorted_answers import sort_answers
 from .summary import SummaryTask, summarize, write_summary
 from .useless import look_through
@@ -238,7 +238,7 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
                 write_summary(Path(task.summary.target), summarize(lines, task.summary.columns))
         # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):
-            rendered += [render_lines(each, lines, row_timeout=task.row_timeout) for each in task.renders]
+            rendered += [render(each, lines) for each in task.renders]
     return CollectDone(
         ok=ok,
         failed=len(lines) - ok - empty,

@@ -44,8 +44,8 @@ class ClearFailuresTask(Struct, frozen=True):
     results: str
 
 
-def clear_failures(task: ClearFailuresTask) -> int:
-    """Write the new results file. Returns how many rows stay answered, or empty."""
+def clear_failures(task: ClearFailuresTask) -> tuple[int, int]:
+    """Write the new results file. Returns how many rows stay answered, and how many have nothing to ask about."""
     kept = [line for line in decode_results(Path(task.settled)).values() if line.ok or line.empty]
     write_results(Path(task.results), kept)
-    return len(kept)
+    return sum(line.ok for line in kept), sum(line.empty for line in kept)

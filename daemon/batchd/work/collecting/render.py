@@ -33,18 +33,14 @@ class RenderTask(Struct, frozen=True):
     more: Sequence[Run] = ()
 
 
-def render(task: RenderTask) -> Mapping[str, int]:
-    """Write the pieces. Returns the suffix and size of each."""
-    return render_lines(task, None, row_timeout=task.row_timeout)
+def render(task: RenderTask, results: Iterable[ResultLine] | None = None) -> Mapping[str, int]:
+    """Write the pieces. Returns the suffix and size of each. Raises Hung if the sink hangs.
 
-
-def render_lines(
-    task: RenderTask, results: Iterable[ResultLine] | None, *, row_timeout: float = ROW_TIMEOUT
-) -> Mapping[str, int]:
-    """The same, with the outcomes in memory. Raises Hung if the sink hangs."""
+    `results` are the outcomes of the run, if they are in memory already.
+    """
     # No fsync: another process reads the piece soon, and a lost one is rendered again.
     with ExitStack() as stack:
-        progress = stack.enter_context(limited(row_timeout))
+        progress = stack.enter_context(limited(task.row_timeout))
         sink = worker_plugins.file_sink(task.sink)
         pieces: dict[str, IO[bytes]] = {}
         rows = chain(matched(task.run, results), *map(matched, task.more))

@@ -43,6 +43,90 @@ class ColumnSummary(msgspec.Struct, array_like=True):
     empty: int = 0
     examples: list[str] = msgspec.field(default_factory=list)
 
+    def add_many(self, values: Sequence[Json]) -> None:
+        """The same as each by itself, in order. Where they are texts of which many are the same, each is read once."""
+        if self.values is None or set(map(type, values)) != {str}:
+            for value in values:
+                self.add(value)
+            return
+        counts = Counter(values)
+        if len(counts) > len(values) // 2:
+            for value in values:
+                self._text(value)
+            return
+        if len(self.examples) < EXAMPLES:
+            texts = (value for value in values if value and not value.isspace())
+            self.examples += map(_short, islice(texts, EXAMPLES - len(self.examples)))
+        for text, number in counts.items():
+            if not text or text.isspace():
+                self.empty += number
+                continue
+            self.texts += number
+            self.characters += number * len(text)
+            self._count(text if len(text) <= MAX_LENGTH else _short(text), number)
+
+    def add(self, value: Json) -> None:
+        """Numbers and texts are told apart by their type, as the answers have them."""
+        if type(value) is str:
+            self._text(value)
+        elif value is None:
+            self.empty += 1
+        elif isinstance(value, bool):
+            self._count("true" if value else "false")
+        elif isinstance(value, int | float):
+            self._number(value)
+        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+            if not value:
+                self.empty += 1
+            for item in value:
+                self._text(str(item))
+        else:
+            self._text(msgspec.json.encode(value).decode(errors="replace"))
+
+    def _text(self, text: str) -> None:
+        if not text or text.isspace():
+            self.empty += 1
+            return
+        self.texts += 1
+        self.characters += len(text)
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(_short(text))
+        self._count(text if len(text) <= MAX_LENGTH else _short(text))
+
+    def _count(self, text: str, number: int = 1) -> None:
+        values = self.values
+        if values is None:
+            return
+        values[text] = values.get(text, 0) + number
+        if len(values) > MAX_VALUES:
+            self.values = None
+
+    def _number(self, value: float) -> None:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            self._text(str(value))
+            return
+        self.numbers += 1
+        self.total += number
+        self.low, self.high = _of_both(min, self.low, number), _of_both(max, self.high, number)
+        rounded = f"{number:.2g}"
+        self.rounded[rounded] = self.rounded.get(rounded, 0) + 1
+
+    def merge(self, more: ColumnSummary) -> None:
+        """Add what the column has in a later part."""
+        self.values = _together(self.values, more.values)
+        self.rounded = dict(Counter(self.rounded) + Counter(more.rounded))
+        self.texts += more.texts
+        self.characters += more.characters
+        self.numbers += more.numbers
+        self.total += more.total
+        self.low, self.high = _of_both(min, self.low, more.low), _of_both(max, self.high, more.high)
+        self.empty += more.empty
+        self.examples = [*self.examples, *more.examples][:EXAMPLES]
+
 
 class Failed(msgspec.Struct, array_like=True):
     """Rows that failed for one reason; the first three of them with their sentences."""
@@ -89,7 +173,7 @@ def read_summary(path: Path) -> AnswerSummary | None:
 
 def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
     """Count what rows have been given."""
-    counted = [_Counting() for _ in range(min(columns, MAX_COLUMNS))]
+    counted = [ColumnSummary() for _ in range(min(columns, MAX_COLUMNS))]
     failed: dict[str, Failed] = {}
     answers: list[Sequence[Json]] = []
     for line in lines:
@@ -104,14 +188,14 @@ def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
             if len(reason.examples) < EXAMPLES:
                 reason.examples.append((line.row, line.message or ""))
     _count_answers(counted, answers)
-    return AnswerSummary([column.summary() for column in counted], failed)
+    return AnswerSummary(counted, failed)
 
 
 _TOGETHER = 1_000
 """Answers that are counted together, a column after the other."""
 
 
-def _count_answers(counted: Sequence[_Counting], answers: Sequence[Sequence[Json]]) -> None:
+def _count_answers(counted: Sequence[ColumnSummary], answers: Sequence[Sequence[Json]]) -> None:
     if len(set(map(len, answers))) == 1:
         for column, values in zip(counted, zip(*answers, strict=True), strict=False):
             column.add_many(values)
@@ -126,7 +210,7 @@ def merged(summaries: Sequence[AnswerSummary]) -> AnswerSummary:
     whole = AnswerSummary([ColumnSummary() for _ in range(max((len(each.columns) for each in summaries), default=0))])
     for part in summaries:
         for column, more in zip(whole.columns, part.columns, strict=False):
-            _add(column, more)
+            column.merge(more)
         for code, reason in part.failed.items():
             known = whole.failed.setdefault(code, Failed())
             known.rows += reason.rows
@@ -134,119 +218,15 @@ def merged(summaries: Sequence[AnswerSummary]) -> AnswerSummary:
     return whole
 
 
-def _add(column: ColumnSummary, more: ColumnSummary) -> None:
-    column.values = _together(column.values, more.values)
-    for value, number in more.rounded.items():
-        column.rounded[value] = column.rounded.get(value, 0) + number
-    column.texts += more.texts
-    column.characters += more.characters
-    column.numbers += more.numbers
-    column.total += more.total
-    column.low = _of_both(min, column.low, more.low)
-    column.high = _of_both(max, column.high, more.high)
-    column.empty += more.empty
-    column.examples = [*column.examples, *more.examples][:EXAMPLES]
-
-
 def _together(values: dict[str, int] | None, more: dict[str, int] | None) -> dict[str, int] | None:
     if values is None or more is None:
         return None
-    both = Counter(values)
-    both.update(more)
+    both = Counter(values) + Counter(more)
     return dict(both) if len(both) <= MAX_VALUES else None
 
 
 def _of_both(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
     return choose(one, other) if one is not None and other is not None else one if other is None else other
-
-
-class _Counting:
-    """A column while it is counted. Numbers and texts are told apart by their type, as the answers have them."""
-
-    __slots__ = ("_summary", "values")
-
-    def __init__(self) -> None:
-        self._summary = ColumnSummary()
-        self.values: dict[str, int] | None = {}
-
-    def add_many(self, values: Sequence[Json]) -> None:
-        """The same as each by itself, in order. Where they are texts of which many are the same, each is read once."""
-        if self.values is None or set(map(type, values)) != {str}:
-            for value in values:
-                self.add(value)
-            return
-        counts = Counter(values)
-        if len(counts) > len(values) // 2:
-            for value in values:
-                self._text(value)
-            return
-        summary = self._summary
-        if len(summary.examples) < EXAMPLES:
-            texts = (value for value in values if value and not value.isspace())
-            summary.examples += map(_short, islice(texts, EXAMPLES - len(summary.examples)))
-        for text, number in counts.items():
-            if not text or text.isspace():
-                summary.empty += number
-                continue
-            summary.texts += number
-            summary.characters += number * len(text)
-            self._count(text if len(text) <= MAX_LENGTH else _short(text), number)
-
-    def add(self, value: Json) -> None:
-        if type(value) is str:
-            self._text(value)
-        elif value is None:
-            self._summary.empty += 1
-        elif isinstance(value, bool):
-            self._count("true" if value else "false")
-        elif isinstance(value, int | float):
-            self._number(value)
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            if not value:
-                self._summary.empty += 1
-            for item in value:
-                self._text(str(item))
-        else:
-            self._text(msgspec.json.encode(value).decode(errors="replace"))
-
-    def summary(self) -> ColumnSummary:
-        self._summary.values = self.values
-        return self._summary
-
-    def _text(self, text: str) -> None:
-        summary = self._summary
-        if not text or text.isspace():
-            summary.empty += 1
-            return
-        summary.texts += 1
-        summary.characters += len(text)
-        if len(summary.examples) < EXAMPLES:
-            summary.examples.append(_short(text))
-        self._count(text if len(text) <= MAX_LENGTH else _short(text))
-
-    def _count(self, text: str, number: int = 1) -> None:
-        values = self.values
-        if values is None:
-            return
-        values[text] = values.get(text, 0) + number
-        if len(values) > MAX_VALUES:
-            self.values = None
-
-    def _number(self, value: float) -> None:
-        try:
-            number = float(value)
-        except OverflowError:
-            self._text(str(value))
-            return
-        if not math.isfinite(number):
-            self._text(str(value))
-            return
-        summary = self._summary
-        summary.numbers += 1
-        summary.total += number
-        summary.low, summary.high = _of_both(min, summary.low, number), _of_both(max, summary.high, number)
-        rounded = f"{number:.2g}"
-        summary.rounded[rounded] = summary.rounded.get(rounded, 0) + 1
 
 
 def _short(text: str) -> str:

@@ -8,28 +8,17 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
-import msgspec
-
 from ...answers.joining import ResultLine
-from ...model import RequestId
 from ...store.answer_cache import AnswerCache, RequestKeys
 from ...store.errors import StoreUnavailable
-from ..part_files import lines_of
+from ..part_files import requests_of
 
 KEPT = 7 * 86_400.0
 """Seconds for which they are kept."""
-
-
-class _Request(msgspec.Struct):
-    custom_id: str
-    body: msgspec.Raw
-
-
-_decode = msgspec.json.Decoder(_Request).decode
 
 
 class Occurrences:
@@ -68,8 +57,9 @@ def remember_ahead(
         if requests is None or len(once) == len(lines):
             return
         keys = RequestKeys(provider, endpoint)
-        for row, body in bodies_of(requests, lines.keys() - leaders.keys()):
-            _keep_one(book, keys.key(body), lines[row], at)
+        for row, body in requests_of(Path(requests)):
+            if row in lines and row not in leaders:
+                _keep_one(book, keys.key(body), lines[row], at)
 
 
 def _keep_one(book: AnswerCache, key: bytes, line: bytes, at: float) -> None:
@@ -82,19 +72,3 @@ def _keep_one(book: AnswerCache, key: bytes, line: bytes, at: float) -> None:
 
 def _at(key: bytes, place: int) -> bytes:
     return blake2b(key + place.to_bytes(8, "big"), digest_size=16).digest() if place else key
-
-
-def bodies_of(path: str, rows: Collection[int]) -> Iterator[tuple[int, bytes]]:
-    """Row and body of the requests of a part for these rows."""
-    for line in _lines(path):
-        request = _decode(line)
-        asked = RequestId.read(request.custom_id)
-        if asked is not None and asked.row in rows:
-            yield asked.row, bytes(request.body)
-
-
-def _lines(path: str) -> Iterable[bytes]:
-    try:
-        yield from lines_of(Path(path))
-    except FileNotFoundError:
-        return

@@ -22,8 +22,7 @@ from ...files import replacing
 from ...model import Usage
 from ...store.answer_cache import RequestKeys
 from ..kept_answers import whole_outcomes
-from ..part_files import decode_results, result_lines_of, write_results
-from .ahead import bodies_of
+from ..part_files import decode_results, requests_of, result_lines_of, write_results
 from .repeats import read_prints, repeated
 from .reuse import RECORD, copied, key_record, key_records, key_records_in
 
@@ -118,7 +117,8 @@ def _keys_of(part: Planned, prints: array[int] | None, suspects: set[int] | None
     rows = {row for row, each in enumerate(prints, start=part.first) if each and (suspects is None or each in suspects)}
     known = {row: key for row, key in key_records(Path(part.keys)) if row in rows}
     if len(known) < len(rows):
-        known |= {row: keys.key(body) for row, body in bodies_of(part.requests, rows - known.keys())}
+        asked = requests_of(Path(part.requests))
+        known |= {row: keys.key(body) for row, body in asked if row in rows and row not in known}
     return b"".join(key_record(row, known[row]) for row in sorted(known))
 
 

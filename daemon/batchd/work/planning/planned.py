@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 
-import msgspec
-
-from ...answers.meaning import request_of
 from ...model import Usage
 from ...money import tokens
 from ...requests.rules import BodyRules, writes
-from ..part_files import lines_of
+from ..part_files import requests_of
 
 BYTES_PER_TOKEN = 2
 """Of an answer without a limit to its tokens. Real ones are longer, so this counts no less than was used."""
-
-
-class _Request(msgspec.Struct):
-    body: msgspec.Raw
-
-
-_decode = msgspec.json.Decoder(_Request).decode
 
 
 def planned_usage(
@@ -33,20 +23,16 @@ def planned_usage(
     `sizes` are the bytes that were answered, which count where a request set no limit. `factor` leads from counted
     input tokens to the most that a service may count.
     """
-    if not requests.exists():
-        return {}
     rules, count = BodyRules(endpoint, model), tokens.counter(model)
     planned: dict[int, Usage] = {}
     counted = given = 0
-    for line in lines_of(requests):
-        request = request_of(line)
-        if request is None or request.row not in sizes:
+    for row, body in requests_of(requests):
+        if row not in sizes:
             continue
-        body = bytes(_decode(line).body)
         _, most = rules.read(body)
-        output = (most or max(1, ceil(sizes[request.row] / BYTES_PER_TOKEN))) if writes(endpoint) else 0
+        output = (most or max(1, ceil(sizes[row] / BYTES_PER_TOKEN))) if writes(endpoint) else 0
         # All of them together are rounded up once, as when they were planned: no job costs more than it was said to.
         counted += count(body)
         own, given = ceil(counted * factor) - given, ceil(counted * factor)
-        planned[request.row] = Usage(own, 0, output)
+        planned[row] = Usage(own, 0, output)
     return planned

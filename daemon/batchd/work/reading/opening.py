@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ...columns import free_names
 from ...contracts import Reader, Source
 from ...domain.formats import ARCHIVE, PACKED, not_taken, suffix_of, takes, without_packing
 from ...domain.routing import PluginSpec
@@ -118,10 +119,7 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
                 f"The tables in this archive have different columns: “{members[0]}” and “{member}” differ in "
                 f"{differing}. Give them the same columns, or drop them one by one.",
             )
-    name, number = FILE, 1
-    while name in columns:
-        number += 1
-        name = f"{FILE} ({number})"
+    [name] = free_names(columns, [FILE])
     table = OpenedFile(iter(()), _most(found.tables, spec), {**found.facts, "files": len(members)})
 
     def blocks() -> Iterator[Sequence[Any]]:
