@@ -18,6 +18,7 @@ from batchd.domain.routing import PluginSpec
 from batchd.errors import PluginError
 from batchd.model import BadRow, Failure, Json
 from batchd.store.answer_cache import AnswerCache, RequestKeys
+from batchd.store.errors import StoreUnavailable
 from batchd.values import replace
 from batchd.work.part_files import requests_of, write_results
 from batchd.work.planning.identical_rows import CompareTask, Planned, compare, read_follows, write_follows
@@ -291,6 +292,15 @@ def test_rows_that_were_asked_ahead_get_their_answers_in_both_ways(tmp_path: Pat
     found = planned(tmp_path, replace(single, builder=PluginSpec("template", prompt, plugin_dir=plugins)))
     assert found == planned(tmp_path, single)
     assert 15 < found[0].reused < 60
+
+
+@pytest.mark.parametrize("kind", ["template", "one_by_one"])
+def test_a_copy_of_answers_that_is_gone_asks_no_row_again(tmp_path: Path, plugins: str, kind: str) -> None:
+    reuse = Reuse("p", str(tmp_path / "keys"), ahead=str(tmp_path / "ahead-1.db"), ahead_is_copy=True)
+    prompt = PluginSpec(kind, {"user": "{{ text }}"}, plugin_dir=plugins)
+    with pytest.raises(StoreUnavailable):
+        plan(replace(task(tmp_path, [["1", "Good"]], prompt), reuse=reuse))
+    assert not (tmp_path / "ahead-1.db").exists()
 
 
 @given(st.lists(ROW, max_size=8))

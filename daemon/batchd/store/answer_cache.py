@@ -81,9 +81,12 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def copy_opened(cls, path: Path) -> Iterator[AnswerCache]:
-        """Open a copy that `copy_to` has made, to read it: nothing changes it, so nothing is locked."""
+        """Open a copy that `copy_to` has made, to read it: nothing changes it, so nothing is locked.
+
+        StoreUnavailable if it is not there.
+        """
         with in_our_words():
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         with contextlib.closing(connection):
             yield cls(connection)
 

@@ -97,12 +97,7 @@ def recalled(
     remaining, places = iter(bodies), Occurrences()
     with ExitStack() as stack:
         # If a cache fails, the rows are asked: that costs money, but loses no row.
-        book = _opened(stack, reuse.book)
-        if reuse.ahead is not None and reuse.ahead_is_copy:
-            # If it is not there any more, there is a newer one: the part is planned again with that.
-            ahead: AnswerCache | None = stack.enter_context(AnswerCache.copy_opened(Path(reuse.ahead)))
-        else:
-            ahead = _opened(stack, reuse.ahead)
+        book, ahead = _opened(stack, reuse.book), _ahead_opened(stack, reuse)
         while chunk := list(islice(remaining, _CHUNK)):
             keyed = [(row, Keyed(body, key_of(body)) if type(body) is bytes else body) for row, body in chunk]
             keys = [each.key for _, each in keyed if type(each) is Keyed]
@@ -146,8 +141,15 @@ class AskedAhead:
 def ahead_of(reuse: Reuse | None, job: str, builder: PromptBuilder[Any]) -> Iterator[AskedAhead | None]:
     """The answers to rows that were asked ahead; None if there are none, or they cannot be read."""
     with ExitStack() as stack:
-        book = _opened(stack, reuse.ahead) if reuse is not None else None
+        book = _ahead_opened(stack, reuse) if reuse is not None else None
         yield AskedAhead(book, reuse.ahead_since, job, builder) if book is not None and reuse is not None else None
+
+
+def _ahead_opened(stack: ExitStack, reuse: Reuse) -> AnswerCache | None:
+    if reuse.ahead is None or not reuse.ahead_is_copy:
+        return _opened(stack, reuse.ahead)
+    # If it is not there any more, there is a newer one: the part is planned again with that.
+    return stack.enter_context(AnswerCache.copy_opened(Path(reuse.ahead)))
 
 
 def _opened(stack: ExitStack, path: str | None) -> AnswerCache | None:
