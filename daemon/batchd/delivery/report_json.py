@@ -109,16 +109,7 @@ def report_of(
             "currency": currency,
             "prices": job.terms.source if job.terms else None,
         },
-        "answered_by": [
-            {
-                "provider": share.provider,
-                "model": share.model,
-                "lane": share.lane,
-                "answers": share.answers,
-                "cost": _money(share.cost, currency),
-            }
-            for share in shares
-        ],
+        "answered_by": [{**msgspec.structs.asdict(share), "cost": _money(share.cost, currency)} for share in shares],
         "batches": [
             {
                 "key": batch.key,

@@ -30,11 +30,6 @@ class AnswerPlaces(msgspec.Struct):
     starts: bytes = b""
     sizes: bytes = b""
 
-    @classmethod
-    def of(cls, rows: array[int], starts: array[int], sizes: array[int]) -> Self:
-        """As they are stored."""
-        return cls(rows.tobytes(), starts.tobytes(), sizes.tobytes())
-
     def __len__(self) -> int:
         return len(self.rows) // 8
 

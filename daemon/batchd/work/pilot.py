@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,12 +14,10 @@ from ..domain.rows import Run
 from ..file_sink import Shape
 from ..files import replacing
 from ..model import RowStatus
-from ..workers import worker_plugins
-from ..workers.limits import ROW_TIMEOUT, limited
+from ..workers.limits import ROW_TIMEOUT
 from .joined import joined
+from .review import write_table
 
-SUFFIX = ".results.csv"
-"""What the sink for CSV writes for all rows."""
 TOLD, CELL = 5, 60
 """Rows that a note tells, and characters of a cell or an answer there."""
 
@@ -45,29 +42,20 @@ class PilotDone(Struct, frozen=True):
 
 def write_pilot(task: PilotTask) -> PilotDone:
     """Write both. The same rows give the same bytes."""
-    failed = 0
+    number = failed = 0
     told: list[str] = []
-    number = 0
-    with ExitStack() as stack:
-        progress = stack.enter_context(limited(task.row_timeout))
-        sink = worker_plugins.file_sink(task.sink)
-        file = stack.enter_context(replacing(Path(task.table)))
-        file.write(sink.heads(task.shape)[SUFFIX])
 
-        def seen(rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
-            nonlocal failed, number
-            for row in rows:
-                progress.at(row.number)
+    def rows() -> Iterator[ResultRow]:
+        nonlocal failed, number
+        for run in task.runs:
+            for row in joined(run, names=task.shape.names):
                 number += 1
                 failed += row.status is RowStatus.FAILED
                 if len(told) < TOLD:
                     told.append(_told(row))
                 yield row
 
-        for run in task.runs:
-            for suffix, line in sink.lines(task.shape, seen(joined(run, names=task.shape.names))):
-                if suffix == SUFFIX:
-                    file.write(line)
+    write_table(task.table, task.sink, task.shape, rows(), task.row_timeout)
     with replacing(Path(task.words)) as file:
         file.write("".join(f"{line}\n" for line in told).encode("utf-8", "backslashreplace"))
     return PilotDone(number, failed)

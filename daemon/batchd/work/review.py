@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -40,23 +40,27 @@ class ReviewTask(Struct, frozen=True):
     row_timeout: float = ROW_TIMEOUT
 
 
+def write_table(path: str, sink: PluginSpec, shape: Shape, rows: Iterable[ResultRow], row_timeout: float) -> None:
+    """Write rows of results as a sink does. The same rows give the same bytes."""
+    with limited(row_timeout) as progress, replacing(Path(path)) as file:
+        writer = worker_plugins.file_sink(sink)
+
+        def seen() -> Iterator[ResultRow]:
+            for row in rows:
+                progress.at(row.number)
+                yield row
+
+        file.write(writer.heads(shape)[SUFFIX])
+        file.writelines(line for suffix, line in writer.lines(shape, seen()) if suffix == SUFFIX)
+
+
 def write_review(task: ReviewTask) -> None:
-    """Write it. The same rows give the same bytes."""
+    """Write it."""
     columns = [*task.shape.columns, *task.shape.answer_columns]
     own = free_names(columns, [AGREE, COMMENT])
     shape = replace(task.shape, answer_columns=[*task.shape.answer_columns, *own])
-    with limited(task.row_timeout) as progress, replacing(Path(task.target)) as file:
-        sink = worker_plugins.file_sink(task.sink)
-        file.write(sink.heads(shape)[SUFFIX])
-
-        def seen() -> Iterator[ResultRow]:
-            for row in sample(task):
-                progress.at(row.number)
-                yield msgspec.structs.replace(row, answer=[*row.answer, *("" for _ in own)])
-
-        for suffix, line in sink.lines(shape, seen()):
-            if suffix == SUFFIX:
-                file.write(line)
+    rows = (msgspec.structs.replace(row, answer=[*row.answer, *("" for _ in own)]) for row in sample(task))
+    write_table(task.target, task.sink, shape, rows, task.row_timeout)
 
 
 def sample(task: ReviewTask) -> Iterator[ResultRow]:

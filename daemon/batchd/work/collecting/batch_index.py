@@ -216,7 +216,7 @@ class _Part:
 
     @property
     def places(self) -> AnswerPlaces:
-        return AnswerPlaces.of(self.rows, self._starts, self._sizes)
+        return AnswerPlaces(self.rows.tobytes(), self._starts.tobytes(), self._sizes.tobytes())
 
 
 def _is_cut(path: Path, start: int, size: int) -> bool:

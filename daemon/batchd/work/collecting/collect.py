@@ -166,12 +166,20 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
     open_rows = [asked for asked in rows if asked not in not_asked]
     tally = Tally(task.terms, task.lane)
     with limited(task.row_timeout) as progress:
+
+        def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:
+            progress.ours = True
+            if task.requests is None:
+                return {}
+            file = Path(task.requests)
+            return planned_usage(file, sizes, endpoint=task.endpoint, model=task.model, factor=task.factor)
+
         builder = worker_plugins.builder(task.builder)
         many = not task.given_up and tally.takes_many and overrides_last(builder, "parse_many", "parse")
         progress.ours = True
         found = sort_answers(Path(task.answers), frozenset(open_rows) if many else (), kept)
         sizes = {row: max(map(answer_size, found.lines.get(row, ())), default=0) for row in found.unknown}
-        add_unknown_calls(tally, found.unknown, lambda rows: _planned(task, rows), sizes)
+        add_unknown_calls(tally, found.unknown, planned, sizes)
         refusals = LineRefusals(asked=len(found.usual.rows), answered=len(found.usual.rows))
         usual = frozenset(found.usual.rows)
         for asked in [row for row in open_rows if row not in usual]:
@@ -185,10 +193,6 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
             return CollectDone(0, 0, len(open_rows), {}, tally.bill(), refusals=verdict)
         useless = None if task.proven or verdict.held else look_through(found, task.requests)
         progress.ours = False
-
-        def planned(sizes: Mapping[int, int]) -> Mapping[int, Usage]:
-            progress.ours = True
-            return _planned(task, sizes)
 
         answered, left = join_usual(found.usual, builder, tally, progress.at)
         found.give_back(frozenset(left), kept)
@@ -263,12 +267,6 @@ def _next_corrections(
     told |= joined.corrections
     # Rows with the same request get the same correction, or they would be asked one by one from now on.
     return told | {row: told[keys.followers[row]] for row in followed.waiting if keys.followers[row] in told}
-
-
-def _planned(task: CollectTask, sizes: Mapping[int, int]) -> Mapping[int, Usage]:
-    if task.requests is None:
-        return {}
-    return planned_usage(Path(task.requests), sizes, endpoint=task.endpoint, model=task.model, factor=task.factor)
 
 
 def _body_keys(task: CollectTask) -> Sequence[str]:

@@ -14,12 +14,9 @@ from ..kept_answers import AnswerPlaces, PartIndex, index_of, write_index
 from .batch_index import STRAYS_KEPT, Rows, index_answers, orderly
 
 
-class Share(Struct, frozen=True):
+class Share(Rows, frozen=True):
     """A part's share of a batch: its rows, and the file that its lines go to if they are copied."""
 
-    job: str
-    first: int
-    rows: int
     answers: str
 
 
@@ -60,8 +57,7 @@ def survey(task: SurveyTask) -> Arrived:
 def distribute(task: DistributeTask, *, strays_kept: int = STRAYS_KEPT) -> DistributeDone:
     """Each part gets its lines in the order of arrival."""
     answers = Path(task.answers)
-    asked = [Rows(share.job, share.first, share.rows) for share in task.shares]
-    index = index_answers(answers, asked, task.requests, strays_kept=strays_kept)
+    index = index_answers(answers, task.shares, task.requests, strays_kept=strays_kept)
     source = orderly(answers) if index.odd else answers
     if len(index.strays.rows):
         with replacing(Path(task.strays)) as file:

@@ -55,11 +55,6 @@ class Reuse(Struct, frozen=True):
     ahead_since: float = 0.0
     prints: str | None = None
 
-    @property
-    def recalls(self) -> bool:
-        """Whether there may be answers from before."""
-        return self.book is not None or self.ahead is not None
-
     def once(self, body: bytes) -> bool:
         """Whether all that ask this get the same answer."""
         return self.book is not None or (not self.each and (self.all or _is_cold(body)))
@@ -89,7 +84,7 @@ def recalled(
 ) -> Iterator[tuple[int, bytes | Keyed | Failure | Recalled]]:
     """The bodies in order, each with its key; an outcome in place of each request that was answered before."""
     key_of = RequestKeys(reuse.provider, endpoint).key
-    if not reuse.recalls:
+    if reuse.book is None and reuse.ahead is None:
         for row, body in bodies:
             once = type(body) is bytes and reuse.once(body)
             yield row, Keyed(body, key_of(body)) if once else body  # type: ignore[arg-type]  # bytes, if it is once

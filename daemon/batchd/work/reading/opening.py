@@ -64,8 +64,7 @@ def opened(
     """The file as a table. `folder` is where it is unpacked, if it must be; `pictures` are kept. Raises FileRefused."""
     _require_taken(source.name, spec, formats)
     if worker_plugins.reads(spec, source.suffix):
-        reader = worker_plugins.reader(spec, source.suffix)
-        yield OpenedFile(read_by(reader, source), _most([source], spec), {}, reader)
+        yield _single(Unpacked([source]), spec)
         return
 
     def is_table(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from ...contracts import Reader, Source
 from ...errors import BatchdError, FileRefused
@@ -49,14 +49,9 @@ def blaming(reader: Reader[Any] | None) -> Iterator[None]:
         yield
     except _OF_THE_MACHINE:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # any exception of a plugin
-        _refuse(reader, error)
-
-
-def _refuse(reader: Reader[Any] | None, error: BaseException) -> NoReturn:
-    place = place_of(error)
-    where = str(place) if place is not None else f"The reader {_named(reader)}"
-    raise _refused(f"{where} raised {raised(error)}.") from error
+    except (Exception, SystemExit) as error:  # any exception of a plugin
+        where = place_of(error) or f"The reader {_named(reader)}"
+        raise _refused(f"{where} raised {raised(error)}.") from error
 
 
 def _refused(fault: str) -> FileRefused:

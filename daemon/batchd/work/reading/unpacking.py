@@ -88,7 +88,8 @@ def _single(file: IO[bytes], source: Source, folder: Path, limits: UnpackLimits)
     kind = PACKED[source.suffix]
     begins = file.read(4)
     file.seek(0)
-    if not begins.startswith(_GZIP if kind == "gzip" else zstd_frames.MAGIC) and not _skippable(begins, kind):
+    is_zstd = begins == zstd_frames.MAGIC or begins[1:] == b"\x2a\x4d\x18"  # a frame to skip
+    if not (begins.startswith(_GZIP) if kind == "gzip" else is_zstd):
         raise FileRefused(
             "binary",
             f"Its name ends in {source.suffix}, but it is not compressed with {kind}. If it is unpacked already, take "
@@ -97,10 +98,6 @@ def _single(file: IO[bytes], source: Source, folder: Path, limits: UnpackLimits)
     target = folder / "0"
     _write(gzip_pieces(file) if kind == "gzip" else zstd_frames.blocks(file), target, file, limits)
     return Unpacked([Source(target, name)], facts={"packed": kind})
-
-
-def _skippable(begins: bytes, kind: str) -> bool:
-    return kind == "zstd" and begins[1:] == b"\x2a\x4d\x18"
 
 
 def _write(pieces: Iterable[bytes], target: Path, packed: IO[bytes], limits: UnpackLimits) -> None:
