@@ -52,22 +52,6 @@ def test_any_change_starts_it_again(changed):
     assert settling.look({"may.csv": changed}, 3.9) == ["may.csv"]
 
 
-def test_an_old_file_found_at_start_settles_too():
-    settling = Settling(settle=2.0)
-    assert settling.look({"old.csv": A._replace(mtime_ns=0)}, 1_000_000.0) == []
-
-
-def test_a_file_that_went_and_came_back_starts_again():
-    settling = Settling(settle=2.0)
-    settling.look({"may.csv": A}, 0.0)
-    settling.look({}, 1.0)
-    assert settling.look({"may.csv": A}, 2.5) == []
-
-
-def test_without_a_settling_time_a_look_is_enough():
-    assert Settling(settle=0.0).look({"may.csv": A}, 7.0) == ["may.csv"]
-
-
 def test_due_in_says_when_to_look_next():
     settling = Settling(settle=2.0)
     assert settling.due_in(0.0) is None
@@ -81,13 +65,6 @@ def test_due_in_says_when_to_look_next():
     assert settling.due_in(12.0) == 1.0
     settling.look({"may.csv": A, "june.csv": A}, 13.0)
     assert settling.due_in(13.0) is None
-
-
-def test_memory_is_that_of_one_look():
-    settling = Settling(settle=2.0)
-    for number in range(1000):
-        settling.look({f"{number}.csv": A}, float(number))
-    assert len(settling) == 1
 
 
 # --- Busy files ------------------------------------------------------------------------------------------------

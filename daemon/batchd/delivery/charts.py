@@ -69,12 +69,7 @@ def _round(most: int) -> int:
 
 
 def _formatter(write: Write | None) -> Callable[[Any, int, int], str] | None:
-    def formatted(value: Any, index: int, number: int) -> str:
-        del index, number
-        assert write is not None
-        return write(int(value))
-
-    return None if write is None else formatted
+    return None if write is None else lambda value, _index, _number: write(int(value))
 
 
 def _svg(chart: Any, width: int, height: int, label: str, kind: str = "bar") -> str:

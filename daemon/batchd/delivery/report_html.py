@@ -122,12 +122,8 @@ def _range(each: Mapping[str, float], language: Language) -> str:
 def _failure(failure: Mapping[str, Any], language: Language) -> dict[str, Any]:
     """With what to do, and with what batchd says of its rows in the language of the page. What others say stays."""
     said = [{**each, "message": reason_in(each["message"], language.code)} for each in failure["examples"]]
-    return {**failure, "examples": said, "advice": _advice(failure["code"], language)}
-
-
-def _advice(code: str, language: Language) -> str:
-    key = f"advice.{code}"
-    return language.say(key if language.knows(key) else "advice.other")
+    key = f"advice.{failure['code']}"
+    return {**failure, "examples": said, "advice": language.say(key if language.knows(key) else "advice.other")}
 
 
 def _time_line(timestamps: Mapping[str, str | None], language: Language) -> list[tuple[str, str, str]]:

@@ -57,20 +57,18 @@ class Workers(Executor[Settings]):
         except (Ended, Hung) as error:
             notes = worker.notes if worker else None
             end = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
-            loading, ended = end.loading, end.ended
             hung = error if isinstance(error, Hung) else end.hung
-            if loading is not None:
+            if end.loading is not None:
                 self._drop(worker)
-                raise self._not_loaded(*loading, ended, hung) from None
+                raise self._not_loaded(*end.loading, end.ended, hung) from None
             if isinstance(error, Hung):
                 raise
             self._drop(worker)
             if hung is not None:
                 raise hung from None
-            lost = WorkerLost(
-                f"The worker process died while it ran {function.__name__}{f': {ended}' if ended else ''}."
-            )
-            lost.where = ended
+            why = f": {end.ended}" if end.ended else ""
+            lost = WorkerLost(f"The worker process died while it ran {function.__name__}{why}.")
+            lost.where = end.ended
             raise lost from None
         except MemoryError:
             # If memory is limited and not overcommitted, Python raises this before the kernel kills the process.

@@ -46,7 +46,7 @@ def plan(task: PlanTask) -> PlanDone:
     if planned.outcomes:
         lines = sorted([*settled.values(), *planned.outcomes], key=lambda line: line.row)
         write_results(Path(task.failures), lines)
-    return planned.done()
+    return planned.finished()
 
 
 def _plan(task: PlanTask, planned: PartRequests, left_out: Collection[int], progress: Progress) -> None:

@@ -48,7 +48,7 @@ class PlanTask(Struct, frozen=True):
     follows: str | None = None
 
 
-class PlanDone(Struct, frozen=True):
+class PlanDone(Struct):
     """The result of planning. `failed` rows have no request; they are in the new results file, if `new_results`.
 
     `input_tokens` are corrected, `counted_tokens` are not: only these may be compared with the real usage, to correct
@@ -57,12 +57,12 @@ class PlanDone(Struct, frozen=True):
     request; `saved` are the tokens billed for those answers. `empty` rows are skipped.
     """
 
-    requests: int
-    size: int
-    input_tokens: int
-    output_tokens: int
-    failed: int
-    new_results: bool
+    requests: int = 0
+    size: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    failed: int = 0
+    new_results: bool = False
     counted_tokens: int = 0
     longest: int = 0
     unlimited: int = 0

@@ -12,7 +12,7 @@ import msgspec
 from ...answers.corrections import storable
 from ...answers.joining import ResultLine
 from ...files import replacing
-from ...model import Failure, RequestId, Usage
+from ...model import Failure, RequestId
 from ...money import tokens
 from ...requests.json_lines import on_one_line
 from ...requests.rules import BodyRules, too_long, writes
@@ -41,8 +41,7 @@ class PartRequests:
         self._rules = BodyRules(task.endpoint, task.common.get("model"))
         self._writes = writes(task.endpoint)
         self._count = tokens.counter(task.model)
-        self._requests = self._size = self._output_tokens = self._unlimited = 0
-        self._reused, self._saved, self._empty = 0, Usage(), 0
+        self._done = PlanDone()
 
     def add(self, number: int, what: bytes | Failure | Keyed | Recalled) -> None:
         """Add the next row: its request, or its outcome without one."""
@@ -59,11 +58,11 @@ class PartRequests:
                 self._asked.add(key)
         elif isinstance(what, Recalled):
             self.outcomes.append(what.outcome)
-            self._reused += 1
-            self._saved += what.usage
+            self._done.reused += 1
+            self._done.saved += what.usage
         elif what is EMPTY:
             self.outcomes.append(ResultLine(number, False, code=EMPTY.code, message=EMPTY.message, empty=True))
-            self._empty += 1
+            self._done.empty += 1
         elif isinstance(what, Failure):
             self._fail(number, storable(what.code), storable(what.message))
 
@@ -89,12 +88,8 @@ class PartRequests:
         if block.may_be_cut:
             lines = on_one_line(lines)
         self._file.write(lines)
-        number = len(block.numbers)
-        self._requests += number
-        self._size += len(lines)
         self._count.many(sizes, lambda row: block.body(pattern.body, row))
-        self._output_tokens += pattern.most * number
-        self._unlimited += number * (self._writes and not pattern.most)
+        self._add(len(block.numbers), len(lines), pattern.most)
 
     def _may_fail(self, block: RowBlock, pattern: Pattern, longest: int) -> bool:
         """Whether a request may break a rule, so that each is looked at by itself."""
@@ -126,33 +121,30 @@ class PartRequests:
             self._fail(number, fault.code, fault.message)
             return False
         self._file.write(line)
-        self._requests += 1
-        self._size += len(line)
         self._count(body)
-        self._output_tokens += most
-        self._unlimited += self._writes and not most
+        self._add(1, len(line), most)
         return True
+
+    def _add(self, requests: int, size: int, most: int) -> None:
+        """Count requests of so many bytes together, each of which may be answered with `most` tokens."""
+        done = self._done
+        done.requests += requests
+        done.size += size
+        done.output_tokens += most * requests
+        done.unlimited += requests * (self._writes and not most)
 
     def _fail(self, number: int, code: str, message: str) -> None:
         self.outcomes.append(ResultLine(number, False, code=code, message=message))
 
-    def done(self) -> PlanDone:
+    def finished(self) -> PlanDone:
         """The result, once all rows are added."""
-        correction = self._task.correction
-        return PlanDone(
-            requests=self._requests,
-            size=self._size,
-            input_tokens=round(self._count.total * correction),
-            output_tokens=self._output_tokens,
-            failed=len(self.outcomes) - self._reused - self._empty,
-            new_results=bool(self.outcomes),
-            counted_tokens=self._count.total,
-            longest=round(self._count.longest * correction),
-            unlimited=self._unlimited,
-            reused=self._reused,
-            saved=self._saved,
-            empty=self._empty,
-        )
+        done, correction = self._done, self._task.correction
+        done.input_tokens = round(self._count.total * correction)
+        done.failed = len(self.outcomes) - done.reused - done.empty
+        done.new_results = bool(self.outcomes)
+        done.counted_tokens = self._count.total
+        done.longest = round(self._count.longest * correction)
+        return done
 
 
 def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
