@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchd.answers.joining import ResultLine
-from batchd.delivery.answer_columns import answers_of, failures_of
 from batchd.delivery.report_html import report_html
+from batchd.delivery.report_task import answers_of, failures_of
 from batchd.people.language import Language
 from batchd.work.collecting.summary import AnswerSummary, merged, summarize
 

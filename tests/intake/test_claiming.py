@@ -12,7 +12,8 @@ import pytest
 
 from batchd.errors import FileRefused
 from batchd.intake import claiming, plain_files
-from batchd.intake.claiming import Changed, Claimed, Gone, claim, open_source, stamp_of
+from batchd.intake.claiming import Changed, Claimed, Gone, claim
+from batchd.intake.plain_files import open_source, stamp_of
 from batchd.intake.settling import Stamp
 
 from ..open_files import open_below

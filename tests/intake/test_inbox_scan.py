@@ -7,13 +7,11 @@ import socket
 import stat
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from batchd.intake import scan as inbox_module
 from batchd.intake.scan import DEEPEST, Listing, scan
-from batchd.intake.settling import Stamp
 
 from ..open_files import open_below
 from .conftest import Mounts, as_nobody
@@ -278,10 +276,3 @@ def test_descriptors_are_closed(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     scan(tmp_path)
     assert not open_below(tmp_path)
-
-
-def test_stamps_of_the_scan_are_those_of_the_file(tmp_path):
-    path = Path(tmp_path, "may.csv")
-    path.write_text("a\n")
-    [entry] = scan(tmp_path).files
-    assert entry.stamp == Stamp.of(path.lstat())

@@ -31,9 +31,7 @@ from msgspec import Struct
 
 from ..domain.names import archive_name, numbered_file
 from ..files import fsync_folder, move_without_replacing
-from .plain_files import READ, copy_durably, is_plain, opened_folder, opened_in
-from .plain_files import open_source as open_source
-from .plain_files import stamp_of as stamp_of
+from .plain_files import READ, copy_durably, is_plain, opened_folder, opened_in, stamp_of
 from .settling import Stamp
 
 

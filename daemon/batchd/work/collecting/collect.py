@@ -35,9 +35,8 @@ from ..planning.identical_rows import read_follows
 from ..planning.planned import planned_usage
 from ..planning.reuse import Followed, Keys, follow, read_keys, remember
 from .render import RenderTask, render
-from .sorted_answers import sort_answers
+from .sorted_answers import look_through, sort_answers
 from .summary import SummaryTask, summarize, write_summary
-from .useless import look_through
 
 
 class CollectTask(Struct, frozen=True):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from ...answers.meaning import read_line
 from ...answers.unknown_calls import is_unknown_call
 from ...answers.usual_texts import UsualTexts, usual_text
+from ...sending.useless_answers import FIRST, Came, Useless, judge, suspect
 from ..kept_answers import KeptAnswers, indexed_answers
-from ..part_files import lines_of
+from ..part_files import lines_of, requests_of
 
 
 def part_answers(path: Path) -> Iterator[tuple[int, bytes, msgspec.Raw]]:
@@ -76,3 +78,24 @@ def sort_answers(path: Path, wanted: Collection[int], kept: KeptAnswers) -> Sort
         found.give_back(odd, kept)
         found.usual = usual.without(odd)
     return found
+
+
+def look_through(found: SortedAnswers, requests: str | None) -> Useless | None:
+    """What the first answers of a job come to, if each of them is of no use."""
+    if requests is None or len(found.usual.rows) + len(found.lines) < FIRST:
+        return None
+    texts = dict(zip(found.usual.rows, found.usual.texts, strict=True))
+    suspicions = []
+    for row, body in requests_of(Path(requests)):
+        text, lines = texts.get(row), found.lines.get(row)
+        if text is not None:
+            came = Came(text)
+        elif lines:
+            came = Came.of(read_line(lines[0]))
+        else:
+            continue
+        suspicion = suspect(came, body)
+        if suspicion is None:
+            return None
+        suspicions.append(suspicion)
+    return judge(suspicions)
