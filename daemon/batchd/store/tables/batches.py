@@ -33,7 +33,7 @@ from ...money.lanes import Lane
 from ..database import Transaction, to_json
 from .mapping import batch_of, columns_of, moment_column, part_of, status_columns
 from .steps import return_batch, take_unwanted_back
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class Batches(StoreTable):
@@ -69,65 +69,36 @@ class Batches(StoreTable):
 
     # --- on the way there ------------------------------------------------------------------------------------
 
-    async def packed(
-        self, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]], *, next_key: str | None = None
+    @change
+    def packed(
+        self, tx: Transaction, batches: Sequence[tuple[Batch, Sequence[QueuedPart]]], *, next_key: str | None = None
     ) -> None:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
         It may have been cut, batched or skipped since, or its job cancelled or late. A batch gets the key that is
         stored for its provider, and leaves the one that follows it there; `next_key` is the first of all.
         """
-
-        def change(tx: Transaction) -> None:
-            for batch, waiting in batches:
-                stored = tx.fetch("next_batch_key", provider=batch.provider)
-                other = stored[0]["key"] if stored else next_key
-                if not other:
-                    make(tx, batch, waiting)
-                elif make(tx, dataclasses.replace(batch, key=other), waiting):
-                    tx.run("keep_next_batch_key", provider=batch.provider, key=following(other))
-
-        def make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
-            way = {"lane": batch.lane, "provider": batch.provider}
-            found = [tx.fetch("waiting_part", job=part.job, first=part.first, **way) for part in waiting]
-            parts = [part_of(rows[0]) for rows in found if rows]
-            if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
-                return False
-            tx.insert("batches", [columns_of(dataclasses.replace(batch, rows_key=rows_key(parts)))])
-            for part in parts:
-                where = {"job": part.job, "first": part.first}
-                tx.update("parts", where, state="batched", batch=batch.key)
-                tx.insert("batch_parts", [where | {"batch": batch.key, "attempt": part.attempt}])
-            tx.record(
-                BatchPacked(
-                    batch=batch.key,
-                    provider=batch.provider,
-                    model=batch.model,
-                    parts=len(parts),
-                    jobs=len({part.job for part in parts}),
-                    requests=batch.requests,
-                )
-            )
-            return True
-
-        await self._database.write(change)
+        for batch, waiting in batches:
+            stored = tx.fetch("next_batch_key", provider=batch.provider)
+            other = stored[0]["key"] if stored else next_key
+            if not other:
+                _make(tx, batch, waiting)
+            elif _make(tx, dataclasses.replace(batch, key=other), waiting):
+                tx.run("keep_next_batch_key", provider=batch.provider, key=following(other))
 
     async def begin_keys_anew(self, provider: str, key: str) -> None:
         """The next batch for the provider gets this key: those that would follow are taken, by another copy of this."""
         await self._run("keep_next_batch_key", provider=provider, key=key)
 
-    async def uploading(self, batch: Batch) -> int:
+    @change
+    def uploading(self, tx: Transaction, batch: Batch) -> int:
         """Commit that an upload is about to begin. Returns its number, from 1."""
-
-        def change(tx: Transaction) -> int:
-            [row] = tx.fetch("batch", key=batch.key)
-            uploads: int = row["uploads"] + 1
-            tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
-            if batch.lane is Lane.BATCH:
-                tx.run("note_input_file", batch=batch.key)
-            return uploads
-
-        return await self._database.write(change)
+        [row] = tx.fetch("batch", key=batch.key)
+        uploads: int = row["uploads"] + 1
+        tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
+        if batch.lane is Lane.BATCH:
+            tx.run("note_input_file", batch=batch.key)
+        return uploads
 
     async def uploaded(self, batch: Batch, upload: str | None) -> None:
         """The provider has the input file under this name (None: it takes it with the create call)."""
@@ -153,18 +124,15 @@ class Batches(StoreTable):
             batch, BatchState.SUBMITTING, event, state=BatchState.SUBMITTED, remote=remote, submitted_at=at
         )
 
-    async def outcome_unknown(self, batch: Batch, reason: str, wait: float) -> None:
+    @change
+    def outcome_unknown(self, tx: Transaction, batch: Batch, reason: str, wait: float) -> None:
         """Record the event; the state is already stored."""
-
-        def change(tx: Transaction) -> None:
-            found = tx.fetch("batch", key=batch.key)
-            # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
-            if found and found[0]["reason"] is None:
-                where = {"key": batch.key, "state": BatchState.SUBMITTING}
-                if tx.update("batches", where, reason=reason):
-                    tx.record(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
-
-        await self._database.write(change)
+        found = tx.fetch("batch", key=batch.key)
+        # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
+        if found and found[0]["reason"] is None:
+            where = {"key": batch.key, "state": BatchState.SUBMITTING}
+            if tx.update("batches", where, reason=reason):
+                tx.record(BatchOutcomeUnknown(batch=batch.key, reason=reason, wait=wait))
 
     async def not_submitted(self, batch: Batch) -> None:
         """The create call certainly did not arrive, or was certainly refused: it may be made again."""
@@ -256,7 +224,8 @@ class Batches(StoreTable):
         """The provider does not know it, or answers of it are missing, at least for the moment."""
         await self._step(batch, batch.state, details=to_json(dict(details)))
 
-    async def stalled(self, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
+    @change
+    def stalled(self, tx: Transaction, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
         """It has stood still for so many seconds: commit that it is to be stopped."""
         event = BatchStalled(
             batch=batch.key,
@@ -266,15 +235,11 @@ class Batches(StoreTable):
             total=status.total or batch.requests,
             quiet=quiet,
         )
-
-        def change(tx: Transaction) -> None:
-            [row] = tx.fetch("batch", key=batch.key)
-            if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
-                columns = status_columns(status) | {"stopping": moment_column(now)}
-                tx.update("batches", {"key": batch.key}, **columns)
-                tx.record(event)
-
-        await self._database.write(change)
+        [row] = tx.fetch("batch", key=batch.key)
+        if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
+            columns = status_columns(status) | {"stopping": moment_column(now)}
+            tx.update("batches", {"key": batch.key}, **columns)
+            tx.record(event)
 
     async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
         """The provider has stopped working on it."""
@@ -304,16 +269,13 @@ class Batches(StoreTable):
         event = [BatchGoesOn(batch=batch.key)] if batch.state is BatchState.HELD else []
         await self._step(batch, batch.state, *event, state=BatchState.FETCHED, held_for=None, reason=None)
 
-    async def distributed(self, batch: Batch, *, answers: int, strays: int) -> None:
+    @change
+    def distributed(self, tx: Transaction, batch: Batch, *, answers: int, strays: int) -> None:
         """Its answers are distributed to its parts."""
-
-        def change(tx: Transaction) -> None:
-            where = {"key": batch.key, "state": BatchState.FETCHED}
-            if tx.update("batches", where, state=BatchState.DONE):
-                tx.run("distribute_batch", batch=batch.key)
-                tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
-
-        await self._database.write(change)
+        where = {"key": batch.key, "state": BatchState.FETCHED}
+        if tx.update("batches", where, state=BatchState.DONE):
+            tx.run("distribute_batch", batch=batch.key)
+            tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
 
     async def returned(self, batch: Batch, reason: str, changed: Sequence[Part] = ()) -> None:
         """It did not run: its parts wait for another batch, `changed` ones (or pieces of them) as they are now."""
@@ -331,18 +293,41 @@ class Batches(StoreTable):
 
     # --- how -------------------------------------------------------------------------------------------------
 
-    async def _step(self, batch: Batch, before: BatchState, *events: Event, **columns: Any) -> bool:
-        def change(tx: Transaction) -> bool:
-            if not tx.update("batches", {"key": batch.key, "state": before}, **columns):
-                return False
-            tx.record(*[_with_place(tx, event) for event in events])
-            if columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
-                # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
-                take_unwanted_back(tx)
-                tx.run("plan_moved_parts_again", batch=batch.key)
-            return True
+    @change
+    def _step(self, tx: Transaction, /, batch: Batch, before: BatchState, *events: Event, **columns: Any) -> bool:
+        if not tx.update("batches", {"key": batch.key, "state": before}, **columns):
+            return False
+        tx.record(*[_with_place(tx, event) for event in events])
+        if columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
+            # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
+            take_unwanted_back(tx)
+            tx.run("plan_moved_parts_again", batch=batch.key)
+        return True
 
-        return await self._database.write(change)
+
+def _make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
+    """Make a batch of these parts; False if one of them does not wait as it did."""
+    way = {"lane": batch.lane, "provider": batch.provider}
+    found = [tx.fetch("waiting_part", job=part.job, first=part.first, **way) for part in waiting]
+    parts = [part_of(rows[0]) for rows in found if rows]
+    if [(part.requests, part.size) for part in parts] != [(part.requests, part.size) for part in waiting]:
+        return False
+    tx.insert("batches", [columns_of(dataclasses.replace(batch, rows_key=rows_key(parts)))])
+    for part in parts:
+        where = {"job": part.job, "first": part.first}
+        tx.update("parts", where, state="batched", batch=batch.key)
+        tx.insert("batch_parts", [where | {"batch": batch.key, "attempt": part.attempt}])
+    tx.record(
+        BatchPacked(
+            batch=batch.key,
+            provider=batch.provider,
+            model=batch.model,
+            parts=len(parts),
+            jobs=len({part.job for part in parts}),
+            requests=batch.requests,
+        )
+    )
+    return True
 
 
 def _with_place(tx: Transaction, event: Event) -> Event:

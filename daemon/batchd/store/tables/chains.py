@@ -12,7 +12,7 @@ from ...events import Event
 from ..database import Transaction, to_json
 from .mapping import columns_of, job_of
 from .steps import change_job, put_parts, take_unwanted_back
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class Revived(Struct, frozen=True):
@@ -36,56 +36,44 @@ class Chains(StoreTable):
         values = {"family": job.first_step, "parent": job.id}
         return [job_of(row) for row in await self._rows("steps_of", **values)]
 
-    async def handed_on(self, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:
+    @change
+    def handed_on(self, tx: Transaction, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:
         """Its answered rows are those of the next `step` now, None if there are none; it waits for that."""
+        if not change_job(tx, job.id, job.state, JobState.CHAINED) or step is None:
+            return
+        if tx.insert("jobs", [columns_of(step)], otherwise="OR IGNORE"):
+            tx.insert("parts", (columns_of(part) for part in parts))
+            tx.record(*events)
 
-        def change(tx: Transaction) -> None:
-            if not change_job(tx, job.id, job.state, JobState.CHAINED) or step is None:
-                return
-            if tx.insert("jobs", [columns_of(step)], otherwise="OR IGNORE"):
-                tx.insert("parts", (columns_of(part) for part in parts))
-                tx.record(*events)
-
-        await self._database.write(change)
-
-    async def joined(self, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
+    @change
+    def joined(self, tx: Transaction, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
         """The outcomes of the later steps are joined to its own."""
         own = to_json(list(job.answer_columns))
         columns = {"answer_columns": to_json(list(answer_columns)), "step_columns": own}
-
-        def change(tx: Transaction) -> None:
-            if tx.update("jobs", {"id": job.id, "state": JobState.CHAINED}, **columns):
-                put_parts(tx, parts)
-
-        await self._database.write(change)
+        if tx.update("jobs", {"id": job.id, "state": JobState.CHAINED}, **columns):
+            put_parts(tx, parts)
 
     async def step_ended(self, job: Job, event: Event, at: float) -> None:
         """A later step has an outcome for each row."""
         state = JobState.CANCELLED if job.cancelled else JobState.DONE
         await self._database.write(lambda tx: change_job(tx, job.id, job.state, state, event, finished_at=at))
 
-    async def cancelled(self, family: Sequence[Job], event: Event) -> None:
+    @change
+    def cancelled(self, tx: Transaction, family: Sequence[Job], event: Event) -> None:
         """A person's order for a whole chain: nothing more is asked."""
+        for job in family:
+            if tx.run("cancel_step", job=job.id):
+                tx.run("unwanted_batches", job=job.id)
+        take_unwanted_back(tx)
+        tx.record(event)
 
-        def change(tx: Transaction) -> None:
-            for job in family:
-                if tx.run("cancel_step", job=job.id):
-                    tx.run("unwanted_batches", job=job.id)
-            take_unwanted_back(tx)
-            tx.record(event)
-
-        await self._database.write(change)
-
-    async def revived(self, family: Sequence[Revived], event: Event) -> None:
+    @change
+    def revived(self, tx: Transaction, family: Sequence[Revived], event: Event) -> None:
         """A person's order for a whole chain: what has no answer is asked again, in whichever step."""
-
-        def change(tx: Transaction) -> None:
-            for each in family:
-                job = each.job
-                if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):
-                    return
-                put_parts(tx, each.parts)
-                tx.run("delete_deliveries", job=job.id)
-            tx.record(event)
-
-        await self._database.write(change)
+        for each in family:
+            job = each.job
+            if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):
+                return
+            put_parts(tx, each.parts)
+            tx.run("delete_deliveries", job=job.id)
+        tx.record(event)

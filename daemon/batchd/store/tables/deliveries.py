@@ -11,7 +11,7 @@ from ...domain.records import Job, JobState
 from ...events import JobDelivered, SinkSkipped
 from ...receipts import Receipt
 from ..database import Transaction, to_json
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class Delivered(Struct, frozen=True):
@@ -28,30 +28,26 @@ class Deliveries(StoreTable):
         """The sinks that have published the job, or were taken out of it."""
         return await self._database.read(lambda tx: delivered_of(tx, job))
 
-    async def published(self, job: Job, sink: str, files: Sequence[str], receipt: Receipt | None = None) -> None:
+    @change
+    def published(
+        self, tx: Transaction, job: Job, sink: str, files: Sequence[str], receipt: Receipt | None = None
+    ) -> None:
         """A sink has published the job."""
+        found = tx.fetch("job", id=job.id)
+        if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
+            return  # what was published stands under a name that was given up
+        kept = to_json(receipt.record()) if receipt is not None else None
+        row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now, "receipt": kept}
+        if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+            where = str(receipt) if receipt is not None else ""
+            tx.record(JobDelivered(job=job.id, sink=sink, files=list(files), where=where))
 
-        def change(tx: Transaction) -> None:
-            found = tx.fetch("job", id=job.id)
-            if not found or found[0]["state"] != JobState.DELIVERING or found[0]["outbox_stem"] != job.outbox_stem:
-                return  # what was published stands under a name that was given up
-            kept = to_json(receipt.record()) if receipt is not None else None
-            row = {"job": job.id, "sink": sink, "files": to_json(files), "delivered_at": tx.now, "receipt": kept}
-            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                where = str(receipt) if receipt is not None else ""
-                tx.record(JobDelivered(job=job.id, sink=sink, files=list(files), where=where))
-
-        await self._database.write(change)
-
-    async def sink_skipped(self, job: Job, sink: str, reason: str) -> None:
+    @change
+    def sink_skipped(self, tx: Transaction, job: Job, sink: str, reason: str) -> None:
         """Nothing of the job is published through this sink, for this reason."""
-
-        def change(tx: Transaction) -> None:
-            row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
-            if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
-                tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
-
-        await self._database.write(change)
+        row = {"job": job.id, "sink": sink, "files": to_json([]), "delivered_at": tx.now, "skipped": 1}
+        if tx.insert("deliveries", [row], otherwise="OR IGNORE"):
+            tx.record(SinkSkipped(job=job.id, sink=sink, reason=reason))
 
 
 def delivered_of(tx: Transaction, job: str) -> dict[str, Delivered]:

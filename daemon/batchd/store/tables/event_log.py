@@ -9,7 +9,7 @@ from ...domain.subjects import Subject
 from ...events import ConditionCleared, ConditionRaised, Event, OrderGiven, OrderRefused
 from ..database import Transaction
 from .orders import StoredOrder, stored_order
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class EventLog(StoreTable):
@@ -24,26 +24,23 @@ class EventLog(StoreTable):
         rows = await self._rows("open_orders")
         return [stored_order(row) for row in rows]
 
-    async def answer(self, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
+    @change
+    def answer(self, tx: Transaction, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
         """The order is carried out, or will not be (`refused`); say which in a sentence."""
-
-        def change(tx: Transaction) -> None:
-            tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
-            job = order.target if tx.fetch("job", id=order.target) else None
-            batch = order.target if tx.fetch("batch", key=order.target) else None
-            # A try's values are the whole of what is asked.
-            what = {} if order.kind == Trial.TRY else order.data
-            if job is None and batch is None:
-                what = {**what, "of": order.target}
-            given = OrderGiven(
-                job=job, batch=batch, order=order.kind, who=order.who, door=order.door, given=order.at, what=what
-            )
-            tx.record(given)
-            if refused:
-                # If the order was given while no daemon was running, its command has ended already.
-                tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
-
-        await self._database.write(change)
+        tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
+        job = order.target if tx.fetch("job", id=order.target) else None
+        batch = order.target if tx.fetch("batch", key=order.target) else None
+        # A try's values are the whole of what is asked.
+        what = {} if order.kind == Trial.TRY else order.data
+        if job is None and batch is None:
+            what = {**what, "of": order.target}
+        given = OrderGiven(
+            job=job, batch=batch, order=order.kind, who=order.who, door=order.door, given=order.at, what=what
+        )
+        tx.record(given)
+        if refused:
+            # If the order was given while no daemon was running, its command has ended already.
+            tx.record(OrderRefused(job=job, batch=batch, order=order.kind, reason=answer))
 
     async def conditions(self) -> dict[Subject, str]:
         """The current conditions: subject to sentence."""
@@ -54,32 +51,26 @@ class EventLog(StoreTable):
         """Store a condition. If the subject has one already, only its words change, without an event."""
         await self.change_conditions({subject: text})
 
-    async def renew_condition(self, subject: Subject, text: str) -> None:
+    @change
+    def renew_condition(self, tx: Transaction, subject: Subject, text: str) -> None:
         """A condition of an earlier life was found again, now: it counts from this moment, without an event."""
-
-        def renew(tx: Transaction) -> None:
-            tx.run("renew_condition", subject=str(subject), text=text, since=tx.now)
-
-        await self._database.write(renew)
+        tx.run("renew_condition", subject=str(subject), text=text, since=tx.now)
 
     async def clear_condition(self, subject: Subject) -> None:
         """It is over."""
         await self.change_conditions({}, over=[subject])
 
-    async def change_conditions(self, raised: Mapping[Subject, str], over: Iterable[Subject] = ()) -> None:
+    @change
+    def change_conditions(self, tx: Transaction, raised: Mapping[Subject, str], over: Iterable[Subject] = ()) -> None:
         """Several at once, subject to sentence; and those that are over."""
-
-        def change(tx: Transaction) -> None:
-            known = {Subject.parse(row["subject"]) for row in tx.fetch("conditions")}
-            for subject, text in raised.items():
-                tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)
-                if subject not in known:
-                    tx.record(ConditionRaised(subject=str(subject), text=text))
-            for subject in over:
-                if tx.run("clear_condition", subject=str(subject)):
-                    tx.record(ConditionCleared(subject=str(subject)))
-
-        await self._database.write(change)
+        known = {Subject.parse(row["subject"]) for row in tx.fetch("conditions")}
+        for subject, text in raised.items():
+            tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)
+            if subject not in known:
+                tx.record(ConditionRaised(subject=str(subject), text=text))
+        for subject in over:
+            if tx.run("clear_condition", subject=str(subject)):
+                tx.record(ConditionCleared(subject=str(subject)))
 
     async def beat(self, pid: int) -> None:
         """Prove that the database can be written."""

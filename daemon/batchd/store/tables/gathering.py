@@ -13,7 +13,7 @@ from ..database import Transaction
 from .deliveries import Delivered, delivered_of
 from .mapping import batch_of, job_of, part_of
 from .money import bill_of, calibration_of, shares_of
-from .table import StoreTable
+from .table import StoreTable, look
 
 T = TypeVar("T")
 
@@ -55,52 +55,43 @@ class ForFinishing(Struct, frozen=True):
 class Gathering(StoreTable):
     """Reads of several tables. KeyError where there is no such job or part (any more)."""
 
-    async def for_part(self, job: str, first: int) -> ForPart:
+    @look
+    def for_part(self, tx: Transaction, job: str, first: int) -> ForPart:
         """What planning and collecting a part need."""
-
-        def look(tx: Transaction) -> ForPart:
-            found, rows = _job(tx, job), tx.fetch("part", job=job, first=first)
-            if not rows:
-                raise KeyError((job, first))
-            part = part_of(rows[0])
-            batch = None if part.batch is None else batch_of(_the(tx.fetch("batch", key=part.batch), part.batch))
-            asked = found.asked(batch)
-            counted = calibration_of(tx, asked.provider, asked.model)
-            return ForPart(found, part, batch, counted, tx.fetch("job_totals", job=job)[0]["ok"])
-
-        return await self._database.read(look)
+        found, rows = _job(tx, job), tx.fetch("part", job=job, first=first)
+        if not rows:
+            raise KeyError((job, first))
+        part = part_of(rows[0])
+        batch = None if part.batch is None else batch_of(_the(tx.fetch("batch", key=part.batch), part.batch))
+        asked = found.asked(batch)
+        counted = calibration_of(tx, asked.provider, asked.model)
+        return ForPart(found, part, batch, counted, tx.fetch("job_totals", job=job)[0]["ok"])
 
     async def with_parts(self, job: str) -> tuple[Job, list[Part]]:
         """A job with all its parts in row order."""
         return await self._database.read(lambda tx: (_job(tx, job), _parts(tx, job)))
 
-    async def for_closing(self, job: str) -> ForClosing:
+    @look
+    def for_closing(self, tx: Transaction, job: str) -> ForClosing:
         """What reserving the names of the outputs needs."""
+        found = _job(tx, job)
+        before = tx.fetch("earlier_outputs", source=found.source, claimed_at=found.claimed_at, id=job)
+        return ForClosing(found, _parts(tx, job), str(before[0]["outbox_stem"]) if before else None)
 
-        def look(tx: Transaction) -> ForClosing:
-            found = _job(tx, job)
-            before = tx.fetch("earlier_outputs", source=found.source, claimed_at=found.claimed_at, id=job)
-            return ForClosing(found, _parts(tx, job), str(before[0]["outbox_stem"]) if before else None)
-
-        return await self._database.read(look)
-
-    async def for_finishing(self, job: str) -> ForFinishing:
+    @look
+    def for_finishing(self, tx: Transaction, job: str) -> ForFinishing:
         """What the report needs."""
-
-        def look(tx: Transaction) -> ForFinishing:
-            found = _job(tx, job)
-            before = tx.fetch("earlier_rejected", source=found.source, claimed_at=found.claimed_at, id=job)
-            return ForFinishing(
-                found,
-                _parts(tx, job),
-                [batch_of(row) for row in tx.fetch("batches_of_job", job=job)],
-                bill_of(tx, job, family=job),
-                shares_of(tx, job),
-                delivered_of(tx, job),
-                [row["archive_name"] for row in before],
-            )
-
-        return await self._database.read(look)
+        found = _job(tx, job)
+        before = tx.fetch("earlier_rejected", source=found.source, claimed_at=found.claimed_at, id=job)
+        return ForFinishing(
+            found,
+            _parts(tx, job),
+            [batch_of(row) for row in tx.fetch("batches_of_job", job=job)],
+            bill_of(tx, job, family=job),
+            shares_of(tx, job),
+            delivered_of(tx, job),
+            [row["archive_name"] for row in before],
+        )
 
 
 def _job(tx: Transaction, job: str) -> Job:

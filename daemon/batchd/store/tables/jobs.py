@@ -25,7 +25,7 @@ from ..database import Transaction, to_json
 from ..errors import names_may_be_taken
 from .mapping import columns_of, job_of, part_of
 from .steps import change_job, change_part, find_duplicate, put_parts, replace_parts, take_unwanted_back
-from .table import StoreTable
+from .table import StoreTable, change, look
 
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
@@ -60,14 +60,11 @@ class Jobs(StoreTable):
         """All parts of a job in row order."""
         return [part_of(row) for row in await self._rows("parts", job=job)]
 
-    async def views(self, jobs: Iterable[str]) -> list[JobView]:
+    @look
+    def views(self, tx: Transaction, jobs: Iterable[str]) -> list[JobView]:
         """These jobs as `next_actions` wants them. Those that are gone are left out."""
-
-        def look(tx: Transaction) -> list[JobView]:
-            rows = [row for job in jobs for row in tx.fetch("job", id=job)]
-            return [_view_of(tx, job_of(row)) for row in rows]
-
-        return await self._database.read(look)
+        rows = [row for job in jobs for row in tx.fetch("job", id=job)]
+        return [_view_of(tx, job_of(row)) for row in rows]
 
     async def sinks_waited_for(self) -> set[str]:
         """The sinks of jobs whose results are being written."""
@@ -115,8 +112,10 @@ class Jobs(StoreTable):
         """The claimed file is still being written; this is how it looks now."""
         await self._step(job.id, JobState.CLAIMED, JobState.CLAIMED, stamp=to_json(stamp), size=stamp[1])
 
-    async def accepted(
+    @change
+    def accepted(
         self,
+        tx: Transaction,
         job: Job,
         *,
         rows: int,
@@ -136,62 +135,55 @@ class Jobs(StoreTable):
         is changed and the earlier job is returned. Looked for in the same transaction, so that of two that are
         read at once one sees the other.
         """
-
-        def change(tx: Transaction) -> str | None:
-            duplicate_of = None
-            if duplicates != "process":
-                # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
-                duplicate_of = find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
-            if duplicate_of is not None and duplicates == "reject":
-                return duplicate_of
-            changed = tx.update(
-                "jobs",
-                {"id": job.id, "state": JobState.CLAIMED},
-                state=JobState.PLANNING,
-                rows=rows,
-                columns=to_json(columns),
-                answer_columns=to_json(answer_columns),
-                sha256=sha256,
-                description=to_json(description),
-                dialect=None if dialect is None else to_json(asdict(dialect)),
-                accepted_at=tx.now,
-                duplicate_of=duplicate_of,
-                trial=trial,
-                early_from=early_from if duplicate_of is None else None,
-            )
-            if changed:
-                # Only then: parts of a job that is past this may be in a batch, and would be paid again.
-                replace_parts(tx, job.id, parts)
-                tx.record(
-                    JobAccepted(
-                        job=job.id,
-                        source=job.source,
-                        rows=rows,
-                        parts=len(parts),
-                        sha256=sha256,
-                        duplicate_of=duplicate_of,
-                    )
+        duplicate_of = None
+        if duplicates != "process":
+            # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
+            duplicate_of = find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
+        if duplicate_of is not None and duplicates == "reject":
+            return duplicate_of
+        changed = tx.update(
+            "jobs",
+            {"id": job.id, "state": JobState.CLAIMED},
+            state=JobState.PLANNING,
+            rows=rows,
+            columns=to_json(columns),
+            answer_columns=to_json(answer_columns),
+            sha256=sha256,
+            description=to_json(description),
+            dialect=None if dialect is None else to_json(asdict(dialect)),
+            accepted_at=tx.now,
+            duplicate_of=duplicate_of,
+            trial=trial,
+            early_from=early_from if duplicate_of is None else None,
+        )
+        if changed:
+            # Only then: parts of a job that is past this may be in a batch, and would be paid again.
+            replace_parts(tx, job.id, parts)
+            tx.record(
+                JobAccepted(
+                    job=job.id,
+                    source=job.source,
+                    rows=rows,
+                    parts=len(parts),
+                    sha256=sha256,
+                    duplicate_of=duplicate_of,
                 )
-            return None
+            )
+        return None
 
-        return await self._database.write(change)
-
-    async def redelivered(self, job: Job, parts: Sequence[Part]) -> None:
+    @change
+    def redelivered(self, tx: Transaction, job: Job, parts: Sequence[Part]) -> None:
         """The answers of duplicate_of are the job's own now, at no cost: `parts` are all collected, or left to ask."""
         left = sum(part.rows - part.ok - part.failed - part.empty for part in parts)
         # What is left is planned and admitted like the rows of any other job.
         columns = {} if left else {"state": JobState.RUNNING, "planned_at": self._database.now()}
-
-        def change(tx: Transaction) -> None:
-            found = tx.fetch("job", id=job.id)
-            if not found or found[0]["redelivered_at"] is not None:
-                return
-            if tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
-                replace_parts(tx, job.id, parts)
-                taken = sum(part.rows for part in parts) - left
-                tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
-
-        await self._database.write(change)
+        found = tx.fetch("job", id=job.id)
+        if not found or found[0]["redelivered_at"] is not None:
+            return
+        if tx.update("jobs", {"id": job.id, "state": job.state}, redelivered_at=tx.now, **columns):
+            replace_parts(tx, job.id, parts)
+            taken = sum(part.rows for part in parts) - left
+            tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
 
     async def better_duplicate(self, job: Job) -> str | None:
         """The job to take answers from now that `duplicate_of` is at its end: another one may have asked the rest."""
@@ -230,42 +222,33 @@ class Jobs(StoreTable):
 
     # --- parts -----------------------------------------------------------------------------------------------
 
-    async def split(self, part: Part, pieces: Sequence[Part], reason: str) -> None:
+    @change
+    def split(self, tx: Transaction, part: Part, pieces: Sequence[Part], reason: str) -> None:
         """The part is cut; its pieces are planned anew, at the same attempt."""
+        rows = tx.fetch("part", job=part.job, first=part.first)
+        if not rows or part_of(rows[0]) != part:
+            return
+        tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
+        tx.record(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
 
-        def change(tx: Transaction) -> None:
-            rows = tx.fetch("part", job=part.job, first=part.first)
-            if not rows or part_of(rows[0]) != part:
-                return
-            tx.insert("parts", (columns_of(piece) for piece in pieces), otherwise="OR REPLACE")
-            tx.record(PartSplit(job=part.job, part=part.first, pieces=len(pieces), reason=reason))
-
-        await self._database.write(change)
-
-    async def worker_died(self, job: str, first: int | None) -> int:
+    @change
+    def worker_died(self, tx: Transaction, job: str, first: int | None) -> int:
         """A worker died while it worked on the part (None: while it read the file). Returns how often."""
+        if first is None:
+            [row] = tx.fetch("job", id=job)
+            tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
+        else:
+            [row] = tx.fetch("part", job=job, first=first)
+            tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
+        times: int = row["worker_crashes"] + 1
+        tx.record(WorkerDied(job=job, part=first, times=times))
+        return times
 
-        def change(tx: Transaction) -> int:
-            if first is None:
-                [row] = tx.fetch("job", id=job)
-                tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
-            else:
-                [row] = tx.fetch("part", job=job, first=first)
-                tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
-            times: int = row["worker_crashes"] + 1
-            tx.record(WorkerDied(job=job, part=first, times=times))
-            return times
-
-        return await self._database.write(change)
-
-    async def planned_anew(self, parts: Sequence[Part]) -> None:
+    @change
+    def planned_anew(self, tx: Transaction, parts: Sequence[Part]) -> None:
         """These planned parts are to be planned anew, without the rows that follow identical ones of other parts."""
-
-        def change(tx: Transaction) -> None:
-            for part in parts:
-                change_part(tx, part, PartState.PLANNED, replace(part, state=PartState.UNPLANNED))
-
-        await self._database.write(change)
+        for part in parts:
+            change_part(tx, part, PartState.PLANNED, replace(part, state=PartState.UNPLANNED))
 
     async def followed(self, before: Part, after: Part) -> None:
         """Rows of a collected part have the outcomes of the identical ones that they follow."""
@@ -319,38 +302,29 @@ class Jobs(StoreTable):
         event = JobFailed(job=job.id, source=job.source, reason=reason)
         await self._step(job.id, job.state, JobState.FAILED, event, reason_code=code, reason=reason)
 
-    async def swept(self, jobs: Sequence[str]) -> None:
+    @change
+    def swept(self, tx: Transaction, jobs: Sequence[str]) -> None:
         """The working files of these jobs are gone."""
+        for job in jobs:
+            tx.run("delete_parts", job=job)
+            tx.run("mark_swept", job=job, at=tx.now)
 
-        def change(tx: Transaction) -> None:
-            for job in jobs:
-                tx.run("delete_parts", job=job)
-                tx.run("mark_swept", job=job, at=tx.now)
-
-        await self._database.write(change)
-
-    async def revive(
-        self, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
+    @change
+    def revive(
+        self, tx: Transaction, /, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
     ) -> None:
         """By a person's order a job goes on from `state`, with these parts changed."""
+        if change_job(tx, job.id, job.state, state, event, **columns):
+            put_parts(tx, parts)
+            tx.run("delete_deliveries", job=job.id)
 
-        def change(tx: Transaction) -> None:
-            if change_job(tx, job.id, job.state, state, event, **columns):
-                put_parts(tx, parts)
-                tx.run("delete_deliveries", job=job.id)
-
-        await self._database.write(change)
-
-    async def cancelled(self, job: Job, event: Event, *, state: JobState) -> None:
+    @change
+    def cancelled(self, tx: Transaction, job: Job, event: Event, *, state: JobState) -> None:
         """A person's order: nothing more is asked, and batches that no other job shares are cancelled."""
-
-        def change(tx: Transaction) -> None:
-            if tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
-                tx.run("unwanted_batches", job=job.id)
-                take_unwanted_back(tx)
-                tx.record(event)
-
-        await self._database.write(change)
+        if tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
+            tx.run("unwanted_batches", job=job.id)
+            take_unwanted_back(tx)
+            tx.record(event)
 
     # --- how -------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from ...money.spending import AnsweredBy, Bill
 from ..database import Transaction, to_json
 from .mapping import job_of, usage_of
 from .steps import change_part, note_approval
-from .table import StoreTable
+from .table import StoreTable, change
 
 SMALL = MAX_AMOUNT >> 20
 """A job that can cost no more than this, in subunits, makes no sum too large to count: not one of a million jobs."""
@@ -74,8 +74,10 @@ class Money(StoreTable):
 
     # --- admission -------------------------------------------------------------------------------------------
 
-    async def admit(
+    @change
+    def admit(
         self,
+        tx: Transaction,
         job: Job,
         *,
         terms: Terms | None,
@@ -89,56 +91,47 @@ class Money(StoreTable):
 
         `limited` says whether there is a limit for it that other jobs count towards.
         """
+        found = tx.fetch("job", id=job.id)
+        if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
+            return None
+        for first, cost in most.items():
+            tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
+        [own] = tx.fetch("own_open_parts", job=job.id)
+        if own["unplanned"]:
+            return None
+        account = account_of(tx, job_of(found[0]), currency, limited=limited)
+        columns: dict[str, object] = {
+            "terms": to_json(terms.to_json()) if terms else None,
+            "estimated_cost": min(account.whole, MAX_AMOUNT) if terms is not None and not account.unlimited else None,
+            "planned_at": found[0]["planned_at"] if found[0]["early_rows"] else tx.now,
+            "early_rows": 0,
+            "early_from": None,
+        }
+        if found[0]["planned_at"] is None or found[0]["early_rows"]:
+            tx.record(event)
+        refusal = _new_question(tx, job_of(found[0]), account) or find_refusal(account)
+        if refusal is None:
+            _known_question(tx, job_of(found[0]))
+            columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
+            tx.update("jobs", {"id": job.id}, **columns)
+        else:
+            _hold(tx, job_of(found[0]), refusal, columns)
+        return refusal
 
-        def change(tx: Transaction) -> Refusal | None:
-            found = tx.fetch("job", id=job.id)
-            if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
-                return None
-            for first, cost in most.items():
-                tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
-            [own] = tx.fetch("own_open_parts", job=job.id)
-            if own["unplanned"]:
-                return None
-            account = account_of(tx, job_of(found[0]), currency, limited=limited)
-            columns: dict[str, object] = {
-                "terms": to_json(terms.to_json()) if terms else None,
-                "estimated_cost": min(account.whole, MAX_AMOUNT)
-                if terms is not None and not account.unlimited
-                else None,
-                "planned_at": found[0]["planned_at"] if found[0]["early_rows"] else tx.now,
-                "early_rows": 0,
-                "early_from": None,
-            }
-            if found[0]["planned_at"] is None or found[0]["early_rows"]:
-                tx.record(event)
-            refusal = _new_question(tx, job_of(found[0]), account) or find_refusal(account)
-            if refusal is None:
-                _known_question(tx, job_of(found[0]))
-                columns |= {"state": JobState.RUNNING, "reason": None, "reason_code": None}
-                tx.update("jobs", {"id": job.id}, **columns)
-            else:
-                _hold(tx, job_of(found[0]), refusal, columns)
-            return refusal
-
-        return await self._database.write(change)
-
-    async def sent_early(self, job: Job, *, rows: int, terms: Terms | None, most: Mapping[int, int]) -> None:
+    @change
+    def sent_early(self, tx: Transaction, job: Job, *, rows: int, terms: Terms | None, most: Mapping[int, int]) -> None:
         """Its first `rows` rows may be sent while the others are planned; then twice as many, when these are planned.
 
         `most` is what each of their open parts can cost at most.
         """
-
-        def change(tx: Transaction) -> None:
-            where = {"id": job.id, "state": JobState.PLANNING, "early_from": job.early_from, "cancelled": 0}
-            columns: dict[str, object] = {"early_rows": rows, "early_from": 2 * rows}
-            columns["terms"] = to_json(terms.to_json()) if terms else None
-            if not job.early_rows:
-                columns["planned_at"] = tx.now
-            if tx.update("jobs", where, **columns):
-                for first, cost in most.items():
-                    tx.update("parts", {"job": job.id, "first": first}, reserved=min(cost, MAX_AMOUNT))
-
-        await self._database.write(change)
+        where = {"id": job.id, "state": JobState.PLANNING, "early_from": job.early_from, "cancelled": 0}
+        columns: dict[str, object] = {"early_rows": rows, "early_from": 2 * rows}
+        columns["terms"] = to_json(terms.to_json()) if terms else None
+        if not job.early_rows:
+            columns["planned_at"] = tx.now
+        if tx.update("jobs", where, **columns):
+            for first, cost in most.items():
+                tx.update("parts", {"job": job.id, "first": first}, reserved=min(cost, MAX_AMOUNT))
 
     async def all_at_once(self, job: Job) -> None:
         """There is a limit meanwhile: what is not sent yet waits until all of the job is planned and admitted."""
@@ -149,38 +142,32 @@ class Money(StoreTable):
         """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""
         await self._run("price_again", provider=provider)
 
-    async def planned(
-        self, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal | None
+    @change
+    def planned(
+        self, tx: Transaction, job: Job, part: Part, planned: Part, *, currency: str, find_refusal: FindRefusal | None
     ) -> None:
         """The request file of the part's attempt is written; `planned` says what is in it.
 
         Where the money for it was not reserved yet, `find_refusal` judges: the job is held where it could take it over
         a limit. Nothing is changed if the job is to ask elsewhere meanwhile: the part is planned anew for that.
         """
+        found = tx.fetch("job", id=job.id)
+        if not found or job_of(found[0]).asked().provider != job.route.provider:
+            return
+        if not change_part(tx, part, PartState.UNPLANNED, planned):
+            return
+        if found[0]["state"] != JobState.RUNNING or find_refusal is None:
+            return
+        refusal = find_refusal(account_of(tx, job, currency))
+        if refusal is not None:
+            _hold(tx, job_of(found[0]), refusal, {})
 
-        def change(tx: Transaction) -> None:
-            found = tx.fetch("job", id=job.id)
-            if not found or job_of(found[0]).asked().provider != job.route.provider:
-                return
-            if not change_part(tx, part, PartState.UNPLANNED, planned):
-                return
-            if found[0]["state"] != JobState.RUNNING or find_refusal is None:
-                return
-            refusal = find_refusal(account_of(tx, job, currency))
-            if refusal is not None:
-                _hold(tx, job_of(found[0]), refusal, {})
-
-        await self._database.write(change)
-
-    async def approved(self, job: Job, most: int, event: JobApproved) -> None:
+    @change
+    def approved(self, tx: Transaction, job: Job, most: int, event: JobApproved) -> None:
         """A person allows the job to cost so much in all; it is admitted again."""
-
-        def change(tx: Transaction) -> None:
-            where = {"id": job.id, "state": JobState.HELD}
-            if tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
-                note_approval(tx, event)
-
-        await self._database.write(change)
+        where = {"id": job.id, "state": JobState.HELD}
+        if tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
+            note_approval(tx, event)
 
     async def noted(self, job: Job, note: str | None) -> None:
         """The note about the job lies in the held folder under this name; None: it was taken away."""
@@ -188,7 +175,8 @@ class Money(StoreTable):
 
     # --- spending --------------------------------------------------------------------------------------------
 
-    async def collected(self, job: Job, before: Part, done: Collected) -> None:
+    @change
+    def collected(self, tx: Transaction, job: Job, before: Part, done: Collected) -> None:
         """A part's answers are in its results file: what it had reserved is free, what they cost is spent."""
         again = done.part.state is PartState.UNPLANNED
         event = RowsReturned(
@@ -198,19 +186,15 @@ class Money(StoreTable):
             attempt=done.part.attempt,
             reasons=dict(done.reasons),
         )
-
-        def change(tx: Transaction) -> None:
-            if not change_part(tx, before, PartState.ANSWERED, done.part):
-                return
-            if done.bill.answers:
-                tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
-                if done.bill.answers == before.requests and not done.bill.estimated:
-                    _calibrate(tx, done.asked or job.asked(), before, done.bill)
-            if done.batch is not None:
-                _compare(tx, done.batch)
-            tx.record(*([event] if again and done.reasons else []))
-
-        await self._database.write(change)
+        if not change_part(tx, before, PartState.ANSWERED, done.part):
+            return
+        if done.bill.answers:
+            tx.insert("spending", [_line(tx, job, before, done)], otherwise="OR IGNORE")
+            if done.bill.answers == before.requests and not done.bill.estimated:
+                _calibrate(tx, done.asked or job.asked(), before, done.bill)
+        if done.batch is not None:
+            _compare(tx, done.batch)
+        tx.record(*([event] if again and done.reasons else []))
 
 
 def bill_of(tx: Transaction, job: str, *, family: str) -> Bill:

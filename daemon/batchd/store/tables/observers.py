@@ -12,7 +12,7 @@ from ...events import Event, from_record
 from ...values import replace
 from ..database import Database, Transaction, to_json
 from .event_log import EventLog
-from .table import StoreTable
+from .table import StoreTable, change, look
 
 KEEP_GONE = 30 * 86_400.0
 """Seconds after which the cursor of an observer is forgotten that no configuration names."""
@@ -49,52 +49,44 @@ class Observers(StoreTable):
         super().__init__(database)
         self._conditions = EventLog(database)
 
-    async def name(self, observers: Mapping[str, Collection[str]]) -> None:
+    @change
+    def name(self, tx: Transaction, observers: Mapping[str, Collection[str]]) -> None:
         """These are configured from now on, each with the kinds of events that it wants, and no others.
 
         A new one begins with the events from now on, and so does a kind that an old one did not want before.
         """
-
-        def change(tx: Transaction) -> None:
-            tx.run("forget_observers", before=tx.now - KEEP_GONE)
-            tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
-            for name, kinds in observers.items():
-                _place(tx, name, kinds)
-            for row in tx.fetch("conditions"):
-                subject = Subject.parse(row["subject"])
-                if subject.kind is SubjectKind.OBSERVER and subject.name not in observers:
-                    tx.run("clear_condition", subject=row["subject"])
-
-        await self._database.write(change)
+        tx.run("forget_observers", before=tx.now - KEEP_GONE)
+        tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
+        for name, kinds in observers.items():
+            _place(tx, name, kinds)
+        for row in tx.fetch("conditions"):
+            subject = Subject.parse(row["subject"])
+            if subject.kind is SubjectKind.OBSERVER and subject.name not in observers:
+                tx.run("clear_condition", subject=row["subject"])
 
     async def place(self, name: str, kinds: Collection[str], routes: Sequence[str] | None = None) -> Place:
         """Where this one stands, who wants these kinds of events."""
         place = await self._database.write(lambda tx: _place(tx, name, kinds))
         return replace(place, routes=routes)
 
-    async def after(self, place: Place, position: int) -> EventPage:
+    @look
+    def after(self, tx: Transaction, place: Place, position: int) -> EventPage:
         """What it wants of the events after `position`, as many as are good to have in memory."""
-
-        def look(tx: Transaction) -> EventPage:
-            [last] = tx.fetch("last_event")
-            upto = min(last["id"], position + WINDOW)
-            kinds = to_json(sorted(place.wanted))
-            routes = None if place.routes is None else to_json(list(place.routes))
-            rows = tx.fetch(
-                "events_for_observer", after=position, upto=upto, kinds=kinds, routes=routes, most=MAX_EVENTS
-            )
-            if len(rows) == MAX_EVENTS:
-                upto = rows[-1]["id"]
-            found = []
-            for row in rows:
-                if row["id"] > place.wanted[row["kind"]]:
-                    data = json.loads(row["data"])
-                    where = {"job": row["job"], "batch": row["batch"], "id": row["id"], "at": row["at"]}
-                    event = from_record(row["kind"], data, **where)
-                    found += [(row["id"], event)] if event is not None else []
-            return EventPage(found, upto, last["id"])
-
-        return await self._database.read(look)
+        [last] = tx.fetch("last_event")
+        upto = min(last["id"], position + WINDOW)
+        kinds = to_json(sorted(place.wanted))
+        routes = None if place.routes is None else to_json(list(place.routes))
+        rows = tx.fetch("events_for_observer", after=position, upto=upto, kinds=kinds, routes=routes, most=MAX_EVENTS)
+        if len(rows) == MAX_EVENTS:
+            upto = rows[-1]["id"]
+        found = []
+        for row in rows:
+            if row["id"] > place.wanted[row["kind"]]:
+                data = json.loads(row["data"])
+                where = {"job": row["job"], "batch": row["batch"], "id": row["id"], "at": row["at"]}
+                event = from_record(row["kind"], data, **where)
+                found += [(row["id"], event)] if event is not None else []
+        return EventPage(found, upto, last["id"])
 
     async def failing(self, name: str, text: str) -> None:
         """It fails over what it is told: say so, where people see what keeps batchd waiting."""

@@ -11,7 +11,7 @@ from ...domain.subjects import EVERYTHING, Subject, SubjectKind
 from ...events import SendingPaused, SendingResumed
 from ..database import Transaction
 from .steps import return_batch
-from .table import StoreTable
+from .table import StoreTable, change, look
 
 _UNSENT = {BatchState.PACKED, BatchState.UPLOADED}
 
@@ -30,39 +30,30 @@ class Paused(Struct, frozen=True):
 class Pauses(StoreTable):
     """The pauses in the table `conditions`."""
 
-    async def now(self) -> Paused:
+    @look
+    def now(self, tx: Transaction) -> Paused:
         """What is paused."""
+        names = _names(tx)
+        return Paused(names, frozenset(key for key, state in _batches(tx, names) if state not in _UNSENT))
 
-        def look(tx: Transaction) -> Paused:
-            names = _names(tx)
-            return Paused(names, frozenset(key for key, state in _batches(tx, names) if state not in _UNSENT))
-
-        return await self._database.read(look)
-
-    async def pause(self, what: str, who: str | None, text: str) -> bool:
+    @change
+    def pause(self, tx: Transaction, what: str, who: str | None, text: str) -> bool:
         """Pause it, and take back what is not sent yet. False if it was paused already."""
+        if what in _names(tx):
+            return False
+        tx.run("raise_condition", subject=str(Subject(SubjectKind.PAUSE, what)), text=text, since=tx.now)
+        tx.record(SendingPaused(what=what, who=who))
+        _take_back(tx)
+        return True
 
-        def change(tx: Transaction) -> bool:
-            if what in _names(tx):
-                return False
-            tx.run("raise_condition", subject=str(Subject(SubjectKind.PAUSE, what)), text=text, since=tx.now)
-            tx.record(SendingPaused(what=what, who=who))
-            _take_back(tx)
-            return True
-
-        return await self._database.write(change)
-
-    async def resume(self, what: str, who: str | None) -> list[str]:
+    @change
+    def resume(self, tx: Transaction, what: str, who: str | None) -> list[str]:
         """Resume it; all that is paused, if that is `everything`. Returns what was paused of it."""
-
-        def change(tx: Transaction) -> list[str]:
-            names = sorted(_names(tx) if what == EVERYTHING else _names(tx) & {what})
-            for name in names:
-                tx.run("clear_condition", subject=str(Subject(SubjectKind.PAUSE, name)))
-                tx.record(SendingResumed(what=name, who=who))
-            return names
-
-        return await self._database.write(change)
+        names = sorted(_names(tx) if what == EVERYTHING else _names(tx) & {what})
+        for name in names:
+            tx.run("clear_condition", subject=str(Subject(SubjectKind.PAUSE, name)))
+            tx.record(SendingResumed(what=name, who=who))
+        return names
 
     async def take_back(self) -> None:
         """Take back what is not sent yet: a batch may have been packed at the moment of the order."""

@@ -6,7 +6,7 @@ from ...domain.records import Job
 from ...events import JobPurged
 from ..database import Transaction
 from .mapping import job_of
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class Purging(StoreTable):
@@ -25,16 +25,13 @@ class Purging(StoreTable):
         """Other jobs that have the answers of this one, or will have them."""
         return [job_of(row) for row in await self._rows("same_answers", job=job)]
 
-    async def done(self, job: Job, event: JobPurged) -> None:
+    @change
+    def done(self, tx: Transaction, job: Job, event: JobPurged) -> None:
         """All is deleted that can be."""
-
-        def change(tx: Transaction) -> None:
-            where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
-            [now] = tx.fetch("job", id=job.id)
-            if now["purge_result"] is None and tx.update("jobs", where, purged_at=tx.now, purge_result=event.sentence):
-                for each in tx.fetch("family", family=job.id):
-                    tx.run("delete_parts", job=each["id"])
-                    tx.run("mark_swept", job=each["id"], at=tx.now)
-                tx.record(event)
-
-        await self._database.write(change)
+        where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
+        [now] = tx.fetch("job", id=job.id)
+        if now["purge_result"] is None and tx.update("jobs", where, purged_at=tx.now, purge_result=event.sentence):
+            for each in tx.fetch("family", family=job.id):
+                tx.run("delete_parts", job=each["id"])
+                tx.run("mark_swept", job=each["id"], at=tx.now)
+            tx.record(event)

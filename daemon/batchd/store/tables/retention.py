@@ -11,7 +11,7 @@ from msgspec import Struct
 from ...domain.names import REVIEW
 from ...events import FilesRemoved
 from ..database import Transaction
-from .table import StoreTable
+from .table import StoreTable, change, look
 
 Folder = Literal["outbox", "archive", "rejected"]
 _REPORT = ".report.json"
@@ -30,34 +30,29 @@ class OldFiles(Struct, frozen=True):
 class Retention(StoreTable):
     """The columns of `jobs` about what was removed."""
 
-    async def old(self, folder: Folder, before: float, most: int) -> list[OldFiles]:
+    @look
+    def old(self, tx: Transaction, folder: Folder, before: float, most: int) -> list[OldFiles]:
         """Of jobs that ended before this time the files that are there, the oldest first.
 
         Without names that a later job has taken, which ended since or has not ended.
         """
+        if folder == "outbox":
+            return [_published(tx, dict(row), before) for row in tx.fetch("old_outputs", before=before, most=most)]
+        rows = tx.fetch("old_originals", before=before, most=most, rejected=folder == "rejected")
+        return [
+            OldFiles(row["id"], row["source"], row["finished_at"], [row["archive_name"]], row["sha256"]) for row in rows
+        ]
 
-        def look(tx: Transaction) -> list[OldFiles]:
-            if folder == "outbox":
-                return [_published(tx, dict(row), before) for row in tx.fetch("old_outputs", before=before, most=most)]
-            rows = tx.fetch("old_originals", before=before, most=most, rejected=folder == "rejected")
-            return [
-                OldFiles(row["id"], row["source"], row["finished_at"], [row["archive_name"]], row["sha256"])
-                for row in rows
-            ]
-
-        return await self._database.read(look)
-
-    async def removed(self, folder: Folder, old: OldFiles, files: Sequence[str], kept: Sequence[str]) -> None:
+    @change
+    def removed(
+        self, tx: Transaction, folder: Folder, old: OldFiles, files: Sequence[str], kept: Sequence[str]
+    ) -> None:
         """They are gone, but for those that somebody has changed; it is not looked at again."""
-
-        def change(tx: Transaction) -> None:
-            column = "outbox_cleared_at" if folder == "outbox" else "original_cleared_at"
-            tx.update("jobs", {"id": old.job, "finished_at": old.finished_at}, **{column: tx.now})
-            if files or kept:
-                event = FilesRemoved(job=old.job, source=old.source, folder=folder, files=list(files), kept=list(kept))
-                tx.record(event)
-
-        await self._database.write(change)
+        column = "outbox_cleared_at" if folder == "outbox" else "original_cleared_at"
+        tx.update("jobs", {"id": old.job, "finished_at": old.finished_at}, **{column: tx.now})
+        if files or kept:
+            event = FilesRemoved(job=old.job, source=old.source, folder=folder, files=list(files), kept=list(kept))
+            tx.record(event)
 
 
 def _published(tx: Transaction, row: dict[str, str], before: float) -> OldFiles:

@@ -18,7 +18,7 @@ from ..database import Transaction, to_json
 from .mapping import batch_of, job_of, part_of
 from .money import account_of
 from .steps import take_unwanted_back
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class WithDeadline(Struct, frozen=True):
@@ -58,43 +58,46 @@ class Switching(StoreTable):
         rows = await self._rows("jobs_to_move", routes=names)
         return [(row["id"], row["route"], row["provider"]) for row in rows]
 
-    async def switch(
-        self, job: Job, switch: Switch, *, currency: str, find_refusal: Callable[[Account], Refusal | None]
+    @change
+    def switch(
+        self,
+        tx: Transaction,
+        job: Job,
+        switch: Switch,
+        *,
+        currency: str,
+        find_refusal: Callable[[Account], Refusal | None],
     ) -> Refusal | None:
         """Ask the job's rows in another way from now on; nothing, and why, if there is no money for that."""
-
-        def change(tx: Transaction) -> Refusal | None:
-            found = tx.fetch("job", id=job.id)
-            if not found or not _as_it_was(job_of(found[0]), job):
-                return None
-            asked, before = switch.asked, job.asked()
-            moved = replace(job, route=replace(job.route, provider=asked.provider, model=asked.model))
-            costs = _costs(tx, job.id, switch.most)
-            whole = min(sum(costs.values()), MAX_AMOUNT)
-            refusal = find_refusal(replace(account_of(tx, moved, currency), own=whole))
-            if refusal is not None:
-                return refusal
-            for first, cost in costs.items():
-                tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
-            if switch.late:
-                tx.run("cut_batches", job=job.id, at=tx.now)
-            if asked.provider != before.provider:
-                tx.run("cut_what_is_here", job=job.id, at=tx.now)
-            take_unwanted_back(tx)
-            columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}
-            if switch.late:
-                columns["late_at"] = tx.now
-            if asked.provider != before.provider:
-                tx.run("plan_again", job=job.id)
-                columns |= {
-                    "route": to_json(moved.route.to_json()),
-                    "before_fallback": to_json(before.to_json()),
-                }
-            tx.update("jobs", {"id": job.id}, **columns)
-            tx.record(switch.event(whole))
+        found = tx.fetch("job", id=job.id)
+        if not found or not _as_it_was(job_of(found[0]), job):
             return None
-
-        return await self._database.write(change)
+        asked, before = switch.asked, job.asked()
+        moved = replace(job, route=replace(job.route, provider=asked.provider, model=asked.model))
+        costs = _costs(tx, job.id, switch.most)
+        whole = min(sum(costs.values()), MAX_AMOUNT)
+        refusal = find_refusal(replace(account_of(tx, moved, currency), own=whole))
+        if refusal is not None:
+            return refusal
+        for first, cost in costs.items():
+            tx.update("parts", {"job": job.id, "first": first}, reserved=cost)
+        if switch.late:
+            tx.run("cut_batches", job=job.id, at=tx.now)
+        if asked.provider != before.provider:
+            tx.run("cut_what_is_here", job=job.id, at=tx.now)
+        take_unwanted_back(tx)
+        columns: dict[str, object] = {"terms": to_json(asked.terms.to_json()) if asked.terms else None}
+        if switch.late:
+            columns["late_at"] = tx.now
+        if asked.provider != before.provider:
+            tx.run("plan_again", job=job.id)
+            columns |= {
+                "route": to_json(moved.route.to_json()),
+                "before_fallback": to_json(before.to_json()),
+            }
+        tx.update("jobs", {"id": job.id}, **columns)
+        tx.record(switch.event(whole))
+        return None
 
 
 def _as_it_was(now: Job, job: Job) -> bool:

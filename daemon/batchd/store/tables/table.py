@@ -1,11 +1,17 @@
-"""The base of the classes here: one read or one change by a named query."""
+"""The base of the classes here, and what makes a method a change or a look."""
 
 from __future__ import annotations
 
+import functools
 import sqlite3
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ..database import Database
+from ..database import Database, Transaction
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Table = TypeVar("Table", bound="StoreTable")
 
 
 class StoreTable:
@@ -21,3 +27,27 @@ class StoreTable:
     async def _run(self, query: str, **values: Any) -> int:
         """Run a query; how many rows it changed."""
         return await self._database.write(lambda tx: tx.run(query, **values))
+
+
+def change(
+    method: Callable[Concatenate[Table, Transaction, P], T],
+) -> Callable[Concatenate[Table, P], Coroutine[Any, Any, T]]:
+    """Carry the method out in a transaction: who calls it leaves `tx` out, and awaits the commit."""
+
+    @functools.wraps(method)
+    async def write(table: Table, /, *args: P.args, **values: P.kwargs) -> T:
+        return await table._database.write(lambda tx: method(table, tx, *args, **values))  # noqa: SLF001  # its own
+
+    return write
+
+
+def look(
+    method: Callable[Concatenate[Table, Transaction, P], T],
+) -> Callable[Concatenate[Table, P], Coroutine[Any, Any, T]]:
+    """Let the method read: all that it reads is of one moment. It may be called twice."""
+
+    @functools.wraps(method)
+    async def read(table: Table, /, *args: P.args, **values: P.kwargs) -> T:
+        return await table._database.read(lambda tx: method(table, tx, *args, **values))  # noqa: SLF001  # its own
+
+    return read

@@ -8,21 +8,18 @@ from ...events import JobHeld, PilotApproved, TryBegun, TryEnded
 from ..database import Transaction
 from .mapping import columns_of
 from .steps import change_job, note_approval, step
-from .table import StoreTable
+from .table import StoreTable, change
 
 
 class Trials(StoreTable):
     """What the tables `jobs` and `parts` say of them."""
 
-    async def try_begun(self, job: Job, part: Part, event: TryBegun) -> None:
+    @change
+    def try_begun(self, tx: Transaction, job: Job, part: Part, event: TryBegun) -> None:
         """The rows of a try lie in the spool; they are asked."""
-
-        def take(tx: Transaction) -> None:
-            if tx.insert("jobs", [columns_of(job)], otherwise="OR IGNORE"):
-                tx.insert("parts", [columns_of(part)])
-                tx.record(event)
-
-        await self._database.write(take)
+        if tx.insert("jobs", [columns_of(job)], otherwise="OR IGNORE"):
+            tx.insert("parts", [columns_of(part)])
+            tx.record(event)
 
     async def try_ended(self, job: Job, state: JobState, event: TryEnded) -> None:
         """All there will be of a try is in the spool."""
@@ -39,24 +36,18 @@ class Trials(StoreTable):
         """What was spent on the answers that there are is wasted: all rows are asked again."""
         await self._run("waste_spending", job=job.id)
 
-    async def passed(self, job: Job) -> None:
+    @change
+    def passed(self, tx: Transaction, job: Job) -> None:
         """Nobody is to look at the answers: the other rows are asked, too."""
+        where = {"id": job.id, "state": job.state, "cancelled": 0}
+        if tx.update("jobs", where, state=JobState.PLANNING, trial=None):
+            tx.run("ask_later_parts", job=job.id)
 
-        def take(tx: Transaction) -> None:
-            where = {"id": job.id, "state": job.state, "cancelled": 0}
-            if tx.update("jobs", where, state=JobState.PLANNING, trial=None):
-                tx.run("ask_later_parts", job=job.id)
-
-        await self._database.write(take)
-
-    async def approved(self, job: Job, most: int | None, event: PilotApproved) -> None:
+    @change
+    def approved(self, tx: Transaction, job: Job, most: int | None, event: PilotApproved) -> None:
         """A person lets the other rows be asked, within the budget, or for so much in all."""
-
-        def take(tx: Transaction) -> None:
-            where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
-            allowed = {} if most is None else {"approved": most}
-            if tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
-                tx.run("ask_later_parts", job=job.id)
-                note_approval(tx, event)
-
-        await self._database.write(take)
+        where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
+        allowed = {} if most is None else {"approved": most}
+        if tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
+            tx.run("ask_later_parts", job=job.id)
+            note_approval(tx, event)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from ..database import Transaction
-from .table import StoreTable
+from .table import StoreTable, look
 
 
 class WaitingPart(Struct, frozen=True):
@@ -61,8 +61,10 @@ class Waiting(StoreTable):
         rows = await self._rows("jobs_of_batch", batch=batch)
         return [_sending_job(row) for row in rows]
 
-    async def of_jobs(
+    @look
+    def of_jobs(
         self,
+        tx: Transaction,
         jobs: Iterable[str],
         limit: ReadLimit,
         *,
@@ -73,29 +75,25 @@ class Waiting(StoreTable):
 
         Those that rest at the moment are left out; the second is when the first of them may be asked.
         """
-
-        def look(tx: Transaction) -> tuple[list[WaitingPart], float | None]:
-            found: list[WaitingPart] = []
-            rest: float | None = None
-            requests = tokens = 0
-            for job in jobs:
-                of_job = 0
-                parts = (known or {}).get(job) or (WaitingPart(*row) for row in tx.each("waiting_parts", job=job))
-                for part in parts:
-                    if part.rest_until is not None and part.rest_until > now:
-                        rest = part.rest_until if rest is None else min(rest, part.rest_until)
-                        continue
-                    found.append(part)
-                    of_job += 1
-                    requests += part.requests
-                    tokens += part.input_tokens
-                    if len(found) >= limit.parts or requests >= limit.requests or tokens > limit.tokens:
-                        return found, rest
-                    if of_job >= limit.of_job:
-                        break
-            return found, rest
-
-        return await self._database.read(look)
+        found: list[WaitingPart] = []
+        rest: float | None = None
+        requests = tokens = 0
+        for job in jobs:
+            of_job = 0
+            parts = (known or {}).get(job) or (WaitingPart(*row) for row in tx.each("waiting_parts", job=job))
+            for part in parts:
+                if part.rest_until is not None and part.rest_until > now:
+                    rest = part.rest_until if rest is None else min(rest, part.rest_until)
+                    continue
+                found.append(part)
+                of_job += 1
+                requests += part.requests
+                tokens += part.input_tokens
+                if len(found) >= limit.parts or requests >= limit.requests or tokens > limit.tokens:
+                    return found, rest
+                if of_job >= limit.of_job:
+                    break
+        return found, rest
 
     async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
         """Input tokens that are enqueued at each provider and model, or about to be."""
