@@ -19,7 +19,7 @@ from batchd.errors import StateUnusable
 from batchd.events import ConditionRaised, Event, JobCancelled
 from batchd.store import database, schema
 from batchd.store.database import Database, Transaction
-from batchd.store.errors import StoreUnavailable, Trouble
+from batchd.store.errors import StoreUnavailable
 
 from .conftest import NOW, Opened
 from .whole_schema import FILE, parts_after, written
@@ -168,7 +168,10 @@ async def test_a_full_disk_fails_all_who_wait_and_passes(store: Opened) -> None:
     gate.open.set()
     for answer in await asyncio.gather(*tasks, return_exceptions=True):
         assert isinstance(answer, StoreUnavailable)
-        assert answer.trouble is Trouble.FULL
+        assert answer.needs_a_person
+        assert str(answer) == (
+            "The database cannot be written (database or disk is full). Make room on the disk of the state folder."
+        )
     assert await notes(store) == ["gate"]
     await connection.execute_fetchall("PRAGMA max_page_count=1000000")
     await store.database.write(large)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchd.store.answer_cache import AnswerCache
-from batchd.store.errors import StoreUnavailable, Trouble
+from batchd.store.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from batchd.store.database import Transaction
@@ -28,24 +28,11 @@ async def pragma(store: Opened, statement: str) -> Any:
     return list(await store.database.connection.execute_fetchall(f"PRAGMA {statement}"))
 
 
-async def test_a_full_disk(store: Opened) -> None:
-    [(pages,)] = await pragma(store, "page_count")
-    await pragma(store, f"max_page_count={pages}")
-    with pytest.raises(StoreUnavailable) as caught:
-        await store.database.write(large)
-    assert str(caught.value) == (
-        "The database cannot be written (database or disk is full). Make room on the disk of the state folder."
-    )
-    assert caught.value.needs_a_person
-    await pragma(store, "max_page_count=1000000")
-    await store.database.write(large)
-
-
 async def test_a_database_that_may_not_be_written(store: Opened) -> None:
     await pragma(store, "query_only=1")
     with pytest.raises(StoreUnavailable) as caught:
         await store.database.write(large)
-    assert caught.value.trouble is Trouble.READ_ONLY
+    assert caught.value.needs_a_person
     assert str(caught.value).startswith("The database cannot be written (attempt to write a readonly database). Mount")
 
 
@@ -58,7 +45,7 @@ async def test_a_damaged_database_that_is_only_read(store: Opened) -> None:
     await pragma(store, "shrink_memory")
     with pytest.raises(StoreUnavailable) as caught:
         await store.event_log.conditions()
-    assert caught.value.trouble is Trouble.DAMAGED
+    assert caught.value.needs_a_person
     assert str(caught.value).startswith("The database is damaged (database disk image is malformed). Stop batchd")
 
 
@@ -80,10 +67,10 @@ def test_a_cache_of_answers_that_cannot_be_written(tmp_path: Path) -> None:
         cache.connection.execute("PRAGMA query_only=1")
         with pytest.raises(StoreUnavailable) as caught:
             cache.keep([(b"k", b"line")], at=1.0)
-    assert caught.value.trouble is Trouble.READ_ONLY
+    assert caught.value.needs_a_person
 
 
 def test_it_travels_between_processes() -> None:
-    error = StoreUnavailable("Words.", reason="full", trouble=Trouble.FULL)
+    error = StoreUnavailable("Words.", reason="full", needs_a_person=True)
     copy = pickle.loads(pickle.dumps(error))
-    assert (str(copy), copy.reason, copy.trouble) == ("Words.", "full", Trouble.FULL)
+    assert (str(copy), copy.reason, copy.needs_a_person) == ("Words.", "full", True)

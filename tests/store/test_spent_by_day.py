@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 from hypothesis import given
@@ -31,13 +31,14 @@ LINES = st.lists(
 )
 
 
+@contextmanager
 def schema(upto: int) -> Iterator[sqlite3.Connection]:
     """A database as it was after so many steps."""
-    connection = sqlite3.connect(":memory:")
-    connection.row_factory = sqlite3.Row
-    for step in STEPS[:upto]:
-        connection.executescript(step)
-    yield connection
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        for step in STEPS[:upto]:
+            connection.executescript(step)
+        yield connection
 
 
 def insert(connection: sqlite3.Connection, lines: list[tuple[float, str, str, str, int | None]]) -> None:
@@ -80,35 +81,32 @@ def test_the_sums_are_those_of_the_lines(
     before: list[tuple[float, str, str, str, int | None]], after: list[tuple[float, str, str, str, int | None]]
 ) -> None:
     """Of a state of before, whose lines are summed once, and of those that come."""
-    for connection in schema(STEP):
-        with closing(connection):
-            insert(connection, before)
-            for step in STEPS[STEP:]:
-                connection.executescript(step)
-            assert sums(connection) == by_lines(connection)
-            insert(connection, [])
-            connection.execute("UPDATE spending SET first = first + 1000")
-            insert(connection, after)
-            assert sums(connection) == by_lines(connection)
+    with schema(STEP) as connection:
+        insert(connection, before)
+        for step in STEPS[STEP:]:
+            connection.executescript(step)
+        assert sums(connection) == by_lines(connection)
+        insert(connection, [])
+        connection.execute("UPDATE spending SET first = first + 1000")
+        insert(connection, after)
+        assert sums(connection) == by_lines(connection)
 
 
 @pytest.mark.parametrize(
     "change", ["DELETE FROM spending WHERE first = 0", f"UPDATE spending SET at = {MONTH}, cost = 7"]
 )
 def test_a_line_that_is_changed_by_hand_changes_its_sums(change: str) -> None:
-    for connection in schema(len(STEPS)):
-        with closing(connection):
-            insert(connection, [(NOW, "acme", "reviews", "USD", 5), (NOW, "acme", "letters", "USD", None)])
-            connection.execute(change)
-            assert sums(connection) == by_lines(connection)
+    with schema(len(STEPS)) as connection:
+        insert(connection, [(NOW, "acme", "reviews", "USD", 5), (NOW, "acme", "letters", "USD", None)])
+        connection.execute(change)
+        assert sums(connection) == by_lines(connection)
 
 
 def test_an_admission_reads_no_line_of_other_jobs() -> None:
     """A month of small files is 300,000 lines, and 20,000 files may be admitted one after another."""
-    for connection in schema(len(STEPS)):
-        with closing(connection):
-            asked = {"job": "", "family": "", "provider": "", "route": "", "currency": "", "day": 0, "month": 0}
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['account']}", asked).fetchall()
-            read = [row["detail"] for row in plan if "spending" in row["detail"]]
+    with schema(len(STEPS)) as connection:
+        asked = {"job": "", "family": "", "provider": "", "route": "", "currency": "", "day": 0, "month": 0}
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {QUERIES['account']}", asked).fetchall()
+        read = [row["detail"] for row in plan if "spending" in row["detail"]]
     # Those of the job itself, and of the others of its family.
     assert set(read) == {"SEARCH spending USING PRIMARY KEY (job=?)"}

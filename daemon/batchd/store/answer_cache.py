@@ -127,7 +127,7 @@ class AnswerCache:
         """Forget what is older, and the oldest of the rest until the file is no larger than this; how many were."""
         forgotten = self._forget("DELETE FROM answers WHERE at < ?", before)
         while self.size() > most_bytes:
-            share = max(1, self._number() // 10)
+            share = max(1, self._one("SELECT COUNT(*) FROM answers") // 10)
             query = "DELETE FROM answers WHERE key IN (SELECT key FROM answers ORDER BY at LIMIT ?)"
             gone = self._forget(query, share)
             if not gone:
@@ -158,13 +158,10 @@ class AnswerCache:
         return forgotten
 
     def size(self) -> int:
-        [pages] = self.connection.execute("PRAGMA page_count").fetchone()
-        [size] = self.connection.execute("PRAGMA page_size").fetchone()
-        return int(pages * size)
+        return self._one("PRAGMA page_count") * self._one("PRAGMA page_size")
 
-    def _number(self) -> int:
-        [number] = self.connection.execute("SELECT COUNT(*) FROM answers").fetchone()
-        return int(number)
+    def _one(self, query: str) -> int:
+        return int(self.connection.execute(query).fetchone()[0])
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -72,6 +72,13 @@ class Transaction:
         self._check()
         return self.connection.execute(QUERIES[query], values).fetchall()
 
+    def one(self, query: str, **values: Any) -> sqlite3.Row:
+        """The first row of a named query; KeyError if there is none."""
+        rows = self.fetch(query, **values)
+        if not rows:
+            raise KeyError(*values.values())
+        return rows[0]
+
     def each(self, query: str, **values: Any) -> Iterator[sqlite3.Row]:
         """The rows of a named query, read as they are taken."""
         self._check()
@@ -101,19 +108,8 @@ class Transaction:
 
     def record(self, *events: Event) -> None:
         """Record events."""
-        self.insert(
-            "events",
-            (
-                {
-                    "at": self.now,
-                    "kind": event.kind,
-                    "job": event.job,
-                    "batch": event.batch,
-                    "data": to_json(event.data()),
-                }
-                for event in events
-            ),
-        )
+        about = [(self.now, each.kind, each.job, each.batch, to_json(each.data())) for each in events]
+        self.insert("events", [dict(zip(("at", "kind", "job", "batch", "data"), row, strict=True)) for row in about])
         self.events += events
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 
 from ..errors import BatchdError, StateError
 
@@ -14,53 +13,37 @@ class NameTaken(BatchdError):
     """Another job that is under way has this name for its results."""
 
 
-class Trouble(StrEnum):
-    """What is wrong with a database that does not work."""
-
-    FULL = "full"
-    READ_ONLY = "read-only"
-    DAMAGED = "damaged"
-    OTHER = "other"
-
-
-_WORDS = {
-    Trouble.FULL: "The database cannot be written ({reason}). Make room on the disk of the state folder.",
-    Trouble.READ_ONLY: (
+_DAMAGED = "The database is damaged ({reason}). Stop batchd and copy the state folder before you do anything else."
+_SELDOM_PASS = {
+    sqlite3.SQLITE_FULL: "The database cannot be written ({reason}). Make room on the disk of the state folder.",
+    sqlite3.SQLITE_READONLY: (
         "The database cannot be written ({reason}). Mount the file system of the state folder for writing, or give "
         "the user that batchd runs as the right to write there."
     ),
-    Trouble.DAMAGED: (
-        "The database is damaged ({reason}). Stop batchd and copy the state folder before you do anything else."
-    ),
-    Trouble.OTHER: "The database cannot be read or written ({reason}).",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
-_CODES = {
-    sqlite3.SQLITE_FULL: Trouble.FULL,
-    sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
-    sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
-    sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
-}
+"""Faults that a person must see to, by SQLite's code."""
+_OTHER = "The database cannot be read or written ({reason})."
 
 
 class StoreUnavailable(StateError):
-    """The database does not work as a whole. The message says what to do; `reason` is what SQLite says."""
+    """The database does not work as a whole. The message says what to do; `reason` is what SQLite says.
 
-    def __init__(self, message: str, *, reason: str = "", trouble: Trouble = Trouble.OTHER) -> None:
+    It `needs_a_person` if this seldom passes by itself.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", needs_a_person: bool = False) -> None:
         super().__init__(message)
         self.reason = reason or message
-        self.trouble = trouble
+        self.needs_a_person = needs_a_person
 
     @classmethod
     def from_sqlite(cls, error: sqlite3.Error) -> StoreUnavailable:
         """The same in our words."""
         # Extended codes hold the plain one in their low byte. An error made by Python itself has none.
-        trouble = _CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, Trouble.OTHER)
-        return cls(_WORDS[trouble].format(reason=error), reason=str(error), trouble=trouble)
-
-    @property
-    def needs_a_person(self) -> bool:
-        """Whether this seldom passes by itself."""
-        return self.trouble is not Trouble.OTHER
+        words = _SELDOM_PASS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        return cls((words or _OTHER).format(reason=error), reason=str(error), needs_a_person=words is not None)
 
 
 _FAULTS_OF_ONE = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)

@@ -28,8 +28,7 @@ class NotQuick(Exception):  # no fault: the read is made elsewhere
 class QuickReads:
     """A connection that only reads, for the thread that made it."""
 
-    def __init__(self, path: Path, max_seconds: float = MAX_SECONDS) -> None:
-        self._max = max_seconds
+    def __init__(self, path: Path) -> None:
         self._until = 0.0
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
@@ -43,7 +42,7 @@ class QuickReads:
 
         `look` is given the connection, and what to call between its queries.
         """
-        self._until = time.perf_counter() + self._max
+        self._until = time.perf_counter() + MAX_SECONDS
         try:
             self._connection.execute("BEGIN")
             return look(self._connection, self._check)

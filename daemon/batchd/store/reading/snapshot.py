@@ -160,9 +160,7 @@ class State:
 
     def failures(self, job: str) -> Mapping[str, int]:
         """Why rows of a finished job failed: how many, by code."""
-        for row in self.rows(_LAST_WORD, job=job):
-            return dict(json.loads(row["data"]).get("failures", {}))
-        return {}
+        return dict(self._last_word(job).get("failures", {}))
 
     def job(self, job: str) -> JobSummary:
         """One job; KeyError if there is none of this id."""
@@ -275,7 +273,9 @@ class State:
         job, state = row["id"], row["state"]
         ok, failed, empty = (_sum(parts, column) for column in ("ok", "failed", "empty"))
         if state in FINAL and not parts:
-            ok, failed, empty = self._last_word(job)
+            # The parts are not kept any longer.
+            last = self._last_word(job)
+            ok, failed, empty = (last.get(name, 0) for name in ("ok", "failed", "skipped"))
         steps = self._jobs("WHERE family = :job ORDER BY accepted_at, id", job=job) if row["then"] is not None else []
         under_way = sum(batch.answered for batch in batches)
         under_way += parts["answered"]["requests"] if "answered" in parts else 0
@@ -296,12 +296,10 @@ class State:
         }
         return JobSummary(**_columns(row, JobSummary, but=told), **told)
 
-    def _last_word(self, job: str) -> tuple[int, int, int]:
-        """How many rows were ok, failed and skipped in the end, of a job whose parts are not kept any longer."""
-        for row in self.rows(_LAST_WORD, job=job):
-            data = json.loads(row["data"])
-            return data.get("ok", 0), data.get("failed", 0), data.get("skipped", 0)
-        return 0, 0, 0
+    def _last_word(self, job: str) -> Mapping[str, Any]:
+        """What was told when the job was finished; nothing if it is not."""
+        rows = self.rows(_LAST_WORD, job=job)
+        return json.loads(rows[0]["data"]) if rows else {}
 
 
 @contextmanager

@@ -43,10 +43,7 @@ class Batches(StoreTable):
 
     async def get(self, key: str) -> Batch:
         """One batch; KeyError if there is none."""
-        rows = await self._rows("batch", key=key)
-        if not rows:
-            raise KeyError(key)
-        return batch_of(rows[0])
+        return batch_of(await self._one("batch", key=key))
 
     async def parts(self, key: str) -> list[Part]:
         """The parts that are in the batch now, by job and row."""
@@ -63,8 +60,7 @@ class Batches(StoreTable):
     async def enqueued_with(self, batch: Batch, now: float) -> int:
         """Input tokens that were enqueued for its model when the batch was refused, its own among them."""
         since = batch.submitted_at if batch.submitted_at is not None else now
-        where = {"provider": batch.provider, "model": batch.model, "since": since}
-        [row] = await self._rows("enqueued_with", **where)
+        row = await self._one("enqueued_with", provider=batch.provider, model=batch.model, since=since)
         return int(row["tokens"])
 
     # --- on the way there ------------------------------------------------------------------------------------
@@ -227,14 +223,7 @@ class Batches(StoreTable):
     @change
     def stalled(self, tx: Transaction, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
         """It has stood still for so many seconds: commit that it is to be stopped."""
-        event = BatchStalled(
-            batch=batch.key,
-            phase=status.phase,
-            completed=status.completed,
-            failed=status.failed,
-            total=status.total or batch.requests,
-            quiet=quiet,
-        )
+        event = BatchStalled(**_counts(batch, status), quiet=quiet)
         [row] = tx.fetch("batch", key=batch.key)
         if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
             columns = status_columns(status) | {"stopping": moment_column(now)}
@@ -244,15 +233,7 @@ class Batches(StoreTable):
     async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
         """The provider has stopped working on it."""
         problems = [problem.message for problem in status.problems]
-        event = BatchEnded(
-            batch=batch.key,
-            phase=status.phase,
-            completed=status.completed,
-            failed=status.failed,
-            total=status.total or batch.requests,
-            problems=problems[:5],
-            provider=batch.provider,
-        )
+        event = BatchEnded(**_counts(batch, status), problems=problems[:5], provider=batch.provider)
         repeated = status.details.get(CALLS_REPEATED)
         events: list[Event] = [CallsRepeated(batch=batch.key, **repeated)] if isinstance(repeated, dict) else []
         await self._step(
@@ -328,6 +309,12 @@ def _make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
         )
     )
     return True
+
+
+def _counts(batch: Batch, status: BatchStatus) -> dict[str, Any]:
+    """What events tell of a status."""
+    counts = {"completed": status.completed, "failed": status.failed, "total": status.total or batch.requests}
+    return {"batch": batch.key, "phase": status.phase, **counts}
 
 
 def _with_place(tx: Transaction, event: Event) -> Event:

@@ -28,13 +28,11 @@ class Chains(StoreTable):
 
     async def family(self, job: Job) -> list[Job]:
         """All jobs of its chain: the one that took the file, then the later steps in their order."""
-        rows = await self._rows("family", family=job.first_step)
-        return [job_of(row) for row in rows]
+        return [job_of(row) for row in await self._rows("family", family=job.first_step)]
 
     async def steps_of(self, job: Job) -> list[Job]:
         """The jobs that its rows were handed on to, one for each round."""
-        values = {"family": job.first_step, "parent": job.id}
-        return [job_of(row) for row in await self._rows("steps_of", **values)]
+        return [job_of(row) for row in await self._rows("steps_of", family=job.first_step, parent=job.id)]
 
     @change
     def handed_on(self, tx: Transaction, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:

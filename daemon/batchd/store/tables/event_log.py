@@ -21,8 +21,7 @@ class EventLog(StoreTable):
 
     async def orders(self) -> list[StoredOrder]:
         """Orders not carried out yet, in the order they came."""
-        rows = await self._rows("open_orders")
-        return [stored_order(row) for row in rows]
+        return [stored_order(row) for row in await self._rows("open_orders")]
 
     @change
     def answer(self, tx: Transaction, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
@@ -44,8 +43,7 @@ class EventLog(StoreTable):
 
     async def conditions(self) -> dict[Subject, str]:
         """The current conditions: subject to sentence."""
-        rows = await self._rows("conditions")
-        return {Subject.parse(row["subject"]): row["text"] for row in rows}
+        return {Subject.parse(row["subject"]): row["text"] for row in await self._rows("conditions")}
 
     async def raise_condition(self, subject: Subject, text: str) -> None:
         """Store a condition. If the subject has one already, only its words change, without an event."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 from msgspec import Struct
 
@@ -14,8 +13,6 @@ from .deliveries import Delivered, delivered_of
 from .mapping import batch_of, job_of, part_of
 from .money import bill_of, calibration_of, shares_of
 from .table import StoreTable, look
-
-T = TypeVar("T")
 
 
 class ForPart(Struct, frozen=True):
@@ -58,14 +55,11 @@ class Gathering(StoreTable):
     @look
     def for_part(self, tx: Transaction, job: str, first: int) -> ForPart:
         """What planning and collecting a part need."""
-        found, rows = _job(tx, job), tx.fetch("part", job=job, first=first)
-        if not rows:
-            raise KeyError((job, first))
-        part = part_of(rows[0])
-        batch = None if part.batch is None else batch_of(_the(tx.fetch("batch", key=part.batch), part.batch))
+        found, part = _job(tx, job), part_of(tx.one("part", job=job, first=first))
+        batch = None if part.batch is None else batch_of(tx.one("batch", key=part.batch))
         asked = found.asked(batch)
         counted = calibration_of(tx, asked.provider, asked.model)
-        return ForPart(found, part, batch, counted, tx.fetch("job_totals", job=job)[0]["ok"])
+        return ForPart(found, part, batch, counted, tx.one("job_totals", job=job)["ok"])
 
     async def with_parts(self, job: str) -> tuple[Job, list[Part]]:
         """A job with all its parts in row order."""
@@ -95,14 +89,8 @@ class Gathering(StoreTable):
 
 
 def _job(tx: Transaction, job: str) -> Job:
-    return job_of(_the(tx.fetch("job", id=job), job))
+    return job_of(tx.one("job", id=job))
 
 
 def _parts(tx: Transaction, job: str) -> list[Part]:
     return [part_of(row) for row in tx.fetch("parts", job=job)]
-
-
-def _the(rows: list[T], key: str) -> T:
-    if not rows:
-        raise KeyError(key)
-    return rows[0]

@@ -45,16 +45,11 @@ class Jobs(StoreTable):
 
     async def get(self, job: str) -> Job:
         """The job; KeyError if there is none."""
-        found = await self.find(job)
-        if found is None:
-            raise KeyError(job)
-        return found
+        return job_of(await self._one("job", id=job))
 
     async def part(self, job: str, first: int) -> Part:
         """One part; KeyError if there is none (any more)."""
-        for row in await self._rows("part", job=job, first=first):
-            return part_of(row)
-        raise KeyError((job, first))
+        return part_of(await self._one("part", job=job, first=first))
 
     async def parts(self, job: str) -> list[Part]:
         """All parts of a job in row order."""
@@ -76,8 +71,7 @@ class Jobs(StoreTable):
 
     async def totals(self, job: str) -> Totals:
         """The parts of a job added up."""
-        [row] = await self._rows("job_totals", job=job)
-        return Totals(*row)
+        return Totals(*await self._one("job_totals", job=job))
 
     async def ids(self) -> set[str]:
         """All jobs there are."""
@@ -234,13 +228,10 @@ class Jobs(StoreTable):
     @change
     def worker_died(self, tx: Transaction, job: str, first: int | None) -> int:
         """A worker died while it worked on the part (None: while it read the file). Returns how often."""
-        if first is None:
-            [row] = tx.fetch("job", id=job)
-            tx.update("jobs", {"id": job}, worker_crashes=row["worker_crashes"] + 1)
-        else:
-            [row] = tx.fetch("part", job=job, first=first)
-            tx.update("parts", {"job": job, "first": first}, worker_crashes=row["worker_crashes"] + 1)
+        row = tx.one("job", id=job) if first is None else tx.one("part", job=job, first=first)
         times: int = row["worker_crashes"] + 1
+        table, where = ("jobs", {"id": job}) if first is None else ("parts", {"job": job, "first": first})
+        tx.update(table, where, worker_crashes=times)
         tx.record(WorkerDied(job=job, part=first, times=times))
         return times
 

@@ -15,20 +15,16 @@ class LearntTables(StoreTable):
 
     async def limits(self) -> dict[Queue, Learnt]:
         """What refusals taught, by provider and model."""
-        rows = await self._rows("learnt_limits")
         return {
             (row["provider"], row["model"]): Learnt(row["tokens"], row["requests"], row["size"], row["refused_at"])
-            for row in rows
+            for row in await self._rows("learnt_limits")
         }
 
     async def learn(self, queue: Queue, learnt: Learnt) -> None:
         """Store what a refusal taught."""
-        tokens, requests, size, refused_at = learnt.named
-        provider, model = queue
-        row = {"provider": provider, "model": model, "tokens": tokens, "requests": requests, "size": size}
-        await self._database.write(
-            lambda tx: tx.insert("learnt_limits", [{**row, "refused_at": refused_at}], otherwise="OR REPLACE")
-        )
+        names = ("provider", "model", "tokens", "requests", "size", "refused_at")
+        row = dict(zip(names, (*queue, *learnt.named), strict=True))
+        await self._database.write(lambda tx: tx.insert("learnt_limits", [row], otherwise="OR REPLACE"))
 
     async def lane(self, provider: str, address: str) -> tuple[Lane, float] | None:
         """How a provider at this address is asked, and when that was found out."""
@@ -52,8 +48,7 @@ class LearntTables(StoreTable):
 
     async def routes_of(self, batch: Batch) -> list[Route]:
         """The routes of the jobs that have rows in the batch now."""
-        rows = await self._rows("routes_of_batch", batch=batch.key)
-        return [route_of(row["route"]) for row in rows]
+        return [route_of(row["route"]) for row in await self._rows("routes_of_batch", batch=batch.key)]
 
     async def is_trusted(self, batch: Batch) -> bool:
         """Whether a job with rows in the batch has answers already, and not only such as a person is to look at."""
@@ -61,5 +56,4 @@ class LearntTables(StoreTable):
 
     async def under_way(self) -> list[tuple[Route, float]]:
         """The routes that have rows in batches, and when the oldest of these batches was made."""
-        rows = await self._rows("routes_under_way")
-        return [(route_of(row["route"]), row["since"]) for row in rows]
+        return [(route_of(row["route"]), row["since"]) for row in await self._rows("routes_under_way")]

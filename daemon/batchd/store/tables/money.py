@@ -227,15 +227,14 @@ def account_of(tx: Transaction, job: Job, currency: str, *, limited: bool = True
     """
     [own] = tx.fetch("own_open_parts", job=job.id)
     alone = job.family is None and job.route.then is None
+    mine = {"own": own["reserved"], "unlimited": own["unlimited"], "open_parts": own["parts"]}
     if not limited and alone and own["reserved"] < SMALL:
         [spent] = tx.fetch("spent_on_job", job=job.id)
-        mine = {"own": own["reserved"], "unlimited": own["unlimited"], "open_parts": own["parts"]}
         return Account(job=spent["job"], at=tx.now, **mine)
     day, month = beginnings(tx.now)
     asked = {"provider": job.route.provider, "route": job.route.name, "currency": currency, "family": job.first_step}
     [row] = tx.fetch("account", job=job.id, **asked, day=day, month=month)
-    sums = {name: row[name] for name in row.keys()}  # noqa: SIM118  # iterating a Row gives values
-    return Account(**sums, at=tx.now, own=own["reserved"], unlimited=own["unlimited"], open_parts=own["parts"])
+    return Account(**dict(row), **mine, at=tx.now)
 
 
 def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None:
@@ -302,13 +301,8 @@ def _countable(money: int | None) -> int | None:
 
 def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> None:
     """Only where the service counted every request: what was not answered, we counted all the same."""
-    tx.run(
-        "calibrate",
-        provider=asked.provider,
-        model=asked.model,
-        estimated=part.counted_tokens,
-        actual=bill.usage.input_tokens,
-    )
+    tokens = {"estimated": part.counted_tokens, "actual": bill.usage.input_tokens}
+    tx.run("calibrate", provider=asked.provider, model=asked.model, **tokens)
 
 
 def _compare(tx: Transaction, batch: str) -> None:

@@ -48,14 +48,11 @@ class Switching(StoreTable):
 
     async def with_deadline(self, routes: Iterable[str]) -> list[WithDeadline]:
         """Running jobs of these routes that are not late yet, the oldest first."""
-        names = to_json(sorted(routes))
-        rows = await self._rows("jobs_with_deadline", routes=names)
-        return [WithDeadline(*row) for row in rows]
+        return [WithDeadline(*row) for row in await self._rows("jobs_with_deadline", routes=to_json(sorted(routes)))]
 
     async def to_move(self, routes: Iterable[str]) -> list[tuple[str, str, str]]:
         """Running jobs of these routes with rows that their provider does not hold: id, route, provider."""
-        names = to_json(sorted(routes))
-        rows = await self._rows("jobs_to_move", routes=names)
+        rows = await self._rows("jobs_to_move", routes=to_json(sorted(routes)))
         return [(row["id"], row["route"], row["provider"]) for row in rows]
 
     @change
@@ -91,10 +88,7 @@ class Switching(StoreTable):
             columns["late_at"] = tx.now
         if asked.provider != before.provider:
             tx.run("plan_again", job=job.id)
-            columns |= {
-                "route": to_json(moved.route.to_json()),
-                "before_fallback": to_json(before.to_json()),
-            }
+            columns |= {"route": to_json(moved.route.to_json()), "before_fallback": to_json(before.to_json())}
         tx.update("jobs", {"id": job.id}, **columns)
         tx.record(switch.event(whole))
         return None

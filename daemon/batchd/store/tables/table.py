@@ -24,6 +24,10 @@ class StoreTable:
         """All rows of a query."""
         return await self._database.read(lambda tx: tx.fetch(query, **values))
 
+    async def _one(self, query: str, **values: Any) -> sqlite3.Row:
+        """The first row of a query; KeyError if there is none."""
+        return await self._database.read(lambda tx: tx.one(query, **values))
+
     async def _run(self, query: str, **values: Any) -> int:
         """Run a query; how many rows it changed."""
         return await self._database.write(lambda tx: tx.run(query, **values))

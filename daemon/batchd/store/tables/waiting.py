@@ -53,13 +53,11 @@ class Waiting(StoreTable):
     async def live_batches(self, routes: Iterable[str]) -> list[SendingJob]:
         """The batches of live calls that are under way with rows of these routes."""
         names = json.dumps(sorted(routes))
-        rows = await self._rows("live_batches_of_routes", names=names)
-        return [_sending_job(row) for row in rows]
+        return [_sending_job(row) for row in await self._rows("live_batches_of_routes", names=names)]
 
     async def jobs_of_batch(self, batch: str) -> list[SendingJob]:
         """The jobs with rows in a batch."""
-        rows = await self._rows("jobs_of_batch", batch=batch)
-        return [_sending_job(row) for row in rows]
+        return [_sending_job(row) for row in await self._rows("jobs_of_batch", batch=batch)]
 
     @look
     def of_jobs(
@@ -97,14 +95,12 @@ class Waiting(StoreTable):
 
     async def enqueued_tokens(self) -> dict[tuple[str, str], int]:
         """Input tokens that are enqueued at each provider and model, or about to be."""
-        rows = await self._rows("enqueued_tokens")
-        return {(row["provider"], row["model"]): row["tokens"] for row in rows}
+        return {(row["provider"], row["model"]): row["tokens"] for row in await self._rows("enqueued_tokens")}
 
     async def open_live(self) -> dict[tuple[str, str, str], dict[str, int]]:
         """How many batches are asked by live calls, by provider, model and endpoint, and by job."""
-        rows = await self._rows("open_live")
         found: dict[tuple[str, str, str], dict[str, int]] = {}
-        for row in rows:
+        for row in await self._rows("open_live"):
             found.setdefault((row["provider"], row["model"], row["endpoint"]), {})[row["job"]] = row["batches"]
         return found
 
