@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from batchd.app.folders import make_folders
-from batchd.app.load import load
 from batchd.app.once import once
 from batchd.errors import PluginError
+
+from .conftest import prepared
 
 pytestmark = pytest.mark.slow
 
@@ -102,17 +102,12 @@ user = "Review: {{{{ review }}}}"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a configuration and its plugins lie."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins.d").mkdir()
-    (tmp_path / "plugins.d" / "ours.py").write_text(PLUGINS)
     return tmp_path
 
 
 async def said_by(folder: Path, workers: str, *, reuse: str = "", number: int | None = None) -> list[str]:
     """Work on one file, and what the executor of the plugin says then."""
-    path = folder / "config.toml"
-    path.write_text(CONFIG.format(workers=workers, reuse=reuse))
-    config, catalogue = load(path)
-    make_folders(config)
+    config, catalogue = prepared(folder, CONFIG.format(workers=workers, reuse=reuse), PLUGINS)
     (folder / "inbox" / "reviews" / "may.csv").write_text("id,review\n1,good\n2,bad\n")
     outcome = await once(config, catalogue, workers=number)
     assert outcome.exit_status == 0

@@ -10,9 +10,9 @@ import pytest
 
 from batchd import events
 from batchd.app.daemon import Daemon, daemon
-from batchd.app.folders import make_folders
-from batchd.app.load import load
 from batchd.events import Event
+
+from .conftest import prepared
 
 PLUGIN = """
 from pathlib import Path
@@ -75,8 +75,6 @@ Start = Callable[[str], AbstractAsyncContextManager[Daemon]]
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for daemons, with plugins."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins.d").mkdir()
-    (tmp_path / "plugins.d" / "hearing.py").write_text(PLUGIN)
     return tmp_path
 
 
@@ -86,9 +84,7 @@ def start(house: Path) -> Start:
 
     @asynccontextmanager
     async def start(observers: str) -> AsyncIterator[Daemon]:
-        (house / "config.toml").write_text(CONFIG + observers)
-        config, catalogue = load(house / "config.toml")
-        make_folders(config)
+        config, catalogue = prepared(house, CONFIG + observers, PLUGIN)
         async with daemon(config, catalogue, workers=1, watch=False) as ours:
             yield ours
 

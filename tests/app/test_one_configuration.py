@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 import pytest
 
 from batchd.app.daemon import Daemon, daemon
-from batchd.app.folders import make_folders
-from batchd.app.load import load
 from batchd.app.reload import reload
 from batchd.domain.lifecycle import Action, Admit, Deliver
 from batchd.domain.records import JobState
 from batchd.engine.looks.look import Due
 from batchd.testing.fakes import InlineExecutor
 from batchd.work.collecting.render import render
+
+from .conftest import prepared
 
 pytestmark = pytest.mark.slow
 
@@ -183,11 +183,7 @@ class House:
 @asynccontextmanager
 async def house_in(folder: Path) -> AsyncIterator[House]:
     """A daemon with files in its inbox."""
-    (folder / "plugins.d").mkdir()
-    (folder / "plugins.d" / "ours.py").write_text(PLUGINS)
-    (folder / "config.toml").write_text(OLD)
-    config, catalogue = load(folder / "config.toml")
-    make_folders(config)
+    config, catalogue = prepared(folder, OLD, PLUGINS)
     for number in range(FILES):
         (folder / "inbox" / "reviews" / f"f{number}.csv").write_text(f"id,review\n{number},good\n2,bad\n3,so\n")
     async with daemon(config, catalogue, workers=1, watch=False) as ours:

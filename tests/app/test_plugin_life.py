@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchd.app.daemon import daemon
-from batchd.app.folders import make_folders
-from batchd.app.load import load
+
+from .conftest import prepared
 
 if TYPE_CHECKING:
     import pytest
@@ -78,11 +78,7 @@ prompt = { plugin = "template", user = "Review: {{ review }}" }
 
 async def test_background_work_lives_as_long_as_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins.d").mkdir()
-    (tmp_path / "plugins.d" / "living.py").write_text(PLUGIN)
-    (tmp_path / "config.toml").write_text(CONFIG)
-    config, catalogue = load(tmp_path / "config.toml")
-    make_folders(config)
+    config, catalogue = prepared(tmp_path, CONFIG, PLUGIN)
     folders = [tmp_path / "state" / "plugins" / each for each in ("providers/fake", "sinks/archive", "observers/ear")]
     async with daemon(config, catalogue, watch=False, workers=1), asyncio.timeout(10):
         while not all((folder / "begun").exists() for folder in folders):

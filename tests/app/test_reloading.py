@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from batchd.app.daemon import Daemon, daemon
-from batchd.app.folders import make_folders
-from batchd.app.load import load
 from batchd.app.reload import reload
+
+from .conftest import prepared
 
 SERVICE = """
 import asyncio
@@ -89,11 +89,7 @@ user = "Review: {{ review }}"
 async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Path, Daemon]]:
     """A folder, and a daemon at work in it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "plugins.d").mkdir()
-    (tmp_path / "plugins.d" / "service.py").write_text(SERVICE)
-    (tmp_path / "config.toml").write_text(CONFIG)
-    config, catalogue = load(tmp_path / "config.toml")
-    make_folders(config)
+    config, catalogue = prepared(tmp_path, CONFIG, SERVICE)
     async with daemon(config, catalogue, workers=1, watch=False) as ours:
         running = asyncio.create_task(ours.supervisor.run())
         yield tmp_path, ours

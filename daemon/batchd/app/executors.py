@@ -76,7 +76,11 @@ async def _opened(
         await _open(executor, kind)
         yield executor
     finally:
-        await _close(executor, kind)
+        try:
+            await executor.aclose()
+        except (Exception, SystemExit) as error:  # foreign code, so it may raise anything
+            logger.warning('The executor "%s" failed to close: %s', kind, error, extra={"action": "Close"})
+            logger.debug("where", exc_info=error)
 
 
 async def _open(executor: Executor[Any], kind: str) -> None:
@@ -90,11 +94,3 @@ async def _open(executor: Executor[Any], kind: str) -> None:
         raise PluginError(
             f'The executor "{kind}" breaks its contract: after aopen() its number is {executor.number}, not 1 or more.'
         )
-
-
-async def _close(executor: Executor[Any], kind: str) -> None:
-    try:
-        await executor.aclose()
-    except (Exception, SystemExit) as error:  # foreign code, so it may raise anything
-        logger.warning('The executor "%s" failed to close: %s', kind, error, extra={"action": "Close"})
-        logger.debug("where", exc_info=error)

@@ -148,11 +148,11 @@ async def _open(provider: ConfiguredProvider) -> None:
         await (provider.live if only_live and provider.live is not None else provider.plugin).aopen()
 
 
-async def opened(opening: Iterable[asyncio.Task[None]], *, within: float = CLOSE_MAY_TAKE) -> None:
+async def opened(opening: Iterable[asyncio.Task[None]]) -> None:
     """Wait a moment for providers that are still preparing. None of them may keep the daemon from ending."""
     tasks = list(opening)
     if tasks:
-        await asyncio.wait(tasks, timeout=within)
+        await asyncio.wait(tasks, timeout=CLOSE_MAY_TAKE)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -79,7 +79,7 @@ async def once(
 
             for file, place in (files or {}).items():
                 await asyncio.to_thread(drop, file, config.folders.inbox / place)
-            with handle_signals({}, stop=stop), keeping_off_what_workers_cannot_load(ours):
+            with handle_signals(stop), keeping_off_what_workers_cannot_load(ours):
                 await ours.supervisor.run_until_idle()
             jobs, held, steps = [], False, set()
             for job_id in sorted(await ours.context.store.jobs.ids() - before):

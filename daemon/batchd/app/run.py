@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 
 from ..config.load import Config
 from ..plugin.catalogue import Catalogue
@@ -43,7 +42,7 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
                 task.add_done_callback(reloads.discard)
 
             with (
-                handle_signals({signal.SIGHUP: hang_up}, stop=ours.supervisor.stop),
+                handle_signals(ours.supervisor.stop, hang_up),
                 keeping_off_what_workers_cannot_load(ours),
             ):
                 for line in starting(config, catalogue):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 
 def has_terminal() -> bool:
@@ -24,9 +24,7 @@ def ends_with_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def handle_signals(
-    handlers: Mapping[signal.Signals, Callable[[], None]], *, stop: Callable[[], None]
-) -> Iterator[None]:
+def handle_signals(stop: Callable[[], None], hang_up: Callable[[], None] | None = None) -> Iterator[None]:
     """The first SIGTERM or SIGINT asks the daemon to stop, the second ends it at once: a kill costs a moment's work."""
     loop = asyncio.get_running_loop()
     stopped = False
@@ -40,10 +38,10 @@ def handle_signals(
 
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, end, int(each))
-    for each, handler in handlers.items():
-        loop.add_signal_handler(each, handler)
+    if hang_up is not None:
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
     try:
         yield
     finally:
-        for each in (signal.SIGTERM, signal.SIGINT, *handlers):
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(each)

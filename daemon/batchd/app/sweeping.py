@@ -24,14 +24,11 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
     while not stopping.is_set():
         with contextlib.suppress(StoreUnavailable, OSError):
             await sweep_jobs(context)
-        with contextlib.suppress(StoreUnavailable, OSError):
-            await asyncio.to_thread(sweep_answers, context)
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(sweep_tries, context)
+        for sweep in (sweep_answers, sweep_tries, sweep_drafts):
+            with contextlib.suppress(StoreUnavailable, OSError):
+                await asyncio.to_thread(sweep, context)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(clear_leftovers, context.spool.root)
-        with contextlib.suppress(OSError):
-            await asyncio.to_thread(sweep_drafts, context)
         with contextlib.suppress(StoreUnavailable, OSError):
             await remove_old_files(context, stopping)
         await stopping.sleep(SWEEP_EVERY)
@@ -69,11 +66,9 @@ async def sweep_jobs(context: Context) -> None:
 def sweep_answers(context: Context) -> None:
     """Forget answers that no route would reuse any more, and more than may be kept."""
     configured = context.configured
-    if context.spool.answer_cache.exists():
-        longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
-        with AnswerCache.opened(context.spool.answer_cache) as book:
-            book.sweep(before=context.clock.now() - longest, most_bytes=configured.reuse_bytes)
-    for path in (context.spool.answers_ahead, context.spool.answers_of_steps):
+    longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
+    spool = context.spool
+    for path, kept in ((spool.answer_cache, longest), (spool.answers_ahead, KEPT), (spool.answers_of_steps, KEPT)):
         if path.exists():
             with AnswerCache.opened(path) as book:
-                book.sweep(before=context.clock.now() - KEPT, most_bytes=configured.reuse_bytes)
+                book.sweep(before=context.clock.now() - kept, most_bytes=configured.reuse_bytes)

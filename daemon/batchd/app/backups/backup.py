@@ -61,10 +61,7 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
     state = state_folder(config)
     target = Path(os.path.abspath(target.expanduser()))
     folders, providers = document.data.get("folders", {}), document.data.get("providers", {})
-    inbox, spool = (
-        resolved(str(folders.get(name) or otherwise), config)
-        for name, otherwise in (("inbox", DEFAULT_FOLDERS["inbox"]), ("spool", str(state)))
-    )
+    spool = resolved(str(folders.get("spool") or state), config)
     of_people = {name: resolved(str(folders.get(name) or each), config) for name, each in DEFAULT_FOLDERS.items()}
     _require_outside(target, {**of_people, "state": state, "spool": spool})
     before = _require_free(target, force=force)
@@ -78,7 +75,7 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
         taken = take(state, spool, links, draft / STATE, finished=finished, providers=tuple(providers), new_key=new_key)
         if taken is None:
             raise CannotBackUp(f"The database in {state} is only just being made. Try again in a moment.")
-        _take_what_is_claimed(taken, spool, inbox, links)
+        _take_what_is_claimed(taken, spool, of_people["inbox"], links)
         own = [draft / STATE / name for name in (DATABASE, *CACHES)]
         files = {f"{STATE}/{path.name}": _hashed(path) for path in own if path.exists()}
         for path in sorted(each for each in links.rglob("*") if each.is_file()):

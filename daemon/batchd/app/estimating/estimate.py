@@ -80,17 +80,17 @@ class Estimate(Struct, frozen=True, kw_only=True):
     is what the route's own model costs in the way that it is asked.
     """
 
-    file: str | None
-    route: str | None
-    own: tuple[str, str] | None
     currency: str
     requests: int
-    counted: Counted | None
-    counted_by: str
-    correction: float
     answers: Answers
-    past: Past | None
     quotes: Sequence[Quote]
+    file: str | None = None
+    route: str | None = None
+    own: tuple[str, str] | None = None
+    counted: Counted | None = None
+    counted_by: str = ""
+    correction: float = 1.0
+    past: Past | None = None
     unknown: Sequence[str] = ()
     advice: Sequence[Advice] = ()
     limits: Sequence[Limit] = ()
@@ -233,16 +233,9 @@ class Estimating:
             load = Load(1, given, (given,), 1 / requests) if long else Load(requests, requests * given)
             quotes.append(quote(each.provider, each.model, each.terms, load, answered, at=Clock().now()))
         return Estimate(
-            file=None,
-            route=None,
-            own=None,
             currency=self.config.budget.currency,
             requests=requests,
-            counted=None,
-            counted_by="",
-            correction=1.0,
             answers=answered,
-            past=None,
             quotes=cheapest_first(quotes),
             unknown=self._unknown(quotes),
         )

@@ -158,20 +158,19 @@ class Trying:
             self.interrupted = True
 
         try:
-            with handle_signals({}, stop=stop):
-                left = False
+            with handle_signals(stop):
                 while not waiting.done():
                     try:
                         self._since = self.clock.now()
                         async with daemon(self.config, self.catalogue, watch=False, only=jobs) as ours:
-                            left = left or self._leave(orders)
+                            self._leave(orders)
                             work = asyncio.create_task(ours.supervisor.work())
                             await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
                             ours.supervisor.stop()
                             await work
                     except StateLocked:
                         self._since = 0.0
-                        left = left or self._leave(orders)
+                        self._leave(orders)
                         # Once the other process leaves the state folder, the rows are ours to ask.
                         while not waiting.done() and running(self.config.folders.state) is not None:
                             await asyncio.wait({waiting}, timeout=LOOK_EVERY)
@@ -251,10 +250,11 @@ class Trying:
 
     # --- asking --------------------------------------------------------------------------------------------------
 
-    def _leave(self, orders: Sequence[Order]) -> bool:
-        left = leave_orders(self.config.folders.state, orders, Sender.on_the_command_line(), answer_within=0.0)
-        self._numbers = {each.order.target: each.number for each in left}
-        return True
+    def _leave(self, orders: Sequence[Order]) -> None:
+        """Leave the orders, once."""
+        if not self._numbers:
+            left = leave_orders(self.config.folders.state, orders, Sender.on_the_command_line(), answer_within=0.0)
+            self._numbers = {each.order.target: each.number for each in left}
 
     def _refusal(self, job: str) -> str | None:
         """Why the daemon has not begun the job, if it has refused to."""
