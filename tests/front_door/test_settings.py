@@ -7,8 +7,6 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchd import Duration, RejectedError, Secret, Settings
@@ -47,7 +45,7 @@ def test_a_duration(text: str | float, expected: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "2 seconds", "s", "-2s", "2s3", "1m30s", "2S", "1e3s", "½h", None, True, [2], -1]
+    "text", ["", "2", "2 seconds", "s", "-2s", "2s3", "1m30s", "2S", "1e3s", "½h", None, True, [2], -1, float("nan")]
 )
 def test_no_duration(text: object) -> None:
     with pytest.raises(ValueError):
@@ -65,20 +63,10 @@ def test_a_duration_can_be_made_in_a_program() -> None:
         Duration("soon")
 
 
-def test_not_a_number_is_no_duration() -> None:
-    with pytest.raises(ValueError):
-        seconds(float("nan"))
-
-
 @pytest.mark.parametrize("text", ["", "2", "2 seconds", "1m30s", None, True])
 def test_the_message_shows_how_to_write_one(text: object) -> None:
     with pytest.raises(ValueError, match='"500ms", "2s", "10m", "6h" or "30d"'):
         seconds(text)  # type: ignore[arg-type]
-
-
-@given(st.integers(0, 10**6), st.sampled_from([("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]))
-def test_any_whole_number_of_any_unit(number: int, unit: tuple[str, float]) -> None:
-    assert seconds(f"{number}{unit[0]}") == pytest.approx(number * unit[1])
 
 
 # --- Secret ----------------------------------------------------------------------------------------------------

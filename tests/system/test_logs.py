@@ -42,6 +42,13 @@ class Terminal(io.StringIO):
         return True
 
 
+def log(level: str = "info", form: Any = "text") -> io.StringIO:
+    """A stream that the log goes to from now on."""
+    stream = io.StringIO()
+    set_up(level, form, stream=stream, environment={})
+    return stream
+
+
 def logged(stream: io.StringIO) -> list[str]:
     """The lines, with the time taken off."""
     return [MOMENT.sub("", line) for line in stream.getvalue().splitlines()]
@@ -51,8 +58,7 @@ def logged(stream: io.StringIO) -> list[str]:
 
 
 def test_a_line_says_when_how_bad_whose_and_what() -> None:
-    stream = io.StringIO()
-    set_up(stream=stream, environment={})
+    stream = log()
     OURS.info("Took %s.", "may.csv", extra={"action": "JobClaimed", "job": "k3j9x2ab", "batch": None})
     OURS.warning("Slow.", extra={"action": "slow", "job": "k3j9x2ab", "batch": "b1"})
     OURS.error("Broken.")
@@ -83,8 +89,7 @@ def test_colour_only_where_it_is_wanted(stream: io.StringIO, environment: dict[s
 
 
 def test_names_of_strangers_cannot_forge_lines_or_drive_the_terminal() -> None:
-    stream = io.StringIO()
-    set_up(stream=stream, environment={})
+    stream = log()
     OURS.info("Took %s.", "a\x1b[2J\x07\r\n2026-01-01 00:00:00 error   forged\u202e\x9b.csv")
     first, second = stream.getvalue().splitlines()
     assert first.endswith("Took a\\x1b[2J\\x07\\r")
@@ -92,8 +97,7 @@ def test_names_of_strangers_cannot_forge_lines_or_drive_the_terminal() -> None:
 
 
 def test_the_level_can_be_chosen() -> None:
-    stream = io.StringIO()
-    set_up("error", stream=stream, environment={})
+    stream = log("error")
     OURS.warning("no")
     OURS.error("yes")
     assert logged(stream) == ["error   yes"]
@@ -101,8 +105,7 @@ def test_the_level_can_be_chosen() -> None:
 
 @pytest.mark.parametrize(("level", "shown"), [("info", ["WARNING"]), ("debug", ["INFO", "WARNING"]), ("error", [])])
 def test_other_libraries_are_heard_only_when_it_matters(level: str, shown: list[str]) -> None:
-    stream = io.StringIO()
-    set_up(level, stream=stream, environment={})
+    stream = log(level)
     for name in ("DEBUG", "INFO", "WARNING"):
         THEIRS.log(logging.getLevelNamesMapping()[name], "%s", name)
     assert [line.split()[-1] for line in logged(stream)] == shown
@@ -138,8 +141,7 @@ def raise_and_log(error: Exception) -> None:
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_traceback_at_the_default_level(form: Any) -> None:
-    stream = io.StringIO()
-    set_up("info", form, stream=stream, environment={})
+    stream = log("info", form)
     raise_and_log(OSError(28, "No space left\n on device"))
     (line,) = stream.getvalue().splitlines()
     assert "The outbox cannot be written. OSError: [Errno 28] No space left on device. " in line
@@ -149,22 +151,19 @@ def test_no_traceback_at_the_default_level(form: Any) -> None:
 
 
 def test_an_error_of_ours_is_a_sentence_already() -> None:
-    stream = io.StringIO()
-    set_up(stream=stream, environment={})
+    stream = log()
     raise_and_log(RejectedError("The key is refused."))
     assert logged(stream) == ["error   [j1] The outbox cannot be written. The key is refused."]
 
 
 def test_an_error_without_words() -> None:
-    stream = io.StringIO()
-    set_up(stream=stream, environment={})
+    stream = log()
     raise_and_log(ValueError())
     assert "The outbox cannot be written. ValueError: no reason given. For the traceback" in stream.getvalue()
 
 
 def test_the_traceback_is_there_for_whoever_asks() -> None:
-    stream = io.StringIO()
-    set_up("debug", stream=stream, environment={})
+    stream = log("debug")
     raise_and_log(ValueError("Bearer abcdefghijkl"))
     lines = stream.getvalue().splitlines()
     assert lines[1] == "    Traceback (most recent call last):"
@@ -174,8 +173,7 @@ def test_the_traceback_is_there_for_whoever_asks() -> None:
 
 def test_a_stack_that_was_asked_for_is_shown_at_debug_only() -> None:
     for level, shown in (("debug", True), ("info", False)):
-        stream = io.StringIO()
-        set_up(level, stream=stream, environment={})
+        stream = log(level)
         OURS.info("here", stack_info=True)
         assert ("Stack (most recent call last)" in stream.getvalue()) is shown
 
@@ -184,8 +182,7 @@ def test_a_stack_that_was_asked_for_is_shown_at_debug_only() -> None:
 
 
 def test_json_is_one_object_a_line_with_what_the_record_carries() -> None:
-    stream = io.StringIO()
-    set_up("info", "json", stream=stream, environment={})
+    stream = log("info", "json")
     OURS.info(
         "Łódź\ntaken", extra={"action": "JobClaimed", "job": "j1", "size": 3, "path": Path("/x"), "by": "sk-0123456789"}
     )
@@ -205,23 +202,20 @@ def test_json_is_one_object_a_line_with_what_the_record_carries() -> None:
 
 
 def test_every_record_has_an_action() -> None:
-    stream = io.StringIO()
-    set_up("info", "json", stream=stream, environment={})
+    stream = log("info", "json")
     OURS.info("x")
     THEIRS.warning("x")
     assert [json.loads(line)["action"] for line in stream.getvalue().splitlines()] == ["batchd", "aiohttp"]
 
 
 def test_the_traceback_in_json() -> None:
-    stream = io.StringIO()
-    set_up("debug", "json", stream=stream, environment={})
+    stream = log("debug", "json")
     raise_and_log(ValueError("x"))
     assert json.loads(stream.getvalue())["traceback"].startswith("Traceback (most recent call last):\n")
 
 
 def test_an_event_is_logged_by_its_sentence_and_kind() -> None:
-    stream = io.StringIO()
-    set_up("info", "json", stream=stream, environment={})
+    stream = log("info", "json")
     events = EventLogger(OURS)
     events.log(JobAccepted(job="j1", source="100%s.csv", rows=1, parts=1, sha256="x"))
     events.log(JobFailed(job="j2", reason="no disk"))
@@ -304,7 +298,6 @@ def test_masking_twice_is_masking_once(text: str) -> None:
     st.sampled_from(["", " ", ".", ",", "\n", "\x00", "…", "ü", ") rest", '"}']),
 )
 def test_the_secret_is_gone_whatever_stands_around_it(secret: str, form: str, before: str, after: str) -> None:
-    stream = io.StringIO()
-    set_up("info", "json", stream=stream, environment={})
+    stream = log("info", "json")
     OURS.info("%s", f"{before}{form.format(secret)}{after}", extra={"job": "j"})
     assert secret not in json.loads(stream.getvalue())["message"]

@@ -26,9 +26,7 @@ def bound(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[sock
     ("say", "heard"),
     [
         (lambda notifier: notifier.ready(), b"READY=1"),
-        (lambda notifier: notifier.ready("3 jobs"), b"READY=1\nSTATUS=3 jobs"),
         (lambda notifier: notifier.stopping(), b"STOPPING=1"),
-        (lambda notifier: notifier.stopping("bye"), b"STOPPING=1\nSTATUS=bye"),
         (lambda notifier: notifier.status("waiting for Łódź"), "STATUS=waiting for Łódź".encode()),
         (lambda notifier: notifier.status("a\nMAINPID=1\r\n b"), b"STATUS=a MAINPID=1 b"),
         (lambda notifier: notifier.alive(), b"WATCHDOG=1"),

@@ -15,7 +15,7 @@ FILES = ("catalogue.toml", "page.toml")
 LANGUAGES: tuple[Code, ...] = ("en", "vi")
 
 _TIME = {"en": "%-d %b %Y, %H:%M", "vi": "%H:%M %d/%m/%Y"}
-_TO_VI = str.maketrans(",.", ".,")
+TO_VI = str.maketrans(",.", ".,")
 
 
 @cache
@@ -56,7 +56,7 @@ class Language(Struct, frozen=True):
             text = f"{value:,.6g}" if abs(value) < 1e15 else f"{value:.6g}"
         else:
             text = f"{value:,.{digits}f}"
-        return text.translate(_TO_VI) if self.code == "vi" else text
+        return text.translate(TO_VI) if self.code == "vi" else text
 
     def money(self, amount: float | None, currency: str) -> str:
         """An amount with its currency; below a cent with as many digits as tell it."""

@@ -10,13 +10,12 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from .language import Code
+from .language import TO_VI, Code
 
 FOR_THE_OPERATOR = "For the operator: "
 """What follows in a reason is not for the person who dropped the file."""
 _LONGEST = 10_000
 _AMOUNTS = frozenset({"cost", "most", "left", "spent"})
-_TO_VI = str.maketrans(",.", ".,")
 _NAME = re.compile(r"\\\{([a-z]+)\\\}")
 
 
@@ -70,4 +69,4 @@ def _filled(said: str, match: re.Match[str], sentences: Sequence[tuple[re.Patter
 def _as_there(name: str, value: str) -> str:
     """What was told, with the separators of Vietnam in counts and amounts."""
     number = r"\d[\d,]*(?:\.\d+)?(?: [A-Z]{3})?" if name in _AMOUNTS else r"\d{1,3}(?:,\d{3})+"
-    return value.translate(_TO_VI) if re.fullmatch(number, value) else value
+    return value.translate(TO_VI) if re.fullmatch(number, value) else value

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from .masking import mask
 
-_REFERENCE = ("env:", "file:", "credential:")
+REFERENCES = ("env:", "file:", "credential:")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _NAMES = {
     "apikey", "auth", "authorization", "authentication", "bearer", "cookie", "cookies", "credential", "credentials",
@@ -22,7 +22,7 @@ _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a text of this name is a secret, by the name's words or by how the value looks; a reference is none."""
-    return bool(value.strip()) and not value.startswith(_REFERENCE) and (names_secret(name) or value_is_secret(value))
+    return bool(value.strip()) and not value.startswith(REFERENCES) and (names_secret(name) or value_is_secret(value))
 
 
 def names_secret(name: str) -> bool:

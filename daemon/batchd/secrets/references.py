@@ -11,10 +11,19 @@ from pydantic_core import CoreSchema, core_schema
 
 from ..errors import RejectedError
 from .known import remember
-from .literals import is_secret
+from .literals import REFERENCES, is_secret
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
+
+_LITERAL = ("the configuration file", "then reload the configuration")
+_SOURCES = {
+    # The environment of a running process cannot be changed, and systemd passes credentials at the start.
+    "env": ("the environment variable {name}", "then start batchd again"),
+    "file": ("the file {name}", "no restart is needed"),
+    "credential": ("the systemd credential {name}", "then restart the service"),
+}
+"""Where a secret is, and what to do after it was changed there."""
 
 
 class Secret:
@@ -32,7 +41,7 @@ class Secret:
     @property
     def literal(self) -> bool:
         """True if the configuration contains the secret itself."""
-        return not self._reference.startswith(("env:", "file:", "credential:"))
+        return not self._reference.startswith(REFERENCES)
 
     @staticmethod
     def suits(name: str, value: str) -> bool:
@@ -42,26 +51,13 @@ class Secret:
     @property
     def where(self) -> str:
         """The source, for a message; never the secret."""
-        if self.literal:
-            return "the configuration file"
         kind, _, name = self._reference.partition(":")
-        return {
-            "env": f"the environment variable {name}",
-            "file": f"the file {name}",
-            "credential": f"the systemd credential {name}",
-        }[kind]
+        return (_LITERAL if self.literal else _SOURCES[kind])[0].format(name=name)
 
     @property
     def renewal(self) -> str:
         """What to do after the secret was changed there; the end of a sentence."""
-        if self.literal:
-            return "then reload the configuration"
-        return {
-            # The environment of a running process cannot be changed, and systemd passes credentials at the start.
-            "env": "then start batchd again",
-            "file": "no restart is needed",
-            "credential": "then restart the service",
-        }[self._reference.partition(":")[0]]
+        return (_LITERAL if self.literal else _SOURCES[self._reference.partition(":")[0]])[1]
 
     def reveal(self) -> str:
         """The secret. Raises RejectedError if it cannot be read. From then on it is covered in what others write."""
@@ -125,7 +121,7 @@ def _to_secret(value: Any) -> Secret:
         return value
     if not isinstance(value, str) or not value.strip():
         raise ValueError('write "env:NAME", "file:PATH" or "credential:NAME"')
-    if value.strip() in ("env:", "file:", "credential:"):
+    if value.strip() in REFERENCES:
         raise ValueError('has nothing after the colon; write "env:NAME", "file:PATH" or "credential:NAME"')
     return Secret(value.strip())
 

@@ -19,9 +19,9 @@ class Notifier:
         self.watchdog_seconds = _watchdog(environment)
         """systemd restarts the daemon after so many seconds without `alive`; call it twice as often. None: never."""
 
-    def ready(self, status: str | None = None) -> None:
+    def ready(self) -> None:
         """The start or the reload is over, whether the reload succeeded or not."""
-        self._send("READY=1", *_status(status))
+        self._send("READY=1")
 
     def reloading(self) -> None:
         """The config is being read again; `ready` must follow."""
@@ -29,13 +29,14 @@ class Notifier:
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={microseconds}")
 
-    def stopping(self, status: str | None = None) -> None:
+    def stopping(self) -> None:
         """The daemon is about to end."""
-        self._send("STOPPING=1", *_status(status))
+        self._send("STOPPING=1")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._send(*_status(text))
+        # A line break would begin another assignment, and a status may contain foreign file names.
+        self._send("STATUS=" + " ".join(text.split()))
 
     def alive(self) -> None:
         """Feed the watchdog."""
@@ -68,8 +69,3 @@ def _watchdog(environment: Mapping[str, str]) -> float | None:
     if process and process != str(os.getpid()):
         return None
     return int(microseconds) / 1_000_000
-
-
-def _status(text: str | None) -> tuple[str, ...]:
-    # A line break would begin another assignment, and a status may contain foreign file names.
-    return () if text is None else ("STATUS=" + " ".join(text.split()),)
