@@ -73,9 +73,7 @@ def replacing(target: Path, *, mode: int = 0o640, sync_folder: bool = True) -> I
 
 
 @contextmanager
-def publishing(
-    target: Path, *, mode: int = 0o640, rights: Rights | None = None, durable: bool = True
-) -> Iterator[IO[bytes]]:
+def publishing(target: Path, *, rights: Rights | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
     """A context manager: write `target` completely, never over an existing file. `rights` hold before its first byte.
 
     One that is not `durable` may be gone after a power cut.
@@ -85,7 +83,7 @@ def publishing(
     """
     draft = draft_of(target)
     with named(target):
-        with _draft(draft, mode, rights, left=True) as file:
+        with _draft(draft, 0o640, rights, left=True) as file:
             yield file
             if durable:
                 _settle(file)
@@ -158,22 +156,25 @@ def name_again(source: Path, target: Path) -> None:
 
 def fsync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(folder) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_file_system(folder: Path) -> None:
     """Make everything durable that is on the file system of `folder`: for thousands of files at once."""
     import ctypes
 
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        library = ctypes.CDLL(None, use_errno=True)
+    library = ctypes.CDLL(None, use_errno=True)
+    with _opened(folder) as descriptor:
         if library.syncfs(descriptor) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -196,11 +197,8 @@ def _make_with_rights(folder: Path, rights: Rights) -> None:
     draft = folder.with_name(f".{secrets.token_hex(8)}.draft")
     draft.mkdir(mode=0o700)
     try:
-        descriptor = os.open(draft, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+        with _opened(draft) as descriptor:
             rights.give(descriptor, folder)
-        finally:
-            os.close(descriptor)
         # Onto an empty folder that somebody has made meanwhile it is a rename as well; onto any other an error.
         draft.rename(folder)
     except OSError:

@@ -18,6 +18,14 @@ async def until(daemon: Living, kind: type[lifecycle.Action]) -> None:
         pass
 
 
+async def in_work(daemon: Living) -> WaitingNoteKeeper:
+    """Who keeps the notes, once the file is in work for so long that it is to have one."""
+    await daemon.take_in()
+    await until(daemon, lifecycle.Submit)
+    daemon.household.clock.advance(AFTER)
+    return WaitingNoteKeeper(daemon.context)
+
+
 async def look(daemon: Living, keeper: WaitingNoteKeeper) -> list[str]:
     """What is in the outbox after a look at the notes."""
     await keeper.look(Language())
@@ -51,10 +59,7 @@ async def test_the_name_that_a_note_tells_is_kept_for_its_job(tmp_path: Path) ->
     (household.folders.outbox / "reviews" / "may.results.csv").write_text("an earlier one\n")
     household.drop("reviews/may.csv", CSV)
     async with household.living() as daemon:
-        keeper = WaitingNoteKeeper(daemon.context)
-        await daemon.take_in()
-        await until(daemon, lifecycle.Submit)
-        household.clock.advance(AFTER)
+        keeper = await in_work(daemon)
         assert "reviews/may (2).waiting.txt" in await look(daemon, keeper)
         # The name that it was not told becomes free, and another job of the same name comes.
         (household.folders.outbox / "reviews" / "may.results.csv").unlink()
@@ -70,10 +75,7 @@ async def test_a_file_in_the_way_of_the_name_moves_results_and_note(tmp_path: Pa
     household = Household(tmp_path)
     household.drop("reviews/may.csv", CSV)
     async with household.living() as daemon:
-        keeper = WaitingNoteKeeper(daemon.context)
-        await daemon.take_in()
-        await until(daemon, lifecycle.Submit)
-        household.clock.advance(AFTER)
+        keeper = await in_work(daemon)
         await look(daemon, keeper)
         household.folders.outbox.joinpath("reviews", "may.results.csv").write_text("somebody's\n")
         await daemon.drain()
@@ -86,10 +88,7 @@ async def test_a_daemon_that_was_killed_leaves_no_note_behind(tmp_path: Path) ->
     household = Household(tmp_path)
     household.drop("reviews/may.csv", CSV)
     async with household.living() as daemon:
-        await daemon.take_in()
-        await until(daemon, lifecycle.Submit)
-        household.clock.advance(AFTER)
-        assert await look(daemon, WaitingNoteKeeper(daemon.context)) == ["reviews/may.waiting.txt"]
+        assert await look(daemon, await in_work(daemon)) == ["reviews/may.waiting.txt"]
     async with household.living() as daemon:
         await daemon.drain()
     assert sorted(household.outbox()) == ["reviews/may.report.json", "reviews/may.results.csv"]
@@ -102,10 +101,7 @@ async def test_a_file_of_another_person_under_the_notes_name_stays_and_holds_not
     theirs.write_text("mine\n")
     household.drop("reviews/may.csv", CSV)
     async with household.living() as daemon:
-        keeper = WaitingNoteKeeper(daemon.context)
-        await daemon.take_in()
-        await until(daemon, lifecycle.Submit)
-        household.clock.advance(AFTER)
+        keeper = await in_work(daemon)
         await look(daemon, keeper)
         await daemon.drain()
     assert theirs.read_text() == "mine\n"

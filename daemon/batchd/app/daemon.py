@@ -95,7 +95,6 @@ async def daemon(
     config: Config,
     catalogue: Catalogue,
     *,
-    clock: Clock | None = None,
     workers: int | None = None,
     watch: bool = True,
     notifier: Notifier | None = None,
@@ -107,7 +106,7 @@ async def daemon(
 
     Raises StateLocked if another daemon uses the state folder, StateUnusable if that folder cannot be used.
     """
-    clock = clock or Clock()
+    clock = Clock()
     asyncio.get_running_loop().set_default_executor(ThreadRooms())
     async with AsyncExitStack() as leaving:
         refuse_network(existing(config.folders.state))

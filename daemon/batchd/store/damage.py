@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def found_in(answer: object) -> str | None:
-    """What quick_check found, None if nothing."""
-    return None if answer == "ok" else " ".join(str(answer).split())[:300]
+def found(database: Path, answer: object) -> str | None:
+    """What a person can do about what quick_check found, None if it found nothing."""
+    return None if answer == "ok" else in_words(database, " ".join(str(answer).split())[:300])
 
 
 def in_words(database: Path, reason: str) -> str:

@@ -24,7 +24,7 @@ import aiosqlite
 from ..errors import StateUnusable
 from ..events import Event
 from ..system.disk import is_full
-from .damage import found_in, in_words
+from .damage import found, in_words
 from .errors import StoreUnavailable, in_our_words, is_of_the_file
 from .quick_reads import NotQuick, QuickReads
 from .schema import migrations, whole
@@ -340,14 +340,14 @@ async def _require_sound(connection: aiosqlite.Connection, path: Path) -> None:
     190 MB, which is a million events.
     """
     try:
-        [first] = list(await connection.execute_fetchall("PRAGMA quick_check(1)"))
-        reason = found_in(first[0])
+        [(first,)] = await connection.execute_fetchall("PRAGMA quick_check(1)")
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise
-        reason = str(error)
-    if reason is not None:
-        raise StateUnusable(in_words(path, reason))
+        first = str(error)
+    damage = found(path, first)
+    if damage is not None:
+        raise StateUnusable(damage)
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, steps: Sequence[str]) -> None:

@@ -80,7 +80,6 @@ def back_up(config: Path, target: Path, *, force: bool = False, finished: bool =
         files = {f"{STATE}/{path.name}": _hashed(path) for path in own if path.exists()}
         for path in sorted(each for each in links.rglob("*") if each.is_file()):
             name = f"{STATE}/{path.relative_to(links)}"
-            (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             files[name] = _hashed(path, draft / name)
         files |= _taken_of_plugins(state, draft)
         text, hidden = without_secrets(document)
@@ -246,7 +245,6 @@ def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]
     for path in sorted((state / PLUGIN_STATE).rglob("*")):
         name = f"{STATE}/{path.relative_to(state)}"
         if path.is_file() and not path.is_symlink():
-            (draft / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # it is the plugin's to delete
                 files[name] = _hashed(path, draft / name)
     return files
@@ -257,7 +255,9 @@ def is_empty(path: Path) -> bool:
 
 
 def _hashed(source: Path, target: Path | None = None) -> tuple[int, str]:
-    """Size and SHA-256 of the file, which is copied on the way."""
+    """Size and SHA-256 of the file, which is copied on the way into a folder that is made if need be."""
+    if target is not None:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.devnull if target is None else target, "wb") as copy:
         return copied(source, copy)
 

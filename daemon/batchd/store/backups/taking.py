@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ...errors import StateUnusable
 from ...system.disk import is_full
-from ..damage import found_in, in_words
+from ..damage import found
 from ..layout import DATABASE, FINGERPRINT_KEY, WEB_TOKENS
 from ..reading.opening import connected
 
@@ -210,6 +210,6 @@ def _require_sound(database: Path) -> None:
             [(first,)] = connection.execute("PRAGMA quick_check(1)").fetchall()
     except sqlite3.Error as error:
         first = str(error)
-    reason = found_in(first)
-    if reason is not None:
-        raise StateUnusable(f"Nothing was backed up: {in_words(database, reason)}")
+    damage = found(database, first)
+    if damage is not None:
+        raise StateUnusable(f"Nothing was backed up: {damage}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..damage import found_in, in_words
+from ..damage import found
 from ..layout import DATABASE
 from .opening import connected
 
@@ -17,8 +17,7 @@ def damage(state: Path) -> str | None:
         if connection is None:
             return None
         [first] = connection.execute("PRAGMA quick_check(1)").fetchone()
-        reason = found_in(first)
-        return None if reason is None else in_words(state / DATABASE, reason)
+        return found(state / DATABASE, first)
 
 
 def unknown_folders(state: Path, spool: Path | None = None) -> Sequence[Path]:
