@@ -21,7 +21,8 @@ from batchd.cli.showing import estimate_lines
 from batchd.money import tokens
 from batchd.money.budget import SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.store.reading.history import history_of
+from batchd.store.reading.history import answered
+from batchd.store.reading.snapshot import snapshot
 from batchd.values import replace
 
 from .cli_kit import ROUTE as HOUSE_ROUTE
@@ -377,19 +378,19 @@ def test_what_answers_of_the_route_used_tells_how_long_they_are(tmp_path: Path) 
     said = here("estimate", path, config=config)
     assert "Output: at most 5,000 tokens, likely 50 (5 each, as 4 answers to this route had).\n" in said.out, said
     assert "Answers of this route have used 5 tokens on average, and max_tokens allows 500." in said.out
-    with history_of(house.state) as past:
-        assert past.answered("reviews", "fake", "small") == (4, 20)
-        assert past.answered("reviews", "fake", "other") == (0, 0)
-        assert past.answered("other", "fake", "small") == (0, 0)
-        assert past.answered("reviews", "other", "small") == (0, 0)
+    with snapshot(house.state) as past:
+        assert answered(past, "reviews", "fake", "small") == (4, 20)
+        assert answered(past, "reviews", "fake", "other") == (0, 0)
+        assert answered(past, "other", "fake", "small") == (0, 0)
+        assert answered(past, "reviews", "other", "small") == (0, 0)
 
 
 def test_answers_that_were_delivered_again_are_not_counted_twice(tmp_path: Path) -> None:
     house = House(tmp_path / "house", service=reviews_service())
     for name in ("reviews/may.csv", "reviews/again.csv"):
         house.run(name, ["good", "fine"])
-    with history_of(house.state) as past:
-        assert past.answered("reviews", "fake", "small") == (2, 10)
+    with snapshot(house.state) as past:
+        assert answered(past, "reviews", "fake", "small") == (2, 10)
 
 
 def test_a_state_that_cannot_be_looked_at_keeps_nobody_from_estimating(tmp_path: Path) -> None:

@@ -36,10 +36,11 @@ def usual_beginning(by: str, now: float) -> float:
 def limits(places: Places, now: float) -> Sequence[Limit]:
     """The limits of days and months in the configuration, with what is spent and reserved of each."""
     from ..money.budget import Ceilings, SpendingLimits, limits_for
-    from ..store.reading.history import history_of
+    from ..store.reading.history import account
+    from ..store.reading.snapshot import snapshot
 
     found: list[Limit] = []
-    with history_of(places.state) as past:
+    with snapshot(places.state) as past:
         for (section, name), table in places.budgets.items():
             per_day, per_month = (_amount(table.get(key), places.currency) for key in ("per_day", "per_month"))
             ceilings = Ceilings(per_day=per_day, per_month=per_month)
@@ -51,7 +52,7 @@ def limits(places: Places, now: float) -> Sequence[Limit]:
                 providers={name: ceilings} if provider else {},
                 routes={name: ceilings} if route else {},
             )
-            found += limits_for(budget, provider, route, past.account(route, provider, places.currency, now))
+            found += limits_for(budget, provider, route, account(past, route, provider, places.currency, now))
     return found
 
 

@@ -39,7 +39,8 @@ from ...money.pricing import Terms
 from ...money.sampling import PIECE
 from ...plugin.catalogue import Catalogue
 from ...requests.param_rules import param_notes
-from ...store.reading.history import history_of
+from ...store.reading import history
+from ...store.reading.snapshot import snapshot
 from ...system.clock import Clock
 from ...values import replace
 from ...work.pictures import PictureFolder
@@ -291,9 +292,9 @@ class Estimating:
         limits = self.config.spending_limits()
         table = self.config.providers[own.provider]
         live, account = table.mode == "live", Account(at=Clock().now())
-        with suppress(StateError), history_of(self.config.folders.state) as past:
-            account = past.account(route.name, own.provider, limits.currency, Clock().now())
-            live = live or (table.mode == "auto" and past.is_live(own.provider, self._address(own.provider)))
+        with suppress(StateError), snapshot(self.config.folders.state) as past:
+            account = history.account(past, route.name, own.provider, limits.currency, Clock().now())
+            live = live or (table.mode == "auto" and history.is_live(past, own.provider, self._address(own.provider)))
         span = own.live if live else own.batch
         most = 0 if span is None or span.most is None else span.most
         unknown = None if own.terms else self._book(own.provider).unknown(own.provider, own.model)
@@ -332,8 +333,8 @@ class Estimating:
 
     def _past(self, route: Route) -> Past | None:
         # A state folder that cannot be read does not prevent an estimate.
-        with suppress(StateError), history_of(self.config.folders.state) as past:
-            number, output = past.answered(route.name, route.provider, route.model)
+        with suppress(StateError), snapshot(self.config.folders.state) as past:
+            number, output = history.answered(past, route.name, route.provider, route.model)
             return Past(number, output) if number else None
         return None
 
@@ -341,8 +342,8 @@ class Estimating:
         """What counts are multiplied with, by provider and model; and those of which that was learnt."""
         pairs = [(each.provider, each.model) for each in choices]
         sums = dict.fromkeys(pairs, (0, 0))
-        with suppress(StateError), history_of(self.config.folders.state) as past:
-            sums = {pair: past.calibration(*pair) for pair in pairs}
+        with suppress(StateError), snapshot(self.config.folders.state) as past:
+            sums = {pair: history.calibration(past, *pair) for pair in pairs}
         return {pair: correction(*each) for pair, each in sums.items()}, {pair for pair in pairs if sums[pair][0]}
 
 

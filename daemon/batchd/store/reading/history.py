@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
 from ...money.budget import Account, beginnings
 from ...money.lanes import Lane
-from .opening import connected
+from .snapshot import State
 
 _ANSWERED = """
 SELECT COALESCE(SUM(answers), 0) AS answers, COALESCE(SUM(output_tokens), 0) AS output_tokens
@@ -22,46 +16,31 @@ _CALIBRATION = "SELECT estimated, actual FROM calibration WHERE provider = :prov
 _LANE = "SELECT lane FROM found_lanes WHERE provider = :provider AND address = :address"
 
 
-class History:
-    """One consistent look. Without a database there is no past."""
-
-    def __init__(self, connection: sqlite3.Connection | None) -> None:
-        self._connection = connection
-
-    def answered(self, route: str, provider: str, model: str) -> tuple[int, int]:
-        """The answers of this model to this route that were billed, and the tokens they have in all."""
-        for row in self._rows(_ANSWERED, route=route, provider=provider, model=model):
-            return row["answers"], row["output_tokens"]
-        return 0, 0
-
-    def calibration(self, provider: str, model: str) -> tuple[int, int]:
-        """Input tokens of answered requests: as they were counted before any correction, and as they were billed."""
-        for row in self._rows(_CALIBRATION, provider=provider, model=model):
-            return row["estimated"], row["actual"]
-        return 0, 0
-
-    def is_live(self, provider: str, address: str) -> bool:
-        """Whether it was found out that the provider at this address is asked by live calls."""
-        return any(row["lane"] == Lane.LIVE for row in self._rows(_LANE, provider=provider, address=address))
-
-    def account(self, route: str, provider: str, currency: str, now: float) -> Account:
-        """What is spent and promised, for a job that does not exist yet."""
-        from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
-
-        day, month = beginnings(now)
-        asked = {"job": "", "family": "", "provider": provider, "route": route, "currency": currency}
-        for row in self._rows(QUERIES["account"], **asked, day=day, month=month):
-            return Account(**dict(row), at=now)
-        return Account(at=now)
-
-    def _rows(self, query: str, **values: Any) -> list[sqlite3.Row]:
-        return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+def answered(state: State, route: str, provider: str, model: str) -> tuple[int, int]:
+    """The answers of this model to this route that were billed, and the tokens they have in all."""
+    for row in state.rows(_ANSWERED, route=route, provider=provider, model=model):
+        return row["answers"], row["output_tokens"]
+    return 0, 0
 
 
-@contextmanager
-def history_of(state: Path) -> Iterator[History]:
-    """Look at the database in this state folder. StateUnusable, in words, if it cannot be looked at."""
-    with connected(state) as connection:
-        if connection is not None:
-            connection.execute("BEGIN")
-        yield History(connection)
+def calibration(state: State, provider: str, model: str) -> tuple[int, int]:
+    """Input tokens of answered requests: as they were counted before any correction, and as they were billed."""
+    for row in state.rows(_CALIBRATION, provider=provider, model=model):
+        return row["estimated"], row["actual"]
+    return 0, 0
+
+
+def is_live(state: State, provider: str, address: str) -> bool:
+    """Whether it was found out that the provider at this address is asked by live calls."""
+    return any(row["lane"] == Lane.LIVE for row in state.rows(_LANE, provider=provider, address=address))
+
+
+def account(state: State, route: str, provider: str, currency: str, now: float) -> Account:
+    """What is spent and promised, for a job that does not exist yet."""
+    from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
+
+    day, month = beginnings(now)
+    asked = {"job": "", "family": "", "provider": provider, "route": route, "currency": currency}
+    for row in state.rows(QUERIES["account"], **asked, day=day, month=month):
+        return Account(**dict(row), at=now)
+    return Account(at=now)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
 from ..tables.sums import with_money
-from .opening import connected
+from .snapshot import snapshot
 
 GROUPS = {
     "day": "strftime('%Y-%m-%d', spending.at, 'unixepoch')",
@@ -61,10 +60,6 @@ def spending(state: Path, by: str, *, since: float) -> Sequence[Spent]:
     """The sums since this moment; days, months and jobs in order, the others dearest first."""
     # Ids of jobs are random: their order is that of their first answers.
     order = {"day": "name", "month": "name", "job": "MIN(spending.at), name"}.get(by, "cost DESC, name")
-    with connected(state) as connection:
-        if connection is None:
-            return []
-        rows: list[Any] = connection.execute(
-            with_money(_SUMS).format(name=GROUPS[by], order=order), {"since": since}
-        ).fetchall()
+    with snapshot(state) as look:
+        rows = look.rows(with_money(_SUMS).format(name=GROUPS[by], order=order), since=since)
         return [Spent(**dict(row)) for row in rows]

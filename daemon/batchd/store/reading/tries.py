@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...domain.subjects import Subject
 from ..tables.sums import with_money
-from .opening import connected
+from .snapshot import snapshot
 
 _TRIES = with_money(
     """
@@ -22,7 +22,7 @@ SELECT jobs.id, jobs.state, jobs.reason, jobs.reason_code, json_extract(jobs.rou
 FROM jobs LEFT JOIN parts ON parts.job = jobs.id WHERE jobs.id IN (SELECT value FROM json_each(:jobs))
 """
 )
-_CONDITIONS = "SELECT subject, text FROM conditions WHERE since >= ?"
+_CONDITIONS = "SELECT subject, text FROM conditions WHERE since >= :since"
 _ENDED = ("done", "cancelled")
 
 
@@ -53,8 +53,8 @@ class TryRecord(Struct, frozen=True):
 
 def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
     """What is known of these jobs. StateUnusable, in words, if the database cannot be read."""
-    with connected(state) as connection:
-        rows = [] if connection is None else connection.execute(_TRIES, {"jobs": json.dumps(list(jobs))}).fetchall()
+    with snapshot(state) as look:
+        rows = look.rows(_TRIES, jobs=json.dumps(list(jobs)))
     found = {}
     for row in rows:
         usage, wasted, saved = (json.loads(row[name] or "[0,0,0]") for name in ("usage", "wasted", "saved"))
@@ -70,8 +70,7 @@ def troubles(state: Path, jobs: Mapping[str, str], *, since: float) -> Mapping[s
 
     Conditions from before `since` (seconds since 1970) are of an earlier daemon, and may be over.
     """
-    with connected(state) as connection:
-        rows = [] if connection is None else connection.execute(_CONDITIONS, [since]).fetchall()
-    texts = {row["subject"]: row["text"] for row in rows}
+    with snapshot(state) as look:
+        texts = {row["subject"]: row["text"] for row in look.rows(_CONDITIONS, since=since)}
     subjects = {job: (Subject.job(job), Subject.provider(provider)) for job, provider in jobs.items()}
     return {job: texts[str(subject)] for job, both in subjects.items() for subject in both if str(subject) in texts}
