@@ -117,37 +117,32 @@ class PagedSink(Sink[SettingsT]):
         batch: list[ResultRow] = []
         encoded: list[bytes] = []
         size = number = 0
+
+        def page(*, last: bool) -> Page:
+            # By what is in it: rows that were asked again are another page, also where the settings have changed
+            # meanwhile.
+            content = hashlib.sha256(b"\n".join(encoded)).hexdigest()
+            key = f"batchd-{job.id}-{batch[0].number}-{content[:32]}"
+            return Page(job, number, last, key, names, batch, encoded)
+
         async for row in rows:
             line = _as_json({"row": row.number, "values": row.as_dict()})
             if batch and (len(batch) >= self.page_rows or size + len(line) > self.page_bytes):
                 number += 1
-                yield _page(job, number, names, batch, encoded, last=False)
+                yield page(last=False)
                 batch, encoded, size = [], [], 0
             batch.append(row)
             encoded.append(line)
             size += len(line) + 1
         if batch:
-            yield _page(job, number + 1, names, batch, encoded, last=True)
+            number += 1
+            yield page(last=True)
 
     @property
     def _sent(self) -> dict[str, list[str]]:
         # Made here, so that a subclass may have a constructor of its own.
         found: dict[str, list[str]] = self.__dict__.setdefault("_sent_pages", {})
         return found
-
-
-def _page(
-    job: DeliveryJob,
-    number: int,
-    names: Sequence[str],
-    rows: Sequence[ResultRow],
-    encoded: Sequence[bytes],
-    *,
-    last: bool,
-) -> Page:
-    # By what is in it: rows that were asked again are another page, also where the settings have changed meanwhile.
-    content = hashlib.sha256(b"\n".join(encoded)).hexdigest()
-    return Page(job, number, last, f"batchd-{job.id}-{rows[0].number}-{content[:32]}", names, rows, encoded)
 
 
 def _as_json(value: object) -> bytes:

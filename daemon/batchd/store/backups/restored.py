@@ -25,6 +25,5 @@ class RestoredTable(StoreTable):
 
     async def noticed(self, made_at: float) -> None:
         """A person says that it is an older copy, of about this time."""
-        await self._database.write(
-            lambda tx: tx.insert("restored", [{"at": tx.now, "made_at": made_at}], otherwise="OR REPLACE")
-        )
+        row = {"at": self._database.now(), "made_at": made_at}
+        await self._database.write(lambda tx: tx.insert("restored", [row], otherwise="OR REPLACE"))

@@ -106,19 +106,17 @@ class Batches(StoreTable):
 
         False if it must not go out: the batch was taken back meanwhile. `fingerprint` is that of the account.
         """
-        columns = {"intent": moment_column(intent), "fingerprint": to_json(dict(fingerprint))}
-        return await self._step(
-            batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, looks=0, reason=None, **columns
-        )
+        of_call = {"intent": moment_column(intent), "fingerprint": to_json(dict(fingerprint))}
+        of_before = {"looks": 0, "reason": None}
+        return await self._step(batch, BatchState.UPLOADED, state=BatchState.SUBMITTING, **of_call, **of_before)
 
     async def submitted(self, batch: Batch, remote: str, at: float) -> None:
         """The provider has the batch under this id."""
         event = BatchSubmitted(
             batch=batch.key, remote=remote, provider=batch.provider, model=batch.model, requests=batch.requests
         )
-        await self._step(
-            batch, BatchState.SUBMITTING, event, state=BatchState.SUBMITTED, remote=remote, submitted_at=at
-        )
+        columns = {"state": BatchState.SUBMITTED, "remote": remote, "submitted_at": at}
+        await self._step(batch, BatchState.SUBMITTING, event, **columns)
 
     @change
     def outcome_unknown(self, tx: Transaction, batch: Batch, reason: str, wait: float) -> None:
@@ -153,17 +151,8 @@ class Batches(StoreTable):
     async def found(self, batch: Batch, remote: str, extra_remotes: Sequence[str], at: float) -> None:
         """It was created after all; `extra_remotes` are duplicates, whose answers are used too."""
         event = BatchFound(batch=batch.key, remote=remote, extra_remotes=list(extra_remotes))
-        await self._step(
-            batch,
-            batch.state,
-            event,
-            state=BatchState.SUBMITTED,
-            remote=remote,
-            extra_remotes=to_json(extra_remotes),
-            submitted_at=at,
-            held_for=None,
-            reason=None,
-        )
+        columns = {"remote": remote, "extra_remotes": to_json(extra_remotes), "submitted_at": at}
+        await self._step(batch, batch.state, event, state=BatchState.SUBMITTED, held_for=None, reason=None, **columns)
 
     async def held(self, batch: Batch, held_for: HeldFor, reason: str) -> None:
         """Hold the batch until a person decides."""
@@ -236,9 +225,8 @@ class Batches(StoreTable):
         event = BatchEnded(**_counts(batch, status), problems=problems[:5], provider=batch.provider)
         repeated = status.details.get(CALLS_REPEATED)
         events: list[Event] = [CallsRepeated(batch=batch.key, **repeated)] if isinstance(repeated, dict) else []
-        await self._step(
-            batch, BatchState.SUBMITTED, *events, event, state=BatchState.ENDED, ended_at=at, **status_columns(status)
-        )
+        columns = status_columns(status) | {"state": BatchState.ENDED, "ended_at": at}
+        await self._step(batch, BatchState.SUBMITTED, *events, event, **columns)
 
     async def cancel_asked(self, batch: Batch, now: Moment) -> None:
         """The provider was asked to stop; it need not be asked again while it says that it does."""

@@ -190,25 +190,14 @@ class Jobs(StoreTable):
 
         Otherwise fifty copies would all be paid for once the first was cancelled.
         """
-        await self._database.write(
-            lambda tx: tx.update(
-                "jobs",
-                {"id": job.id, "state": job.state, "duplicate_of": job.duplicate_of},
-                duplicate_of=duplicate_of,
-            )
-        )
+        where = {"id": job.id, "state": job.state, "duplicate_of": job.duplicate_of}
+        await self._database.write(lambda tx: tx.update("jobs", where, duplicate_of=duplicate_of))
 
     async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
         """The file cannot be taken; commit why and where it goes, before it is moved."""
-        await self._step(
-            job.id,
-            job.state,
-            JobState.REJECTING,
-            JobRejected(job=job.id, source=job.source, code=code, reason=reason),
-            reason_code=code,
-            reason=reason,
-            archive_name=archive_name,
-        )
+        event = JobRejected(job=job.id, source=job.source, code=code, reason=reason)
+        columns = {"reason_code": code, "reason": reason, "archive_name": archive_name}
+        await self._step(job.id, job.state, JobState.REJECTING, event, **columns)
 
     async def rejected(self, job: Job, at: float) -> None:
         """The file and the reason lie in the rejected folder."""

@@ -42,9 +42,8 @@ class LearntTables(StoreTable):
 
     async def prove(self, recipe: str) -> None:
         """This way of asking has brought an answer."""
-        await self._database.write(
-            lambda tx: tx.insert("proven", [{"recipe": recipe, "at": tx.now}], otherwise="OR IGNORE")
-        )
+        row = {"recipe": recipe, "at": self._database.now()}
+        await self._database.write(lambda tx: tx.insert("proven", [row], otherwise="OR IGNORE"))
 
     async def routes_of(self, batch: Batch) -> list[Route]:
         """The routes of the jobs that have rows in the batch now."""

@@ -8,6 +8,7 @@ crash, and turns into spending in the transaction in which a part is collected.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -178,14 +179,6 @@ class Money(StoreTable):
     @change
     def collected(self, tx: Transaction, job: Job, before: Part, done: Collected) -> None:
         """A part's answers are in its results file: what it had reserved is free, what they cost is spent."""
-        again = done.part.state is PartState.UNPLANNED
-        event = RowsReturned(
-            job=before.job,
-            part=before.first,
-            rows=sum(done.reasons.values()),
-            attempt=done.part.attempt,
-            reasons=dict(done.reasons),
-        )
         if not change_part(tx, before, PartState.ANSWERED, done.part):
             return
         if done.bill.answers:
@@ -194,7 +187,9 @@ class Money(StoreTable):
                 _calibrate(tx, done.asked or job.asked(), before, done.bill)
         if done.batch is not None:
             _compare(tx, done.batch)
-        tx.record(*([event] if again and done.reasons else []))
+        if done.part.state is PartState.UNPLANNED and done.reasons:
+            rows, attempt, reasons = sum(done.reasons.values()), done.part.attempt, dict(done.reasons)
+            tx.record(RowsReturned(job=before.job, part=before.first, rows=rows, attempt=attempt, reasons=reasons))
 
 
 def bill_of(tx: Transaction, job: str, *, family: str) -> Bill:
@@ -311,15 +306,8 @@ def _compare(tx: Transaction, batch: str) -> None:
     [stored] = tx.fetch("batch", key=batch)
     if not rows or stored["usage"] is None or rows[0]["estimated"]:
         return
-    ours = [rows[0]["input_tokens"], rows[0]["cached_tokens"], rows[0]["output_tokens"]]
-    theirs = usage_of(stored["usage"])
-    if [theirs.input_tokens, theirs.output_tokens] != [ours[0], ours[2]]:
-        tx.record(
-            UsageDiffers(
-                batch=batch,
-                input_tokens=ours[0],
-                output_tokens=ours[2],
-                provider_input=theirs.input_tokens,
-                provider_output=theirs.output_tokens,
-            )
-        )
+    ours, theirs = rows[0], usage_of(stored["usage"])
+    if (theirs.input_tokens, theirs.output_tokens) != (ours["input_tokens"], ours["output_tokens"]):
+        told: dict[str, Any] = {"input_tokens": ours["input_tokens"], "output_tokens": ours["output_tokens"]}
+        told |= {"provider_input": theirs.input_tokens, "provider_output": theirs.output_tokens}
+        tx.record(UsageDiffers(batch=batch, **told))
