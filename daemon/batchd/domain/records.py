@@ -296,6 +296,11 @@ class Batch:
     rows_key: str | None = None
     unlisted: int = 0
 
+    def noted(self, key: str) -> Moment | None:
+        """The moment that is noted in its details under this key."""
+        moment = self.details.get(key)
+        return Moment(**moment) if isinstance(moment, dict) else None
+
     @property
     def create_key(self) -> str:
         """What tells a service that a create is a repetition: the same while the outcome is unknown."""

@@ -156,10 +156,7 @@ def _either(choices: Sequence[str]) -> str:
 
 def route_for(path: str, routes: Sequence[Route]) -> Route | None:
     """The first route, in the order of the config, with a pattern that matches `path` (relative to the inbox, `/`)."""
-    for route in routes:
-        if any(matches(path, pattern) for pattern in route.match):
-            return route
-    return None
+    return next((route for route in routes if any(matches(path, pattern) for pattern in route.match)), None)
 
 
 def matches(path: str, pattern: str) -> bool:

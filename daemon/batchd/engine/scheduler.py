@@ -62,7 +62,7 @@ class Engine:
         self._room = Room(workers=workers, hanging=context.hung)
         self.line = DueLine(self._room)
         self.in_work = InWork(context.store)
-        self._look = Look(context, self.retry_clock, self._room, self.in_work, undecided=self._lane_finding.failures)
+        self._look = Look(context, self.retry_clock, self._room, self.in_work, self._lane_finding.failures)
         self._streaks: Counter[Subject] = Counter()
         self._obeying: asyncio.Task[list[float | None]] | None = None
         self._remembers = False

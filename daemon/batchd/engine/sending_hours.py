@@ -16,7 +16,8 @@ from .pausing import hold_live_calls
 
 async def put_in_force(context: Context, conditions: Conditions, in_work: InWork) -> float | None:
     """Know what may be sent now, and say what waits. The steady time at which that changes, None if it never does."""
-    hours = {route.name: route for route in context.configured.routes if route.send_between is not None}
+    routes = context.configured.routes
+    hours = {route.name: route.send_between for route in routes if route.send_between is not None}
     if not hours and not context.outside.opens and not context.outside.live:
         # A route may have had hours before the last start.
         for subject in await conditions.of_kinds(SubjectKind.HOURS):
@@ -25,13 +26,12 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
     now = context.clock.now()
     opens: dict[str, float] = {}
     changes = math.inf
-    for name, route in hours.items():
-        assert route.send_between is not None
-        at = route.send_between.opens_at(now)
+    for name, between in hours.items():
+        at = between.opens_at(now)
         if at is not None:
             opens[name] = at
-        changes = min(changes, route.send_between.closes_at(now) if at is None else at)
-    outside = Outside(opens, {name: hours[name].finish_within for name in opens})
+        changes = min(changes, between.closes_at(now) if at is None else at)
+    outside = Outside(opens, {route.name: route.finish_within for route in routes})
     waiting: set[str] = set()
     live: set[str] = set()
     if opens:
@@ -47,12 +47,10 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
     hold_live_calls(context)
     said = {Subject(SubjectKind.HOURS, name) for name in waiting}
     for name in sorted(waiting):
-        between = hours[name].send_between
-        assert between is not None
         until = datetime.fromtimestamp(opens[name], UTC)
         await conditions.say(
             Subject(SubjectKind.HOURS, name),
-            f"It sends in the hours {between.text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} "
+            f"It sends in the hours {hours[name].text} only (send_between). Its jobs wait until {until:%Y-%m-%d %H:%M} "
             "UTC, but for those whose finish_within leaves no time for it. What is at a provider is collected.",
         )
     for subject in await conditions.of_kinds(SubjectKind.HOURS):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -50,10 +50,6 @@ class JobLine:
         at = bisect_left(self.places, place)
         if self.places[at : at + 1] == [place]:
             del self.places[at]
-
-    def jobs(self) -> Iterator[str]:
-        """Their ids, the oldest first."""
-        return (place.job for place in self.places)
 
 
 class InWork:

@@ -64,9 +64,7 @@ class InboxLook:
         settle: float,
         *,
         held_open: Callable[[Path], object] = held_open_for_writing,
-        rest: float = UNKNOWN_RESTS,
     ) -> None:
-        self._rest = rest
         self._held_open = held_open
         self._context = context
         self._settle = settle
@@ -132,12 +130,12 @@ class InboxLook:
     def _rests(self, job: Job, steady: float) -> bool:
         """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
         if job.route.question is not None and "fault" in job.route.question:
-            return self._settling.unchanged_for(job.relative_path, steady) < self._rest
+            return self._settling.unchanged_for(job.relative_path, steady) < UNKNOWN_RESTS
         configured = self._context.configured
         known = job.route.name != NO_ROUTE.name or splitext(job.source)[1].lower() in configured.suffixes
         if not known and configured.not_loaded:
             return True  # a plugin that is kept off may be the one that takes it
-        return not known and self._settling.unchanged_for(job.relative_path, steady) < self._rest
+        return not known and self._settling.unchanged_for(job.relative_path, steady) < UNKNOWN_RESTS
 
     def _busy(self, path: str, steady: float) -> bool:
         """Whether a process has it open for writing. The lease may only delay a file, never decide."""

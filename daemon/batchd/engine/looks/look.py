@@ -54,8 +54,7 @@ class Look:
         retry_clock: RetryClock,
         room: Room,
         in_work: InWork,
-        *,
-        undecided: Mapping[str, int] | None = None,
+        undecided: Mapping[str, int],
     ) -> None:
         """`undecided` are the providers of which it was asked, so often, whether they have batches, in vain."""
         self._context = context
@@ -66,7 +65,7 @@ class Look:
         self._asleep: dict[str, float] = {}
         self._resting: dict[str, tuple[float, bool]] = {}
         self._resets = 0
-        self._switch_look = SwitchLook(context, retry_clock, room, undecided={} if undecided is None else undecided)
+        self._switch_look = SwitchLook(context, retry_clock, room, undecided)
         self._keys_looked_at = 0.0
         self._again: list[float] = []
 
@@ -93,10 +92,9 @@ class Look:
         candidates += await self._of_jobs()
         switched: frozenset[Action] = frozenset()
         if ours is None:
-            switches = await self._switch_look.look()
-            candidates += [Due(action) for action in switches.due]
-            self._again += switches.times
-            switched = frozenset(switches.wanted)
+            candidates += [Due(action) for action in await self._switch_look.look()]
+            self._again += self._switch_look.again
+            switched = self._switch_look.wanted
         candidates += await self._packing.look(turns)
         self._again += self._packing.again
         if ours is None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from msgspec import Struct
+from collections.abc import Mapping
 
 from ...domain.lifecycle import Hasten, Move, SwitchAction
 from ...domain.routing import Route
@@ -17,34 +15,29 @@ from ..retry_clock import RetryClock
 from ..room import Room
 
 
-class Switches(Struct, frozen=True):
-    """The switches that are wanted, those of them that are due, and when to look again (steady times)."""
-
-    wanted: Sequence[SwitchAction]
-    due: Sequence[SwitchAction]
-    times: Sequence[float]
-
-
 class SwitchLook:
     """Looks repeatedly, and remembers since when providers are out.
 
-    `undecided` are the providers of which it was asked, so often, whether they have batches, in vain.
+    `wanted` are all switches that are wanted, due or not; `again` are the steady times to look again at. `undecided`
+    are the providers of which it was asked, so often, whether they have batches, in vain.
     """
 
-    def __init__(self, context: Context, retry_clock: RetryClock, room: Room, *, undecided: Mapping[str, int]) -> None:
+    def __init__(self, context: Context, retry_clock: RetryClock, room: Room, undecided: Mapping[str, int]) -> None:
         self._context = context
         self._retry_clock = retry_clock
         self._room = room
         self._undecided = undecided
         self._out_since: dict[Place, float] = {}
-        self._times: list[float] = []
-        self._not_now: set[Move] = set()
+        self.again: list[float] = []
+        self.wanted: frozenset[SwitchAction] = frozenset()
 
-    async def look(self) -> Switches:
+    async def look(self) -> list[SwitchAction]:
         """What is to be switched now."""
-        self._times, self._not_now = [], set()
-        wanted: list[SwitchAction] = [*await self._late(), *await self._outages()]
-        return Switches(wanted, [each for each in wanted if each not in self._not_now], self._times)
+        self.again = []
+        late, moves = await self._late(), await self._outages()
+        self.wanted = frozenset([*late, *moves])
+        now = [move for move, route in moves.items() if self._is_out(route.provider, route.model, just_now=True)]
+        return [*late, *now]
 
     async def _late(self) -> list[Hasten]:
         """Jobs that would be late: their rows are to be asked by live calls, or by those of another provider."""
@@ -73,10 +66,10 @@ class SwitchLook:
             if at <= now:
                 found.append(Hasten(each.job))
             else:
-                self._times.append(steady + at - now)
+                self.again.append(steady + at - now)
         return found
 
-    async def _outages(self) -> list[Move]:
+    async def _outages(self) -> dict[Move, Route]:
         """Jobs whose provider has been out for so long that they are to be asked at the fallback of their route."""
         configured, steady = self._context.configured, self._context.clock.steady()
         routes = [route for route in configured.routes if route.fallback in configured.providers]
@@ -89,33 +82,23 @@ class SwitchLook:
             if since is None or route.fallback_after is None:
                 continue
             if since + route.fallback_after > steady:
-                self._times.append(since + route.fallback_after)
+                self.again.append(since + route.fallback_after)
             else:
                 lasting[route.name] = route
         if not lasting:
-            return []
+            return {}
         jobs = await self._context.store.switching.to_move(lasting)
-        moves = {Move(job): lasting[name] for job, name, provider in jobs if lasting[name].provider == provider}
-        self._not_now = {move for move, route in moves.items() if not self._is_out_now(route.provider, route.model)}
-        return list(moves)
+        return {Move(job): lasting[name] for job, name, provider in jobs if lasting[name].provider == provider}
 
-    def _is_out_now(self, provider: str, model: str) -> bool:
-        """Whether that was found out just now. Where nobody has tried since, what is new is tried there first."""
+    def _is_out(self, provider: str, model: str, *, just_now: bool = False) -> bool:
+        """Whether it is out; with `just_now`, whether that was found out just now.
+
+        Where nobody has tried since, what is new is tried there first.
+        """
         callee, steady = Subject.provider(provider), self._context.clock.steady()
         block = self._context.accounts.block(provider, model)
-        return (
-            (
-                self._retry_clock.failures(callee) > 0
-                and (self._retry_clock.until(callee) > steady or self._room.is_called(callee))
-            )
-            or (block is not None and block.until > steady)
-            or self._undecided.get(provider, 0) > 0
-        )
-
-    def _is_out(self, provider: str, model: str) -> bool:
-        accounts = self._context.accounts
-        return (
-            self._retry_clock.failures(Subject.provider(provider)) > 0
-            or accounts.block(provider, model) is not None
-            or self._undecided.get(provider, 0) > 0
-        )
+        fails, blocked = self._retry_clock.failures(callee) > 0, block is not None
+        if just_now:
+            fails = fails and (self._retry_clock.until(callee) > steady or self._room.is_called(callee))
+            blocked = block is not None and block.until > steady
+        return fails or blocked or self._undecided.get(provider, 0) > 0

@@ -60,14 +60,8 @@ class Turns:
     def _is_trying(self, provider: str, model: str, but: str = "") -> bool:
         """Whether a try is under way whose outcome is not known yet."""
         block = self._accounts.block(provider, model)
-        for batch in self._batches:
-            if batch.provider != provider or batch.key == but:
-                continue
-            if self._is_new(batch):
-                return True
-            if block is not None and block.stage is Stage.ANSWERS and self._is_young(batch):
-                return True
-        return False
+        counts = self._is_young if block is not None and block.stage is Stage.ANSWERS else self._is_new
+        return any(counts(each) for each in self._batches if each.provider == provider and each.key != but)
 
     def _is_new(self, batch: Batch) -> bool:
         return batch.state is BatchState.SUBMITTED and batch.phase in _NEW and self._is_young(batch)

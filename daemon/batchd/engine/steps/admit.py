@@ -18,6 +18,7 @@ from ...money.pricing import Terms, at_most
 from ...values import replace
 from ..context import Configured, Context
 from ..retry_later import RetryLater
+from .hold_note import take_note_away
 from .identical_rows import compare_parts
 from .part_files import remove_attempt
 
@@ -85,10 +86,9 @@ async def admit(context: Context, action: Admit) -> None:
         if early:
             await asyncio.to_thread(_forget_compared, context, [part for part in parts if part.first < early])
         return
-    if job.note is not None and refusal.reason_code != job.reason_code:
+    if refusal.reason_code != job.reason_code:
         # Why, and what follows from it, is what the note says: it is written anew.
-        await asyncio.to_thread(context.notes.take_away, job.note)
-        await context.store.money.noted(job, None)
+        await take_note_away(context, job)
     if refusal.passes or refusal.code in {PRICE_UNKNOWN, QUESTION_CHANGED}:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
 

@@ -7,7 +7,7 @@ from typing import IO
 
 from ...contracts import RemoteBatch
 from ...domain.lifecycle import Fetch
-from ...domain.records import Batch, Moment
+from ...domain.records import Batch
 from ...errors import RemoteMissing
 from ...model import BatchPhase, Problem
 from ...secrets.known import known
@@ -102,5 +102,5 @@ def _too_late(context: Context, batch: Batch) -> bool:
     """Whether answers that are not there by now will not come any more, by a clock that does not jump."""
     if GIVEN_UP in batch.details or any(problem["code"] == VANISHED for problem in batch.problems):
         return True  # that was believed only after an hour
-    noted = batch.details.get(ENDED)
-    return isinstance(noted, dict) and Moment(**noted).age(context.now()) >= MAX_MISSING
+    ended = batch.noted(ENDED)
+    return ended is not None and ended.age(context.now()) >= MAX_MISSING

@@ -7,7 +7,7 @@ import asyncio
 from ...delivery.held_notes import held_text
 from ...domain.lifecycle import Note
 from ...domain.names import archive_name
-from ...domain.records import JobState
+from ...domain.records import Job, JobState
 from ...domain.states import PILOT
 from ..context import Context
 
@@ -29,7 +29,13 @@ async def note(context: Context, action: Note) -> None:
         ).encode("utf-8", "backslashreplace")
         name = await asyncio.to_thread(context.notes.write, source, text, configured.rights(job))
         await context.store.money.noted(job, name)
-    elif job.state is not JobState.HELD and job.note is not None:
+    elif job.state is not JobState.HELD:
+        await take_note_away(context, job)
+
+
+async def take_note_away(context: Context, job: Job) -> None:
+    """Take away the note about the job, if there is one: it is not held any more, or for another reason."""
+    if job.note is not None:
         await asyncio.to_thread(context.notes.take_away, job.note)
         await context.store.money.noted(job, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ...domain.records import Batch, BatchState, HeldFor, Moment
+from ...domain.records import Batch, BatchState, HeldFor
 from ...errors import RemoteMissing
 from ...model import RequestId
 from ...sending.missing_answers import Arrived, claimed, missing_answers
@@ -37,11 +37,9 @@ async def answers_are_missing(context: Context, batch: Batch) -> bool:
         return False
     if batch.state is BatchState.HELD:
         raise RetryLater(HELD_PAUSE)
-    now = context.now()
-    noted = batch.details.get(ANSWERS_MISSING_SINCE)
-    since = Moment(**noted) if isinstance(noted, dict) else now
+    now, noted = context.now(), batch.noted(ANSWERS_MISSING_SINCE)
     what = await _in_words(context, batch, arrived, missing)
-    if since.age(now) < FETCHED_AGAIN_FOR:
+    if noted is None or noted.age(now) < FETCHED_AGAIN_FOR:
         if noted is None:
             await context.store.batches.missing(batch, {**batch.details, ANSWERS_MISSING_SINCE: asdict(now)})
         raise AnswersMissing(f"{what} They are fetched again; nothing is asked again.")

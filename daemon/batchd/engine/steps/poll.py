@@ -110,9 +110,8 @@ async def _vanished(context: Context, batch: Batch) -> BatchStatus:
     Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
     """
     now = context.now()
-    noted_since = batch.details.get(MISSING_SINCE)
     # By a clock that does not jump: rows that are given up too soon are paid twice.
-    since = Moment(**noted_since) if isinstance(noted_since, dict) else None
+    since = batch.noted(MISSING_SINCE)
     if since is None:
         await context.store.batches.missing(batch, {**batch.details, MISSING_SINCE: asdict(now)})
     if since is None or since.age(now) < MAX_MISSING:

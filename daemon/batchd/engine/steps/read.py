@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NoReturn
 
 from ...domain.chains import later_steps
 from ...domain.formats import suffix_of, without_packing
@@ -20,11 +21,15 @@ from .redeliver import duplicate_reason
 from .reject import reject
 from .worker_crashes import note_worker_crash, reject_hung
 
-_CHANGED = "{} changed while it was being read; it is read again when it is quiet."
-
 
 class StillChanging(OSError):
     """The file changed while it was read: its writer has not finished."""
+
+
+async def _read_again(context: Context, job: Job, stamp: tuple[int, int, int, int]) -> NoReturn:
+    """Taking the name does not stop a writer who has the file open."""
+    await context.store.jobs.restamp(job, stamp)
+    raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.") from None
 
 
 async def read_source(context: Context, action: Read) -> None:
@@ -63,9 +68,7 @@ async def read_source(context: Context, action: Read) -> None:
     except FileRefused as refusal:
         stamp = await asyncio.to_thread(stamp_of, spool.source(job.id))
         if stamp != job.stamp:
-            # What is half written is not refused.
-            await context.store.jobs.restamp(job, stamp)
-            raise StillChanging(_CHANGED.format(job.source)) from None
+            await _read_again(context, job, stamp)  # what is half written is not refused
         suffix = suffix_of(without_packing(job.source))
         if refusal.code == "suffix" and suffix in configured.suffixes:
             raise PluginError(
@@ -86,9 +89,7 @@ async def read_source(context: Context, action: Read) -> None:
         await reject_hung(context, job, hung)
         return
     if done.stamp != job.stamp:
-        # Taking the name does not stop a writer who has the file open.
-        await context.store.jobs.restamp(job, done.stamp)
-        raise StillChanging(_CHANGED.format(job.source))
+        await _read_again(context, job, done.stamp)
     parts = [
         Part(job=job.id, first=f, rows=n, offset=o, length=b, later=bool(done.ahead) and f not in done.ahead)
         for f, n, o, b in done.parts

@@ -17,6 +17,7 @@ from ...files import make_folder, publishing
 from ...money.pricing import amount
 from ...work.pilot import PilotTask, write_pilot
 from ..context import Configured, Context
+from .hold_note import take_note_away
 from .identical_rows import follow_other_parts
 from .render import shape_of, table_for_people
 
@@ -55,10 +56,7 @@ async def show(context: Context, action: ShowPilot) -> None:
         currency = job.terms.currency
         paid = f" for {amount(bill.cost, currency)} {currency}"
         cost = f", which cost about {amount(bill.cost * rest // max(done.rows, 1), currency)} {currency} at that rate"
-    if job.note is not None:
-        # It gives another reason.
-        await asyncio.to_thread(context.notes.take_away, job.note)
-        await context.store.money.noted(job, None)
+    await take_note_away(context, job)
     await context.store.trials.shown(
         job,
         f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; look at their answers in "
