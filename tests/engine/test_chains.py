@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
@@ -51,15 +49,6 @@ def household(folder: Path, **more: Any) -> Household:
     return Household(folder, **{"routes": [FIRST, WHY], "service": FakeService(rating), **more})
 
 
-def asked(house: Household) -> Counter[str]:
-    bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
-    return Counter(body["messages"][-1]["content"] for body in bodies)
-
-
-def results(house: Household, name: str = "reviews/may.results.csv") -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(house.outbox()[name].decode("utf-8-sig"))))
-
-
 async def give(daemon: Living, kind: str, job: str) -> str:
     answer = await order(daemon, kind, job)
     await daemon.drain()
@@ -70,7 +59,7 @@ async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> N
     house = household(tmp_path, prices={"small": PRICE, "large": PRICE})
     house.drop("reviews/may.csv", FILE)
     await house.work()
-    rows = results(house)
+    rows = house.results()
     assert list(rows[0]) == ["id", "review", "answer", "reason", "status", "error"]
     assert [(row["status"], row["answer"], row["reason"]) for row in rows] == [
         ("ok", "rated good", "<Why rated good: good>"),
@@ -102,7 +91,7 @@ async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> N
     assert sum(costs) == pytest.approx(report["cost"]["actual"])
     assert sum(each["tokens"]["output"] for each in (first, step)) == report["tokens"]["output"]
     assert {each["model"] for each in report["answered_by"]} == {"small", "large"}
-    assert set(asked(house).values()) == {1}
+    assert set(Counter(house.asked()).values()) == {1}
     assert [path.name for path in (house.folders.archive / "reviews").iterdir()] == ["may.csv"]
 
 
@@ -113,11 +102,11 @@ async def test_three_steps_and_steps_without_rows(tmp_path: Path) -> None:
     house.drop("reviews/may.csv", "id,review\n1,good\n2,odd\n")
     house.drop("reviews/none.csv", "id,review\n1,refused\n")
     await house.work()
-    first, second = results(house)
+    first, second = house.results()
     assert (first["answer (2)"], first["status"]) == ("rated Sum: <Why rated good: good>", "ok")
     assert (second["reason"], second["answer"], second["status"]) == ("", "rated odd", "failed")
     assert house.report("reviews/none.report.json")["outcome"] == "failed"
-    assert [row["status"] for row in results(house, "reviews/none.results.csv")] == ["failed"]
+    assert [row["status"] for row in house.results("reviews/none.results.csv")] == ["failed"]
 
 
 @pytest.mark.slow
@@ -132,9 +121,9 @@ async def test_killed_after_any_action_it_goes_on_as_if_nothing_had_happened(tmp
             for _ in range(stop):
                 over = over or await daemon.step() is None
         await house.work()
-        expected = expected or results(house)
-        assert results(house) == expected, f"killed after {stop} actions"
-        assert set(asked(house).values()) == {1}, f"paid twice, killed after {stop} actions"
+        expected = expected or house.results()
+        assert house.results() == expected, f"killed after {stop} actions"
+        assert set(Counter(house.asked()).values()) == {1}, f"paid twice, killed after {stop} actions"
         if over:
             assert stop > 20
             return
@@ -145,13 +134,13 @@ async def test_a_retry_asks_what_failed_in_each_step_and_only_that_goes_on(tmp_p
     house.drop("reviews/may.csv", FILE)
     await house.work()
     house.service.answer = lambda body: "better"
-    before = asked(house)
+    before = Counter(house.asked())
     async with house.living() as daemon:
         [job] = {each.job for each in house.events if each.kind == "JobFinished"}
         await give(daemon, "retry", str(job))
-    again = asked(house) - before
+    again = Counter(house.asked()) - before
     assert again == Counter(["Rate: refused", "Why better: refused", "Why rated odd: odd"])
-    rows = results(house, "reviews/may (2).results.csv")
+    rows = house.results("reviews/may (2).results.csv")
     assert [row["status"] for row in rows] == ["ok", "ok", "ok", "skipped", "ok", "ok"]
     assert (rows[1]["answer"], rows[1]["reason"], rows[4]["answer"], rows[4]["reason"]) == (
         "better",
@@ -165,11 +154,11 @@ async def test_dropped_again_no_step_is_paid_again(tmp_path: Path) -> None:
     house = household(tmp_path)
     house.drop("reviews/may.csv", FILE)
     await house.work()
-    before = asked(house)
+    before = Counter(house.asked())
     house.drop("reviews/again.csv", FILE)
     await house.work()
-    assert asked(house) - before == Counter(["Rate: refused", "Why rated odd: odd"])
-    assert results(house, "reviews/again.results.csv") == results(house)
+    assert Counter(house.asked()) - before == Counter(["Rate: refused", "Why rated odd: odd"])
+    assert house.results("reviews/again.results.csv") == house.results()
 
 
 async def test_a_file_without_a_column_of_a_later_step_is_handed_back_before_it_costs(tmp_path: Path) -> None:
@@ -180,7 +169,7 @@ async def test_a_file_without_a_column_of_a_later_step_is_handed_back_before_it_
     said = (house.folders.rejected / "reviews/may.csv.why.txt").read_text()
     assert "“title”" in said
     assert "route why" in said
-    assert not asked(house)
+    assert not Counter(house.asked())
 
 
 def places(house: Household) -> Places:
@@ -203,7 +192,7 @@ async def test_per_job_limits_all_steps_together(tmp_path: Path) -> None:
         house = household(tmp_path / str(number), routes=routes, budget=budget, **MONEY)
         house.drop("reviews/may.csv", FILE)
         async with house.at_rest() as daemon:
-            assert {text.split()[0] for text in asked(house)} == {"Rate:"}
+            assert {text.split()[0] for text in Counter(house.asked())} == {"Rate:"}
             look = Overview.take(places(house))
             [job] = look.unfinished
             assert look.job_record(job)["in_words"] == "held"
@@ -212,7 +201,7 @@ async def test_per_job_limits_all_steps_together(tmp_path: Path) -> None:
             [note] = house.folders.held.rglob("*.held.txt")
             assert "before its next step, why" in note.read_text()
             await give(daemon, "approve", job.id)
-        assert [row["status"] for row in results(house)].count("ok") == 3
+        assert [row["status"] for row in house.results()].count("ok") == 3
 
 
 async def test_a_chain_is_cancelled_as_one(tmp_path: Path) -> None:
@@ -228,7 +217,7 @@ async def test_a_chain_is_cancelled_as_one(tmp_path: Path) -> None:
         assert job.state == "cancelled"
         details = JobDetails.take(places(house), job.id)
     assert len(details.batches) == 1
-    assert [(row["status"], row["answer"]) for row in results(house)] == [
+    assert [(row["status"], row["answer"]) for row in house.results()] == [
         ("skipped", "rated good"),
         ("failed", ""),
         ("skipped", "rated fine"),

@@ -23,8 +23,7 @@ TEXT = "id;review\r\n1;für Anna\r\n2;schön\r\n"
 
 def asked(house: Household) -> list[str]:
     """What was asked, in order."""
-    bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
-    return [body["messages"][-1]["content"].removeprefix("Review: ") for body in bodies]
+    return [text.removeprefix("Review: ") for text in house.asked()]
 
 
 def refuse(body: Mapping[str, Any]) -> Failure | str:

@@ -40,13 +40,7 @@ def table(*reviews: str) -> bytes:
 
 
 def asked(house: Household) -> list[str]:
-    bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
-    return [body["messages"][-1]["content"].removeprefix("Review: ") for body in bodies]
-
-
-def results(house: Household, name: str = "may") -> list[dict[str, str]]:
-    text = house.outbox()[f"reviews/{name}.results.csv"].decode("utf-8-sig")
-    return list(csv.DictReader(io.StringIO(text)))
+    return [text.removeprefix("Review: ") for text in house.asked()]
 
 
 async def test_rows_with_nothing_to_ask_about_are_skipped(tmp_path: Path) -> None:
@@ -54,7 +48,7 @@ async def test_rows_with_nothing_to_ask_about_are_skipped(tmp_path: Path) -> Non
     house.drop("reviews/may.csv", table(*NOTHING.values(), *SOMETHING))
     await house.work()
     assert asked(house) == list(SOMETHING)
-    found = results(house)
+    found = house.results()
     wrong = [name for name, row in zip(NOTHING, found, strict=False) if row["status"] != "skipped"]
     assert not wrong
     assert {row["status"] for row in found[len(NOTHING) :]} == {"ok"}
@@ -84,7 +78,7 @@ async def test_a_file_of_nothing_but_such_rows_is_done(tmp_path: Path) -> None:
     await house.work()
     assert not house.service.files
     assert house.report("reviews/may.report.json")["outcome"] == "done"
-    assert [row["status"] for row in results(house)] == ["skipped", "skipped"]
+    assert [row["status"] for row in house.results()] == ["skipped", "skipped"]
 
 
 async def test_a_route_may_ask_them(tmp_path: Path) -> None:
@@ -92,7 +86,7 @@ async def test_a_route_may_ask_them(tmp_path: Path) -> None:
     house.drop("reviews/may.csv", table("", "good"))
     await house.work()
     assert asked(house) == ["", "good"]
-    assert {row["status"] for row in results(house)} == {"ok"}
+    assert {row["status"] for row in house.results()} == {"ok"}
 
 
 async def test_dropped_again_they_are_not_asked_either(tmp_path: Path) -> None:
@@ -103,9 +97,9 @@ async def test_dropped_again_they_are_not_asked_either(tmp_path: Path) -> None:
     house.drop("reviews/may.results.csv", house.outbox()["reviews/may.results.csv"])
     await house.work()
     assert asked(house) == ["good"]
-    assert [row["status"] for row in results(house, "again")] == ["skipped", "ok"]
+    assert [row["status"] for row in house.results("reviews/again.results.csv")] == ["skipped", "ok"]
     assert house.report("reviews/again.report.json")["rows"]["skipped"] == 1
-    assert [row["status"] for row in results(house, "may.results")] == ["skipped"]
+    assert [row["status"] for row in house.results("reviews/may.results.results.csv")] == ["skipped"]
 
 
 COLUMNS: list[tuple[dict[str, Any], list[str]]] = [
@@ -131,7 +125,7 @@ async def test_the_columns_of_the_question_decide(tmp_path: Path) -> None:
         house = Household(tmp_path / str(number), routes=[route])
         house.drop("reviews/may.csv", "id,a,b\n1,x,\n2,,y\n3,x,y\n4,,\n")
         await house.work()
-        got = [row["id"] for row in results(house) if row["status"] == "ok"]
+        got = [row["id"] for row in house.results() if row["status"] == "ok"]
         if got != expected:
             faults.append(f"{settings}: asked {got}, not {expected}")
     assert not faults, "\n".join(faults)

@@ -30,9 +30,7 @@ async def run(household: Household, reviews: list[str] = NINE) -> None:
 
 def statuses(household: Household, name: str = "reviews/may.results.csv") -> list[str]:
     """The status of each row in the results."""
-    header, *lines = household.outbox()[name].decode().splitlines()
-    place = header.split(",").index("status")
-    return [line.split(",")[place] for line in lines]
+    return [row["status"] for row in household.results(name)]
 
 
 def content(request: dict[str, Json]) -> str:

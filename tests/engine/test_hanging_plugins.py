@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -114,8 +112,7 @@ def make_hanging(make_household: MakeHousehold, tmp_path: Path) -> MakeHanging:
 async def rows_of(household: Household, reviews: list[str]) -> list[dict[str, str]]:
     household.drop("reviews/may.csv", csv_of(reviews))
     await household.work()
-    text = household.outbox()["reviews/may.results.csv"].decode()
-    return list(csv.DictReader(io.StringIO(text)))
+    return household.results()
 
 
 @pytest.mark.parametrize("kind", ["slow", "eager"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import struct
 import zipfile
@@ -61,8 +60,7 @@ def archive() -> bytes:
 
 
 def pictures(house: Household) -> list[list[str]]:
-    bodies: list[Any] = [request["body"] for lines in house.service.files.values() for request in lines]
-    contents = [body["messages"][-1]["content"] for body in bodies]
+    contents: list[Any] = list(house.asked())
     return [[each["image_url"]["url"] for each in content if "image_url" in each] for content in contents]
 
 
@@ -70,8 +68,7 @@ async def test_pictures_of_an_archive_are_sent_with_their_rows(tmp_path: Path) -
     house = Household(tmp_path, routes=[ROUTE])
     house.drop("reviews/may.zip", archive())
     await house.work()
-    text = house.outbox()["reviews/may.results.csv"].decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    rows = house.results()
     wanted = ["ok"] * 4 + ["failed"] * 5 + ["ok"]
     assert [row["status"] for row in rows] == wanted, [row["error"] for row in rows]
     cat = f"data:image/png;base64,{base64.b64encode(CAT).decode()}"

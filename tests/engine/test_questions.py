@@ -24,13 +24,6 @@ CSV = "id,review\n0,good\n"
 QUESTION = "reviews/question.md"
 
 
-def asked(house: Household) -> list[str]:
-    """The questions that were sent, in order."""
-    return [
-        request["body"]["messages"][-1]["content"] for requests in house.service.files.values() for request in requests
-    ]
-
-
 def questioned(content: str, route: Route = ROUTE) -> Route:
     return with_question(route, "reviews", content.encode())
 
@@ -45,7 +38,7 @@ async def test_the_question_of_the_folder_is_asked(tmp_path: Path) -> None:
     house.drop("reviews/own/question.md", "Rate it.")
     await house.work()
     # The same bytes with the same question are not asked again.
-    assert sorted(asked(house)) == ["Is good kind?", "Rate it.\n\nid: 0\nreview: good\n"]
+    assert sorted(house.asked()) == ["Is good kind?", "Rate it.\n\nid: 0\nreview: good\n"]
     report = house.report("reviews/deep/may.report.json")
     assert report["question"]["text"] == "Is {{ review }} kind?"
     assert (report["question"]["folder"], len(report["question"]["sha256"])) == ("reviews", 64)
@@ -66,7 +59,7 @@ async def test_a_file_without_a_question_waits_and_is_handed_back(tmp_path: Path
         house.clock.advance(301)
         await living.work()
     assert not file.exists()
-    assert not asked(house)
+    assert not house.asked()
     why = {each.parent.name: each.read_text() for each in (tmp_path / "rejected").rglob("*.why.txt")}
     assert "Write one into question.md in the folder reviews" in why["reviews"]
     assert "“model” cannot be set in it, only columns, separator, schema" in why["bad"]
@@ -85,7 +78,7 @@ async def test_a_question_that_is_still_written_is_waited_for(tmp_path: Path) ->
         assert (await living.intake.look()).again_in is not None
         assert not await living.context.store.jobs.ids()
         await living.work()
-    assert asked(house) == ["Is good kind?"]
+    assert house.asked() == ["Is good kind?"]
 
 
 async def test_a_changed_question_holds_the_next_job_once(tmp_path: Path) -> None:
@@ -98,7 +91,7 @@ async def test_a_changed_question_holds_the_next_job_once(tmp_path: Path) -> Non
         house.drop("reviews/may.csv", CSV)
         house.drop("reviews/june.csv", CSV + "1,bad\n")
         await living.work()
-        assert asked(house) == ["Is good kind?"]
+        assert house.asked() == ["Is good kind?"]
         held = [await living.context.store.jobs.get(each) for each in sorted(await living.context.store.jobs.ids())]
         held = [job for job in held if job.state is JobState.HELD]
         assert len(held) == 2
@@ -108,7 +101,7 @@ async def test_a_changed_question_holds_the_next_job_once(tmp_path: Path) -> Non
         await living.drain()
         house.drop("reviews/july.csv", CSV + "2,odd\n")
         await living.work()
-    assert sorted(asked(house)) == ["Is bad rude?", "Is good kind?", *["Is good rude?"] * 3, "Is odd rude?"]
+    assert sorted(house.asked()) == ["Is bad rude?", "Is good kind?", *["Is good rude?"] * 3, "Is odd rude?"]
 
 
 def test_the_front_matter_holds_the_form_of_the_answer_and_nothing_else() -> None:

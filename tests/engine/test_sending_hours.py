@@ -84,13 +84,6 @@ async def test_hours_that_are_taken_out_of_the_configuration_keep_nothing_waitin
     assert "reviews/may.results.csv" in household.outbox()
 
 
-async def test_in_the_hours_nothing_waits(make_household: MakeHousehold) -> None:
-    household = house(make_household, NOW)
-    household.drop("reviews/may.csv", csv_of(NINE))
-    await household.work()
-    assert "reviews/may.results.csv" in household.outbox()
-
-
 async def test_a_batch_that_was_made_when_the_hours_ended_goes_back(make_household: MakeHousehold) -> None:
     for stage in ("BatchPacked", "BatchUploaded"):
         household = house(make_household, NOW)

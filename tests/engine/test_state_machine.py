@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import shutil
 import tempfile
 from collections import Counter
@@ -127,13 +125,11 @@ class Crashes(RuleBasedStateMachine):
         service = self.household.service
         twice = {custom_id: times for custom_id, times in service.executed.items() if times > 1}
         assert not twice, f"paid twice: {twice}"
-        outbox = self.household.outbox()
         rejected = {path.name for path in (self.household.folders.rejected / "reviews").glob("*.csv")}
         for name, rows in self.dropped.items():
             if f"{name}.csv" in rejected:
                 continue  # cancelled before it was read
-            results = csv.DictReader(io.StringIO(outbox[f"reviews/{name}.results.csv"].decode()))
-            statuses = Counter(row["status"] for row in results)
+            statuses = Counter(row["status"] for row in self.household.results(f"reviews/{name}.results.csv"))
             assert statuses.total() == rows, f"{name}: {rows} rows in, {statuses} out"
             report = self.household.report(f"reviews/{name}.report.json")
             told = {key: number for key, number in report["rows"].items() if key in {"ok", "failed", "skipped"}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -188,6 +190,14 @@ class Household:
             for path in sorted(self.folders.outbox.rglob("*"))
             if path.is_file() and not path.name.startswith(".")
         }
+
+    def results(self, name: str = "reviews/may.results.csv") -> list[dict[str, str]]:
+        """The rows of a results file, by column."""
+        return list(csv.DictReader(io.StringIO(self.outbox()[name].decode("utf-8-sig"))))
+
+    def asked(self) -> list[str]:
+        """The text of each request that was uploaded, in order."""
+        return [each["body"]["messages"][-1]["content"] for lines in self.service.files.values() for each in lines]
 
     def report(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.folders.outbox / name).read_bytes()))
