@@ -14,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,13 @@ class Loop:
         now = self.looks
         await eventually(lambda: self.looks >= now + 2, "two looks")
 
+    async def hears_again(self, name: str = "may.csv", *, probe: str = "probe.csv") -> None:
+        """The rescan takes the next file, and from then on events come again."""
+        await self.takes(name, within=2 * RESCAN)
+        await self.looks_twice()
+        assert self.watcher.watching
+        await hears(self.watcher, self.inbox, lambda: self.wakes, probe)
+
 
 async def eventually(condition: Callable[[], object], what: str) -> None:
     try:
@@ -102,8 +110,15 @@ async def loop(tmp_path: Path) -> AsyncIterator[Loop]:
     (tmp_path / "inbox").mkdir()
     ours = Loop(tmp_path / "inbox", tmp_path / "spool")
     ours.watcher.start()
+    async with running(ours):
+        yield ours
+
+
+@asynccontextmanager
+async def running(ours: Loop) -> AsyncIterator[None]:
+    """The loop runs, with a watcher that was started."""
     task = asyncio.create_task(ours.run())
-    yield ours
+    yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await asyncio.to_thread(ours.watcher.stop)
@@ -229,22 +244,13 @@ async def test_reading_and_deleting_wake_nobody(ear):
 
 
 @pytest.mark.slow
-async def test_deaf_after_the_inbox_was_deleted_and_made_again(loop):
+@pytest.mark.parametrize("for_a_while", [False, True])
+async def test_deaf_after_the_inbox_was_deleted_and_made_again(loop, for_a_while):
     loop.inbox.rmdir()
+    if for_a_while:
+        await loop.looks_twice()
     loop.inbox.mkdir()
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
-
-
-@pytest.mark.slow
-async def test_deaf_after_the_inbox_was_away_for_a_while(loop):
-    loop.inbox.rmdir()
-    await loop.looks_twice()
-    loop.inbox.mkdir()
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again()
 
 
 @pytest.mark.slow
@@ -252,9 +258,7 @@ async def test_deaf_after_the_inbox_was_renamed_away(loop):
     away = loop.inbox.with_name("away")
     loop.inbox.rename(away)
     loop.inbox.mkdir()
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again()
     (away / "other.csv").write_text("a\n")
     await loop.looks_twice()
     assert "other.csv" not in loop.taken
@@ -264,13 +268,9 @@ async def test_deaf_after_the_inbox_was_renamed_away(loop):
 @pytest.mark.slow
 async def test_deaf_after_a_mount_over_the_inbox_and_after_its_end(loop, mounts: Mounts):
     mounts.mount(loop.inbox)
-    await loop.takes("on the share.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again("on the share.csv")
     mounts.unmount(loop.inbox)
-    await loop.takes("below it.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes, "probe2.csv")
+    await loop.hears_again("below it.csv", probe="probe2.csv")
 
 
 async def ended(thread: threading.Thread) -> None:
@@ -295,10 +295,7 @@ async def test_deaf_after_a_handler_raised(loop):
     handler.dispatch = fail
     (loop.inbox / "first.csv").write_text("a\n")
     await eventually(lambda: "first.csv" in loop.taken, "first.csv")
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    assert loop.watcher.watching
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again()
 
 
 @pytest.mark.slow
@@ -306,10 +303,7 @@ async def test_deaf_after_an_emitter_died(loop):
     [emitter] = loop.watcher.observer.emitters
     emitter.stop()
     await ended(emitter)
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    assert loop.watcher.watching
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again()
 
 
 @pytest.mark.slow
@@ -317,10 +311,7 @@ async def test_deaf_after_the_reading_thread_died(loop):
     reader = loop.watcher.observer._inotify_fd  # noqa: SLF001 - nor its reading thread
     reader.stop()
     await ended(reader)
-    await loop.takes("may.csv", within=2 * RESCAN)
-    await loop.looks_twice()
-    assert loop.watcher.watching
-    await hears(loop.watcher, loop.inbox, lambda: loop.wakes)
+    await loop.hears_again()
 
 
 async def test_an_error_when_waking_does_not_deafen(ear, monkeypatch):
@@ -365,17 +356,14 @@ async def test_a_limit_is_said_once_and_the_rescan_goes_on(tmp_path, inbox, capl
     with caplog.at_level(logging.WARNING):
         ours.watcher.start()
         assert not ours.watcher.watching
-        task = asyncio.create_task(ours.run())
-        await ours.takes("may.csv", within=2 * RESCAN)
-        await ours.looks_twice()
-    [record] = caplog.records
-    assert words in record.getMessage()
-    assert record.action == "watch"
-    refusals.clear()
-    await eventually(lambda: ours.watcher.watching, "the limit to be raised")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await asyncio.to_thread(ours.watcher.stop)
+        async with running(ours):
+            await ours.takes("may.csv", within=2 * RESCAN)
+            await ours.looks_twice()
+            [record] = caplog.records
+            assert words in record.getMessage()
+            assert record.action == "watch"
+            refusals.clear()
+            await eventually(lambda: ours.watcher.watching, "the limit to be raised")
 
 
 def test_the_real_inotify_limit(tmp_path):
@@ -419,12 +407,9 @@ async def test_without_watchdog(tmp_path, inbox, monkeypatch, caplog):
     monkeypatch.setattr(builtins, "__import__", no_watchdog)
     ours = Loop(inbox, tmp_path / "spool")
     ours.watcher.start()
-    task = asyncio.create_task(ours.run())
-    await ours.takes("may.csv", within=2 * RESCAN)
-    assert "watchdog is not installed" in caplog.text
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await asyncio.to_thread(ours.watcher.stop)
+    async with running(ours):
+        await ours.takes("may.csv", within=2 * RESCAN)
+        assert "watchdog is not installed" in caplog.text
 
 
 def test_watchdog_is_not_imported_before_it_is_needed():

@@ -1,4 +1,4 @@
-"""Reads a run of a job's rows with their outcomes from the working files."""
+"""Reads a run of a job's rows with their outcomes from the working files, and writes some of them as a table."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import TypeAlias
 
 from ..answers.joining import ResultLine
 from ..contracts import ResultRow
+from ..domain.routing import PluginSpec
 from ..domain.rows import Run, decode_many, fitted
 from ..errors import BatchdError
+from ..file_sink import Shape
+from ..files import replacing
 from ..model import BadRow, Failure, Json, RowStatus, Usage
+from ..workers import worker_plugins
+from ..workers.limits import limited
 from .kept_answers import KeptAnswers
 from .part_files import blocks_of, read_results
 
@@ -77,3 +82,21 @@ def result_row(row: Matched, width: int, names: Sequence[str], kept: KeptAnswers
     status = RowStatus.OK if outcome.ok else RowStatus.SKIPPED if outcome.skipped else RowStatus.FAILED
     raw = kept.read(outcome.raw)
     return ResultRow(number, values, original, status, outcome.answer, outcome.failure(), usage, raw, names)
+
+
+TABLE = ".results.csv"
+"""What the sink for CSV writes for all rows."""
+
+
+def write_table(path: str, sink: PluginSpec, shape: Shape, rows: Iterable[ResultRow], row_timeout: float) -> None:
+    """Write rows of results as a sink does. The same rows give the same bytes."""
+    with limited(row_timeout) as progress, replacing(Path(path)) as file:
+        writer = worker_plugins.file_sink(sink)
+
+        def seen() -> Iterator[ResultRow]:
+            for row in rows:
+                progress.at(row.number)
+                yield row
+
+        file.write(writer.heads(shape)[TABLE])
+        file.writelines(line for suffix, line in writer.lines(shape, seen()) if suffix == TABLE)

@@ -15,8 +15,7 @@ from ..file_sink import Shape
 from ..files import replacing
 from ..model import RowStatus
 from ..workers.limits import ROW_TIMEOUT
-from .joined import joined
-from .review import write_table
+from .joined import joined, write_table
 
 TOLD, CELL = 5, 60
 """Rows that a note tells, and characters of a cell or an answer there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,15 +16,12 @@ from ..domain.routing import PluginSpec
 from ..domain.rows import Run
 from ..errors import FileRefused
 from ..file_sink import Shape
-from ..files import replacing
 from ..model import BadRow, RowStatus
 from ..values import replace
 from ..workers import worker_plugins
-from ..workers.limits import ROW_TIMEOUT, limited
-from .joined import joined
+from ..workers.limits import ROW_TIMEOUT
+from .joined import joined, write_table
 
-SUFFIX = ".results.csv"
-"""What the sink for CSV writes for all rows."""
 AGREE, COMMENT = "agree", "comment"
 
 
@@ -38,20 +35,6 @@ class ReviewTask(Struct, frozen=True):
     sink: PluginSpec
     target: str
     row_timeout: float = ROW_TIMEOUT
-
-
-def write_table(path: str, sink: PluginSpec, shape: Shape, rows: Iterable[ResultRow], row_timeout: float) -> None:
-    """Write rows of results as a sink does. The same rows give the same bytes."""
-    with limited(row_timeout) as progress, replacing(Path(path)) as file:
-        writer = worker_plugins.file_sink(sink)
-
-        def seen() -> Iterator[ResultRow]:
-            for row in rows:
-                progress.at(row.number)
-                yield row
-
-        file.write(writer.heads(shape)[SUFFIX])
-        file.writelines(line for suffix, line in writer.lines(shape, seen()) if suffix == SUFFIX)
 
 
 def write_review(task: ReviewTask) -> None:
