@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,8 +137,7 @@ def _rows(results: Path, width: int) -> Table:
     from rich.table import Table
 
     with results.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        first = [row for row, _ in zip(reader, range(ROWS_SHOWN), strict=False)]
+        first = list(islice(csv.DictReader(file), ROWS_SHOWN))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in COLUMNS_SHOWN:
         # The answers are of more interest than the texts, which are long.

@@ -7,14 +7,13 @@ A request is executed, and billed, when a batch produced a 2xx answer for it. A 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from .batches.lifecycle import true_counts
-from .batches.worker_messages import Outcome
 from .records import BatchRecord
 from .store import Store
 
@@ -22,22 +21,15 @@ _PASS = 500_000
 """The most custom_ids in memory at once; more are compared in several passes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    path: Path
-    number: int
-    """How many lines of the file count, from its beginning."""
-
-
-def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
-    """Everything from the database; and the files with custom_ids, for `distinct`."""
+def collect(store: Store, now: float) -> tuple[dict[str, Any], list[tuple[Path, int]]]:
+    """Everything from the database; and for `distinct` the files with custom_ids, and how many lines of each count."""
     batches, answered = [], []
     input_tokens = cached_tokens = output_tokens = 0
     for batch in reversed(store.batches(now=now)):
         executed = true_counts(batch, now).completed
         batches.append(_shown(batch, executed))
         if executed:
-            answered.append(_Answered(store.executed(batch.id), executed))
+            answered.append((store.executed(batch.id), executed))
         if batch.outcome is not None and batch.finished and not batch.outcome.errors:
             input_tokens += batch.outcome.input_tokens
             cached_tokens += batch.outcome.cached_tokens
@@ -56,34 +48,34 @@ def collect(store: Store, now: float) -> tuple[dict[str, Any], list[_Answered]]:
         "batches": batches,
         "batches_to_come": store.batches_to_come(now),
         "uploads": uploads,
-        "requests_executed": sum(one.number for one in answered),
+        "requests_executed": sum(number for _, number in answered),
         "tokens": {"input": input_tokens, "cached": cached_tokens, "output": output_tokens},
         "live": store.live(),
     }, answered
 
 
-def distinct(answered: list[_Answered]) -> dict[str, Any]:
+def distinct(answered: list[tuple[Path, int]]) -> dict[str, Any]:
     """How many different custom_ids were executed, and which ones more than once."""
-    total = sum(one.number for one in answered)
-    passes = total // _PASS + 1
-    number = 0
+    passes = sum(number for _, number in answered) // _PASS + 1
+    different = 0
     twice: list[str] = []
     for current in range(passes):
         seen: set[bytes] = set()
         again: set[bytes] = set()
-        for one in answered:
-            with one.path.open("rb") as lines:
-                for _, line in zip(range(one.number), lines, strict=False):
+        for path, number in answered:
+            with path.open("rb") as lines:
+                for line in islice(lines, number):
                     if passes > 1 and zlib.crc32(line) % passes != current:
                         continue
                     (again if line in seen else seen).add(line)
-        number += len(seen)
+        different += len(seen)
         twice += [msgspec.json.decode(line) for line in again]
-    return {"distinct": number, "executed_twice": sorted(twice)}
+    return {"distinct": different, "executed_twice": sorted(twice)}
 
 
 def _shown(batch: BatchRecord, executed: int) -> dict[str, Any]:
     outcome = batch.outcome
+    valid = None if outcome is None or outcome.errors else outcome
     return {
         "id": batch.id,
         "input_file_id": batch.input_file_id,
@@ -92,15 +84,13 @@ def _shown(batch: BatchRecord, executed: int) -> dict[str, Any]:
         "status": batch.status,
         "requests": outcome.total if outcome is not None else 0,
         "executed": executed,
-        "failed": outcome.failed if outcome is not None and not outcome.errors else 0,
+        "failed": valid.failed if valid is not None else 0,
         "model": outcome.model if outcome is not None else None,
-        "tokens": _tokens(outcome) if outcome is not None and not outcome.errors else None,
+        "tokens": None
+        if valid is None
+        else {"input": valid.input_tokens, "cached": valid.cached_tokens, "output": valid.output_tokens},
         "created_at": batch.created_at,
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
         "faults": [order.text for _, order in batch.faults],
     }
-
-
-def _tokens(outcome: Outcome) -> dict[str, int]:
-    return {"input": outcome.input_tokens, "cached": outcome.cached_tokens, "output": outcome.output_tokens}

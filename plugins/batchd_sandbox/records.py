@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -54,6 +54,15 @@ class FileRecord:
             "status": "processed",
             "status_details": None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many requests a batch has, how many are answered and how many failed."""
+
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,46 +122,29 @@ class BatchRecord:
         refused = self.status is Status.FAILED and self.fault("broken") is None
         return self.finished and not refused and self.fault("no-files") is None
 
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many requests a batch has, how many are answered and how many failed."""
-
-    total: int = 0
-    completed: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class BatchView:
-    """A batch with its counts at one moment."""
-
-    record: BatchRecord
-    counts: Counts = field(default_factory=Counts)
-
-    def shown(self) -> dict[str, Any]:
-        """The batch object of the API."""
-        record, outcome = self.record, self.record.outcome
-        no_file = "" if record.fault("empty-ids") else None
-        validated = record.status is not Status.VALIDATING
-        errors = outcome.errors if outcome is not None and record.status is Status.FAILED else ()
+    def shown(self, counts: Counts) -> dict[str, Any]:
+        """The batch object of the API, with its counts at this moment."""
+        outcome = self.outcome
+        no_file = "" if self.fault("empty-ids") else None
+        validated = self.status is not Status.VALIDATING
+        errors = outcome.errors if outcome is not None and self.status is Status.FAILED else ()
         return {
-            "id": record.id,
+            "id": self.id,
             "object": "batch",
-            "endpoint": record.endpoint,
+            "endpoint": self.endpoint,
             "model": outcome.model if outcome is not None and validated else None,
             "errors": {"object": "list", "data": list(errors)} if errors else None,
-            "input_file_id": record.input_file_id,
+            "input_file_id": self.input_file_id,
             "completion_window": "24h",
-            "status": record.status,
-            "output_file_id": record.output_file_id or no_file,
-            "error_file_id": record.error_file_id or no_file,
-            "created_at": int(record.created_at),
-            "expires_at": int(record.created_at) + COMPLETION_WINDOW,
-            **{f"{status}_at": _moment(getattr(record, f"{status}_at")) for status in Status if status != "validating"},
-            "request_counts": self.counts,
-            "usage": _usage(outcome) if outcome is not None and record.finished else None,
-            "metadata": record.metadata,
+            "status": self.status,
+            "output_file_id": self.output_file_id or no_file,
+            "error_file_id": self.error_file_id or no_file,
+            "created_at": int(self.created_at),
+            "expires_at": int(self.created_at) + COMPLETION_WINDOW,
+            **{f"{status}_at": _moment(getattr(self, f"{status}_at")) for status in Status if status != "validating"},
+            "request_counts": counts,
+            "usage": _usage(outcome) if outcome is not None and self.finished else None,
+            "metadata": self.metadata,
         }
 
 

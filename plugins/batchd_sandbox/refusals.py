@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -55,11 +55,7 @@ def no_such_batch(batch_id: str) -> Refusal:
 
 def no_such_model(model: str) -> Refusal:
     """The model is not offered to this key."""
-    return Refusal(
-        404,
-        f"The model `{model}` does not exist or you do not have access to it.",
-        code="model_not_found",
-    )
+    return Refusal(404, f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found")
 
 
 def wrong_key(key: str) -> Refusal:
@@ -70,7 +66,7 @@ def wrong_key(key: str) -> Refusal:
 
 def no_key() -> Refusal:
     """The request has no key."""
-    return Refusal(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.", code=None)
+    return Refusal(401, "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'.")
 
 
 _BY_STATUS: dict[int, tuple[str, str, str | None]] = {
@@ -119,8 +115,7 @@ ACCOUNT_REASONS: dict[str, Refusal] = {
 
 def refused_for(reason: str) -> Refusal:
     """A new refusal for this reason: an exception keeps its traceback, and is not raised twice."""
-    known = ACCOUNT_REASONS[reason]
-    return Refusal(known.status, known.message, known.type, known.param, known.code)
+    return replace(ACCOUNT_REASONS[reason])
 
 
 def refused_param(name: str) -> Refusal:

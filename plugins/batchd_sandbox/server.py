@@ -84,10 +84,12 @@ def _guarded(route: Route) -> Handler:
         context.store.count_call(route.operation)
         if order := context.orders.take("all", but="refuse"):
             return _fault_answer(request, order)
-        if context.orders.take("auth", body=_key(request).encode()):
-            raise wrong_key(_key(request))
-        _check_key(request, context.settings)
-        request[ACCOUNT] = accounts.account_of(request, _key(request))
+        key = _key(request)
+        if context.orders.take("auth", body=key.encode()):
+            raise wrong_key(key)
+        if context.settings.api_keys and key not in context.settings.api_keys:
+            raise wrong_key(key) if key else no_key()
+        request[ACCOUNT] = accounts.account_of(request, key)
         accounts.require_own(request)
         body = await request.read() if request.content_type == "application/json" else None
         order = context.orders.take(route.operation, but="no-range", body=body)
@@ -154,16 +156,6 @@ def _unknown_address(request: web.Request) -> Refusal:
 def _key(request: web.Request) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
-
-
-def _check_key(request: web.Request, settings: SandboxSettings) -> None:
-    if not settings.api_keys:
-        return
-    key = _key(request)
-    if not key:
-        raise no_key()
-    if key not in settings.api_keys:
-        raise wrong_key(key)
 
 
 @web.middleware

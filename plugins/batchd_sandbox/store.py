@@ -27,6 +27,12 @@ and (:after is null or sequence {after} (select sequence from files where id = :
 order by sequence {order} limit :limit
 """
 _FILES_NEWEST_FIRST, _FILES_OLDEST_FIRST = _FILES.format(after="<", order="desc"), _FILES.format(after=">", order="asc")
+_AS_JSON: dict[str, Any] = {
+    "faults": tuple[tuple[int, Order], ...],
+    "metadata": dict[str, str] | None,
+    "outcome": Outcome | None,
+}
+"""The columns of a batch that are JSON, and what they hold."""
 
 
 class Store:
@@ -63,10 +69,7 @@ class Store:
 
     def add_file(self, file: FileRecord) -> None:
         """Adds a file whose content is already in place."""
-        self._connection.execute(
-            "insert into files (id, filename, bytes, purpose, created_at, expires_at) values (?, ?, ?, ?, ?, ?)",
-            (file.id, file.filename, file.bytes, file.purpose, file.created_at, file.expires_at),
-        )
+        self._insert("files", _values(file))
 
     def file(self, file_id: str) -> FileRecord | None:
         """A file that is not deleted."""
@@ -117,22 +120,8 @@ class Store:
 
     def add_batch(self, batch: BatchRecord) -> None:
         """Adds a batch."""
-        self._connection.execute(
-            "insert into batches (id, created_at, input_file_id, endpoint, metadata, latency, faults, status,"
-            " reserved_output_id, reserved_error_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                batch.id,
-                batch.created_at,
-                batch.input_file_id,
-                batch.endpoint,
-                None if batch.metadata is None else _encoded(batch.metadata),
-                batch.latency,
-                _encoded(batch.faults),
-                batch.status,
-                batch.reserved_output_id,
-                batch.reserved_error_id,
-            ),
-        )
+        values = _values(batch)
+        self._insert("batches", values | {name: _encoded(values[name]) for name in _AS_JSON})
 
     def keep_lifetime(self, batch_id: str, seconds: int) -> None:
         """Remembers for how long the batch's files are to be kept."""
@@ -282,13 +271,21 @@ class Store:
         assert row is not None
         return dict(zip(row.keys(), row, strict=True))
 
+    def _insert(self, table: str, values: dict[str, Any]) -> None:
+        marks = ", ".join(f":{name}" for name in values)
+        self._connection.execute(f"insert into {table} ({', '.join(values)}) values ({marks})", values)  # noqa: S608 - names from our code
+
     def _one(self, query: str, *values: Any) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
         return row
 
 
-def _encoded(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+def _encoded(value: object) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _values(record: FileRecord | BatchRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def _file(row: sqlite3.Row) -> FileRecord:
@@ -298,9 +295,6 @@ def _file(row: sqlite3.Row) -> FileRecord:
 def _batch(row: sqlite3.Row) -> BatchRecord:
     values = {name: row[name] for name in BatchRecord.__dataclass_fields__}
     values["status"] = Status(values["status"])
-    values["faults"] = msgspec.json.decode(values["faults"], type=tuple[tuple[int, Order], ...])
-    if values["metadata"] is not None:
-        values["metadata"] = msgspec.json.decode(values["metadata"], type=dict[str, str])
-    if values["outcome"] is not None:
-        values["outcome"] = msgspec.json.decode(values["outcome"], type=Outcome)
+    for name, type_ in _AS_JSON.items():
+        values[name] = msgspec.json.decode(values[name] or "null", type=type_)
     return BatchRecord(**values)

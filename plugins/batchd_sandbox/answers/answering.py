@@ -6,7 +6,7 @@ import base64
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -58,16 +58,6 @@ Request = ChatRequest | ResponsesRequest | EmbeddingsRequest
 
 
 @dataclass(slots=True)
-class AnswerFaults:
-    """The faults of one answer's text."""
-
-    separators: bool = False
-    length: bool = False
-    empty: bool = False
-    half_pair: bool = False
-
-
-@dataclass(slots=True)
 class Answer:
     """A 200 answer."""
 
@@ -80,7 +70,6 @@ class Answer:
 HALF_PAIR = "\ue000"
 """Stands for half of a surrogate pair, which a text cannot contain."""
 
-_NO_FAULTS = AnswerFaults()
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _FIELD = re.compile(r"at `\$(?:\.body)?\.?(\S*)`$")
 _encode = msgspec.json.encode
@@ -98,21 +87,22 @@ _CHAT = (
 )
 
 
-def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS) -> Answer:
-    """Answers /v1/chat/completions. Raises Refusal where the real service answers with 4xx."""
+def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: Collection[str] = ()) -> Answer:
+    """Answers /v1/chat/completions. Raises Refusal where the real service answers with 4xx.
+
+    `faults` are the kinds of faults of its line, of which some change the text.
+    """
     limit = request.max_completion_tokens or request.max_tokens
     if not limit:
         limit = _check_limits(request)
     if request.temperature is not None and not 0 <= request.temperature <= 2:
-        raise _out_of_range("temperature", request.temperature, 0, 2)
-    schema = None
-    json_object = False
-    if request.response_format is not None:
-        schema, json_object = _response_format(request.response_format)
+        message = f"Invalid 'temperature': expected a value from 0 to 2, but got {request.temperature:g} instead."
+        raise invalid(message, "temperature", "decimal_out_of_range")
+    schema, json_object = _response_format(request.response_format or {})
     input_tokens = prompt_tokens(request)
     text = respond(request.messages, schema, json_object=json_object)
     text, output_tokens, cut = _cut(text, limit, faults)
-    content = b"null" if faults.empty else _encode(text)
+    content = b"null" if "empty" in faults else _encode(text)
     body = _CHAT % (
         identity,
         created,
@@ -126,9 +116,7 @@ def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: Ans
     return Answer(body, input_tokens, output_tokens)
 
 
-def answer_responses(
-    request: ResponsesRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS
-) -> Answer:
+def answer_responses(request: ResponsesRequest, identity: bytes, created: int, faults: Collection[str] = ()) -> Answer:
     """Answers /v1/responses."""
     schema, json_object = None, False
     if request.text and isinstance(wanted := request.text.get("format"), dict):
@@ -143,7 +131,7 @@ def answer_responses(
         "type": "message",
         "status": "incomplete" if cut else "completed",
         "role": "assistant",
-        "content": [] if faults.empty else [written],
+        "content": [] if "empty" in faults else [written],
     }
     body = {
         "id": f"resp_{identity.decode()}",
@@ -170,7 +158,7 @@ def answer_responses(
 
 
 def answer_embeddings(
-    request: EmbeddingsRequest, identity: bytes, created: int, faults: AnswerFaults = _NO_FAULTS
+    request: EmbeddingsRequest, identity: bytes, created: int, faults: Collection[str] = ()
 ) -> Answer:
     """Answers /v1/embeddings with meaningless numbers that depend only on the text."""
     del identity, created, faults
@@ -231,14 +219,6 @@ def _check_limits(request: ChatRequest) -> int:
     return _UNLIMITED
 
 
-def _out_of_range(name: str, value: float, low: float, high: float) -> Refusal:
-    return invalid(
-        f"Invalid '{name}': expected a value from {low:g} to {high:g}, but got {value:g} instead.",
-        name,
-        "decimal_out_of_range",
-    )
-
-
 def _response_format(wanted: dict[str, Any]) -> tuple[dict[str, Any] | None, bool]:
     match wanted.get("type"):
         case "json_schema":
@@ -252,17 +232,17 @@ def _response_format(wanted: dict[str, Any]) -> tuple[dict[str, Any] | None, boo
             return None, False
 
 
-def _cut(text: str, limit: int, faults: AnswerFaults) -> tuple[str, int, bool]:
+def _cut(text: str, limit: int, faults: Collection[str]) -> tuple[str, int, bool]:
     """The text up to the limit, its tokens, and whether it was cut off."""
-    if faults.separators:
+    if "separators" in faults:
         text = f"{text}\u2028{text}\u2029{text}\u0085."
-    if faults.half_pair:
+    if "half-pair" in faults:
         text = f"{text}{HALF_PAIR}"
     tokens = tokens_in(text)
-    if faults.length:
+    if "length" in faults:
         limit = min(limit, max(1, tokens // 2))
     if tokens <= limit:
-        return text, tokens, faults.length
+        return text, tokens, "length" in faults
     if limit < 1:
         raise invalid("Invalid limit of tokens: expected a value >= 1.", "max_tokens", "integer_below_min_value")
     return text.encode("utf-8", "surrogatepass")[: limit * 4].decode("utf-8", "ignore"), limit, True
@@ -275,20 +255,16 @@ def _quoted(model: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint that answers requests: its path, its request type and its function."""
+    """An endpoint that answers requests: its request type and its function."""
 
-    path: str
     request: type[Request]
-    answer: Callable[[Any, bytes, int, AnswerFaults], Answer]
+    answer: Callable[[Any, bytes, int, Collection[str]], Answer]
 
 
 ENDPOINTS = {
-    one.path: one
-    for one in (
-        Endpoint("/v1/chat/completions", ChatRequest, answer_chat),
-        Endpoint("/v1/responses", ResponsesRequest, answer_responses),
-        Endpoint("/v1/embeddings", EmbeddingsRequest, answer_embeddings),
-    )
+    "/v1/chat/completions": Endpoint(ChatRequest, answer_chat),
+    "/v1/responses": Endpoint(ResponsesRequest, answer_responses),
+    "/v1/embeddings": Endpoint(EmbeddingsRequest, answer_embeddings),
 }
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from ..answers.answering import ENDPOINTS, HALF_PAIR, Answer, AnswerFaults, Request, prompt_tokens
+from ..answers.answering import ENDPOINTS, HALF_PAIR, Answer, Request, prompt_tokens
 from ..answers.shapes import named_in, played
-from ..faults.of_lines import LineFaults, answer_faults, in_lines, refusal_for
+from ..faults.of_lines import LineFaults, in_lines, refusal_for
 from ..faults.orders import marker_forms
 from ..faults.table import Order
 from ..refusals import Refusal, refused_for
@@ -20,7 +21,6 @@ from .lines import REPORTED_ERRORS, BadBody, LineReader, LineRefused
 from .worker_messages import BatchError, Executed, ExecuteJob, Outcome
 
 _BLOCK = 1 << 20
-_NO_FAULTS = AnswerFaults()
 _ORDERED = "This request was refused by the sandbox, as ordered."  # by a fault
 
 
@@ -33,7 +33,7 @@ def execute(job: ExecuteJob) -> Executed:
             f"The batch input file is larger than the {job.max_bytes} maximum for the {_first_model(source)} model."
             " Please try again with a smaller batch."
         )
-        return _refused(job, BatchError("file_too_large", message))
+        return refused(job.share, BatchError("file_too_large", message))
     return _Execution(job).run()
 
 
@@ -70,7 +70,7 @@ class _Execution:
             self._read_all()
             self._problems += self._ordered.at_the_end(self._reader.model)
             if self._problems:
-                return _refused(self._job, *self._problems[:REPORTED_ERRORS], model=self._reader.model)
+                return refused(self._job.share, *self._problems[:REPORTED_ERRORS], model=self._reader.model)
             return Executed(self._publish(), dict(self._faults.met))
         finally:
             for file in (self._output, self._errors, self._executed):
@@ -84,14 +84,15 @@ class _Execution:
             for number, raw in enumerate(source, 1):
                 try:
                     custom_id, request = read(raw)
-                except LineRefused as refused:
+                except LineRefused as reason:
                     if raw.strip() and len(problems) < REPORTED_ERRORS:
-                        problems.append(refused.at(number))
+                        problems.append(reason.at(number))
                     continue
                 position = self._total
                 self._total = position + 1
                 if self._total > self._job.max_requests:
-                    problems.append(_too_many(self._job.max_requests))
+                    message = f"The batch contains more than the maximum of {self._job.max_requests} requests."
+                    problems.append(BatchError("too_many_tasks", message))
                     return
                 if self._ordered:
                     problems += self._ordered.at(number, raw)
@@ -111,11 +112,9 @@ class _Execution:
             problems.append(BatchError("empty_file", message))
 
     def _answer_without_faults(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
-        answer = self._answered(rank, identity, quoted, request, _NO_FAULTS)
-        if answer is None:
-            return
-        self._output.write(rank, output_lines.answered(identity, quoted, answer.body))
-        self._count(rank, quoted, answer)
+        if (answer := self._answered(rank, identity, quoted, request)) is not None:
+            self._output.write(rank, output_lines.answered(identity, quoted, answer.body))
+            self._count(rank, quoted, answer)
 
     def _answer_with_faults(
         self,
@@ -145,7 +144,7 @@ class _Execution:
                 line = output_lines.failed(identity, quoted, order.code or "server_error", _ORDERED)
             self._fail(rank, line)
             return
-        answer = self._answered(rank, identity, quoted, request, answer_faults(orders))
+        answer = self._answered(rank, identity, quoted, request, kinds)
         if answer is None:
             return
         line = output_lines.answered(identity, quoted, answer.body)
@@ -165,7 +164,7 @@ class _Execution:
         self._count(rank, quoted, answer)
 
     def _answered(
-        self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody, faults: AnswerFaults
+        self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody, faults: Collection[str] = ()
     ) -> Answer | None:
         """The answer; None if the request is refused, which goes into the error file."""
         try:
@@ -197,26 +196,24 @@ class _Execution:
             self._errors.write(rank, output_lines.failed(identity, quoted, code, output_lines.REST[code]))
 
     def _publish(self) -> Outcome:
-        completed = self._executed.lines
         if self._with_unknown:
             identity = b"%b%08x" % (self._prefix, 0)
             custom_id = b'"nobody-sent-%b"' % self._prefix
             self._output.write_last(output_lines.answered(identity, custom_id, b"{}"))
-        output_lines_count, error_lines_count = self._output.lines, self._errors.lines
         self._executed.finish()
         return Outcome(
             share=self._job.share,
             model=self._reader.model,
             total=self._total,
-            completed=completed,
+            completed=self._executed.lines,
             failed=self._failed,
             input_tokens=self._input_tokens,
             cached_tokens=self._cached_tokens,
             output_tokens=self._output_tokens,
             enqueued_tokens=self._enqueued,
-            output_lines=output_lines_count,
+            output_lines=self._output.lines,
             output_bytes=self._output.finish(),
-            error_lines=error_lines_count,
+            error_lines=self._errors.lines,
             error_bytes=self._errors.finish(),
         )
 
@@ -274,12 +271,9 @@ def enqueued_token_limit(model: str | None, limit: int) -> BatchError:
     )
 
 
-def _too_many(limit: int) -> BatchError:
-    return BatchError("too_many_tasks", f"The batch contains more than the maximum of {limit} requests.")
-
-
-def _refused(job: ExecuteJob, *errors: BatchError, model: str | None = None) -> Executed:
-    return Executed(Outcome(share=job.share, errors=errors, model=model), {})
+def refused(share: float, *errors: BatchError, model: str | None = None) -> Executed:
+    """The result of a batch that is refused."""
+    return Executed(Outcome(share=share, errors=errors, model=model), {})
 
 
 def _first_model(source: Path) -> str:

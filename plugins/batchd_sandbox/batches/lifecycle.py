@@ -82,7 +82,7 @@ def _validating(batch: BatchRecord, now: float) -> Step:
 def _in_progress(batch: BatchRecord, now: float) -> Step:
     if batch.fault("stuck") or batch.fault("vanish"):
         return Wait(None)
-    end = _end_of_progress(batch, now)
+    end = (batch.in_progress_at or now) + IN_PROGRESS_SHARE * batch.latency
     if now < end:
         return Wait(end)
     if batch.fault("expired"):
@@ -99,10 +99,6 @@ def _cancelling(batch: BatchRecord, now: float) -> Step:
         return Execute(answered)
     end = (batch.cancelling_at or now) + CANCELLING_SHARE * batch.latency
     return Wait(end) if now < end else Become(Status.CANCELLED)
-
-
-def _end_of_progress(batch: BatchRecord, now: float) -> float:
-    return (batch.in_progress_at or now) + IN_PROGRESS_SHARE * batch.latency
 
 
 def progress(batch: BatchRecord, now: float) -> float:

@@ -24,7 +24,8 @@ class LineFile:
     def __init__(self, path: str, drafts: str, *, ranked: int | None, newline: bytes = b"\n") -> None:
         self._path = Path(path)
         self._draft = Path(drafts) / secrets.token_hex(12)
-        self._newline = newline
+        self.newline = newline
+        """The bytes between two lines, for writing two of them at one rank."""
         self._file = self._draft.open("w+b", buffering=_BUFFER)
         # The offset and length of each line by rank: 16 bytes for each request of the batch.
         self._offsets = array("Q", bytes(8 * ranked)) if ranked is not None else None
@@ -36,23 +37,18 @@ class LineFile:
     def write(self, rank: int, line: bytes) -> None:
         """Adds the line of a rank, given without its newline."""
         self._file.write(line)
-        self._file.write(self._newline)
+        self._file.write(self.newline)
         self.lines += 1
         if self._offsets is not None and self._lengths is not None:
-            length = len(line) + len(self._newline)
+            length = len(line) + len(self.newline)
             self._offsets[rank] = self._size
             self._lengths[rank] = length
             self._size += length
 
     def write_last(self, line: bytes) -> None:
         """Adds a line after all others."""
-        self._tail.append(line + self._newline)
+        self._tail.append(line + self.newline)
         self.lines += 1
-
-    @property
-    def newline(self) -> bytes:
-        """The bytes between two lines, for writing two of them at one rank."""
-        return self._newline
 
     def finish(self) -> int:
         """Moves the file to its path and returns its size. Without lines there is no file."""

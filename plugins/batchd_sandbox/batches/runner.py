@@ -10,9 +10,9 @@ from dataclasses import replace
 from ..records import BatchRecord, FileRecord, Status
 from ..settings import SandboxSettings
 from ..store import Store
-from .execution import enqueued_token_limit
+from .execution import enqueued_token_limit, refused
 from .lifecycle import Become, Execute, Wait, next_step
-from .worker_messages import BatchError, ExecuteJob, LineOrder, Outcome
+from .worker_messages import BatchError, Executed, ExecuteJob, LineOrder, Outcome
 from .worker_process import JobFailed, Worker, WorkerGone
 
 _log = logging.getLogger("batchd_sandbox")
@@ -64,7 +64,8 @@ class Runner:
                     case Wait(until):
                         await self._wait(batch_id, until)
                     case Execute(share):
-                        await self._execute(batch, share)
+                        executed = await self._execute(batch, share)
+                        self._store.keep_outcome(batch_id, executed.outcome, executed.met)
                     case Become(status):
                         self._become(batch, status)
         except WorkerGone:
@@ -83,22 +84,18 @@ class Runner:
             return
         event.clear()
 
-    async def _execute(self, batch: BatchRecord, share: float) -> None:
+    async def _execute(self, batch: BatchRecord, share: float) -> Executed:
         if not self._store.content(batch.input_file_id).exists():
-            error = BatchError("invalid_file", f"The input file '{batch.input_file_id}' does not exist.")
-            self._store.keep_outcome(batch.id, Outcome(share=share, errors=(error,)), {})
-            return
+            message = f"The input file '{batch.input_file_id}' does not exist."
+            return refused(share, BatchError("invalid_file", message))
         try:
             executed = await self._worker.execute(self._job(batch, share))
         except JobFailed as reason:
-            error = BatchError("server_error", f"The sandbox could not read the input file: {reason}")
-            self._store.keep_outcome(batch.id, Outcome(share=share, errors=(error,)), {})
-            return
-        outcome = executed.outcome
-        limit = self._settings.max_enqueued_tokens
-        if limit is not None and not outcome.errors and self._enqueued(batch, outcome) > limit:
-            outcome = replace(outcome, errors=(enqueued_token_limit(outcome.model, limit),))
-        self._store.keep_outcome(batch.id, outcome, {} if outcome.errors else executed.met)
+            return refused(share, BatchError("server_error", f"The sandbox could not read the input file: {reason}"))
+        outcome, limit = executed.outcome, self._settings.max_enqueued_tokens
+        if limit is None or outcome.errors or self._enqueued(batch, outcome) <= limit:
+            return executed
+        return Executed(replace(outcome, errors=(enqueued_token_limit(outcome.model, limit),)), {})
 
     def _job(self, batch: BatchRecord, share: float) -> ExecuteJob:
         store, settings = self._store, self._settings

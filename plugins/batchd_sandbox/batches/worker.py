@@ -29,10 +29,10 @@ def main() -> None:
     while True:
         line = jobs.get()
         try:
-            reply = Reply(executed=execute(decode(line)))
+            reply: Reply = execute(decode(line))
         except Exception as reason:  # noqa: BLE001 - the batch reports the error and the worker continues
             traceback.print_exc()
-            reply = Reply(failed=f"{type(reason).__name__}: {reason}")
+            reply = f"{type(reason).__name__}: {reason}"
         sys.stdout.buffer.write(msgspec.json.encode(reply) + b"\n")
         sys.stdout.buffer.flush()
 

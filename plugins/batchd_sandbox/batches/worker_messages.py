@@ -87,9 +87,5 @@ class Executed:
     """The custom_ids that met each fault, by its number. The server stores them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One line from the worker: the result, or why there is none."""
-
-    executed: Executed | None = None
-    failed: str | None = None
+Reply = Executed | str
+"""One line from the worker: the result, or why there is none."""

@@ -46,9 +46,9 @@ class Worker:
                 reply = await asyncio.to_thread(self._exchange, request)
             except WorkerGone:
                 reply = await asyncio.to_thread(self._exchange, request)
-        if reply.executed is None:
-            raise JobFailed(reply.failed or "The worker gave no reason.")
-        return reply.executed
+        if isinstance(reply, str):
+            raise JobFailed(reply)
+        return reply
 
     def start(self) -> None:
         """Starts the process ahead of the first job."""
@@ -77,24 +77,21 @@ class Worker:
 
     def _exchange(self, request: bytes) -> Reply:
         with self._exchanging:
-            return self._asked(request)
-
-    def _asked(self, request: bytes) -> Reply:
-        self.start()
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            raise WorkerGone
-        try:
-            process.stdin.write(request)
-            process.stdin.flush()
-            answer = process.stdout.readline()
-        except (OSError, ValueError):
-            answer = b""
-        if not answer.endswith(b"\n"):
-            if not self._closed:
-                self._reap()
-            raise WorkerGone
-        return msgspec.json.decode(answer, type=Reply)
+            self.start()
+            process = self._process
+            if process is None or process.stdin is None or process.stdout is None:
+                raise WorkerGone
+            try:
+                process.stdin.write(request)
+                process.stdin.flush()
+                answer = process.stdout.readline()
+            except (OSError, ValueError):
+                answer = b""
+            if not answer.endswith(b"\n"):
+                if not self._closed:
+                    self._reap()
+                raise WorkerGone
+            return msgspec.json.decode(answer, type=Reply)
 
     def _reap(self) -> None:
         process, self._process = self._process, None

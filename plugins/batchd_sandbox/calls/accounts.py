@@ -6,28 +6,20 @@ organization or a project makes another account of the same key.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
-
 from aiohttp import web
 
-from ..records import BatchRecord, FileRecord
 from ..refusals import no_such_batch, no_such_file
 from .context import CONTEXT
 
 ACCOUNT = web.RequestKey("account", str)
-RecordT = TypeVar("RecordT", FileRecord, BatchRecord)
 
 
 def account_of(request: web.Request, key: str) -> str:
     """The account that a call belongs to; one for all while accounts are off."""
     if not request.app[CONTEXT].settings.accounts:
         return ""
-    parts = (
-        key.partition(".")[0],
-        *(request.headers.get(f"OpenAI-{name}", "") for name in ("Organization", "Project")),
-    )
-    return "/".join(parts)
+    below = [request.headers.get(f"OpenAI-{name}", "") for name in ("Organization", "Project")]
+    return "/".join([key.partition(".")[0], *below])
 
 
 def require_own(request: web.Request) -> None:
@@ -43,11 +35,6 @@ def own(request: web.Request, *ids: str) -> None:
     """These belong to the account of this call."""
     if request[ACCOUNT]:
         request.app[CONTEXT].store.own(ids, request[ACCOUNT])
-
-
-def only_own(request: web.Request, records: Iterable[RecordT]) -> list[RecordT]:
-    """Those that belong to the account of this call."""
-    return [record for record in records if is_own(request, record.id)]
 
 
 def is_own(request: web.Request, id_: str) -> bool:

@@ -51,14 +51,14 @@ def refuse(refusal: Refusal) -> web.Response:
     return response
 
 
-def page_of(items: list[Any], limit: int) -> dict[str, Any]:
-    """A page of a list. `items` has one more than the page, if there are more."""
-    shown = [item.shown() for item in items[:limit]]
+def page_of(items: list[dict[str, Any]], limit: int, there: set[str]) -> dict[str, Any]:
+    """A page of a list, of which only these ids are shown. `items` has one more than the page, if there are more."""
+    page = items[:limit]
     return {
         "object": "list",
-        "data": shown,
-        "first_id": shown[0]["id"] if shown else None,
-        "last_id": shown[-1]["id"] if shown else None,
+        "data": [item for item in page if item["id"] in there],
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
         "has_more": len(items) > limit,
     }
 

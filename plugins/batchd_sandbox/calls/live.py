@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from ..answers.answering import ENDPOINTS, AnswerFaults, Request, unreadable_body
+from ..answers.answering import ENDPOINTS, Request, unreadable_body
 from ..refusals import invalid, no_such_model, ordered_refusal
 from .context import CONTEXT, ORDER, Context, answer, json_body, new_id
 
@@ -35,9 +35,7 @@ async def chat(request: web.Request) -> web.StreamResponse:
     if context.settings.live_latency:
         await asyncio.sleep(context.settings.live_latency)
     order = request.get(ORDER)
-    faults = AnswerFaults(
-        length=order is not None and order.kind == "length", empty=order is not None and order.kind == "empty"
-    )
+    faults = () if order is None else (order.kind,)
     result = ENDPOINTS[request.path].answer(body, new_id("").encode(), int(time.time()), faults)
     context.store.count_live(hashlib.blake2b(raw, digest_size=16).digest(), result.input_tokens, result.output_tokens)
     return web.Response(body=result.body, content_type="application/json")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..answers.answering import ENDPOINTS
 from ..batches.lifecycle import answered_share, shown_counts
-from ..records import BatchRecord, BatchView, Status
+from ..records import BatchRecord, Status
 from ..refusals import Refusal, invalid, invalid_value, missing_parameter, no_such_batch, no_such_file
-from .accounts import is_own, only_own, own
+from .accounts import is_own, own
 from .connections import reset
 from .context import CONTEXT, ORDER, answer, json_body, new_id, page_limit, page_of
 from .of_files import BATCH_LIFETIME
@@ -30,7 +30,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     key = request.headers.get("Idempotency-Key") if context.settings.idempotent else None
     known = None if key is None else context.store.batch_of_create_key(key)
     if known is not None:
-        return answer(_view(known, time.time()).shown()) if kind is None else reset(request)
+        return _shown(known) if kind is None else reset(request)
     kept = _lifetime(body.get("output_expires_after"))
     for _ in range(2 if kind == "twice" else 1):
         batch = _new_batch(request, body, created_at=time.time() + late)
@@ -122,9 +122,8 @@ async def batches_list(request: web.Request) -> web.StreamResponse:
     limit = page_limit(request, default=20, maximum=100)
     now = time.time()
     batches = request.app[CONTEXT].store.batches(now=now, after=request.query.get("after"), limit=limit + 1)
-    page = page_of([_view(batch, now) for batch in batches], limit)
-    there = {batch.id for batch in only_own(request, batches) if not batch.fault("vanish")}
-    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] in there]})
+    there = {batch.id for batch in batches if is_own(request, batch.id) and not batch.fault("vanish")}
+    return answer(page_of([batch.shown(shown_counts(batch, now)) for batch in batches], limit, there))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -156,10 +155,6 @@ def _known(request: web.Request) -> BatchRecord:
     return batch
 
 
-def _view(batch: BatchRecord, now: float) -> BatchView:
-    return BatchView(batch, shown_counts(batch, now))
-
-
 def _shown(batch: BatchRecord, *, without_files: bool = False) -> web.Response:
-    shown = _view(batch, time.time()).shown()
+    shown = batch.shown(shown_counts(batch, time.time()))
     return answer(shown | {"output_file_id": None, "error_file_id": None} if without_files else shown)

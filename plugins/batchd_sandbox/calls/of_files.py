@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 from ..faults.file_shapes import SHAPES_OF_FILES
 from ..records import FileRecord
 from ..refusals import Refusal, invalid, invalid_value, missing_parameter, no_such_file
-from .accounts import only_own, own
+from .accounts import is_own, own
 from .connections import reset, send, send_short
 from .context import CONTEXT, ORDER, answer, new_id, page_limit, page_of
 
@@ -119,9 +119,8 @@ async def files_list(request: web.Request) -> web.StreamResponse:
         ascending=order == "asc",
         purpose=request.query.get("purpose"),
     )
-    page = page_of(files, limit)
-    there = {file.id for file in only_own(request, files)}
-    return answer(page | {"data": [shown for shown in page["data"] if shown["id"] in there]})
+    there = {file.id for file in files if is_own(request, file.id)}
+    return answer(page_of([file.shown() for file in files], limit, there))
 
 
 async def file(request: web.Request) -> web.StreamResponse:

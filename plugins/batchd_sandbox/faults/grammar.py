@@ -47,10 +47,13 @@ def _text(text: str) -> str:
     return text
 
 
+_STATUSES = frozenset(map(str, (0, *range(400, 600))))
+
+
 def _status(text: str) -> int:
-    if not text.isdigit() or (number := int(text)) not in (0, *range(400, 600)):
+    if text not in _STATUSES:
         raise ValueError("a status is 0, or a number from 400 to 599.")
-    return number
+    return int(text)
 
 
 def _reason(text: str) -> str:
@@ -103,7 +106,7 @@ def parse(text: str) -> Order:
 
 def _find(text: str, operation: str, kind: str) -> Fault:
     for fault in FAULTS:
-        matches = kind == fault.kind or (fault.kind == STATUS and _is_status(kind))
+        matches = kind == fault.kind or (fault.kind == STATUS and kind in _STATUSES)
         if operation in fault.operations and matches:
             return fault
     operations = sorted({one for fault in FAULTS for one in fault.operations})
@@ -113,14 +116,6 @@ def _find(text: str, operation: str, kind: str) -> Fault:
         raise FaultNotUnderstood(f'"{text}": there is no operation "{operation}"; {hint}')
     kinds = sorted({fault.kind for fault in FAULTS if operation in fault.operations})
     raise FaultNotUnderstood(f'"{text}": {operation} has no fault "{kind}"; it has {", ".join(kinds)}.')
-
-
-def _is_status(kind: str) -> bool:
-    try:
-        _status(kind)
-    except ValueError:
-        return False
-    return True
 
 
 def _pairs(text: str, parameters: str) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ..answers.answering import AnswerFaults
 from ..batches.worker_messages import LineOrder
 from ..refusals import Refusal, ordered_refusal, refused_for, refused_param
 from .orders import in_share, marker_forms
@@ -58,17 +57,6 @@ def _has_param(raw: bytes, name: str) -> bool:
 def in_lines(order: Order, number: int) -> bool:
     """Whether an order includes this line of the input."""
     return any(first <= number <= last for first, last in order.lines)
-
-
-def answer_faults(orders: list[Order]) -> AnswerFaults:
-    """The effect of these faults on the answer's text."""
-    kinds = {order.kind for order in orders}
-    return AnswerFaults(
-        separators="separators" in kinds,
-        length="length" in kinds,
-        empty="empty" in kinds,
-        half_pair="half-pair" in kinds,
-    )
 
 
 def refusal_for(order: Order) -> Refusal:

@@ -42,16 +42,12 @@ class Orders:
         self._store = store
         self._active = [ActiveOrder(number, parse(text), taken) for number, text, taken in store.faults()]
 
-    def order(self, texts: Collection[str]) -> list[ActiveOrder]:
+    def order(self, texts: Collection[str]) -> None:
         """Orders all of these faults, or none if one is not understood."""
-        orders = [parse(text) for text in texts]
-        ordered = []
-        for order in orders:
+        for order in [parse(text) for text in texts]:
             number = self._store.add_fault(order.text)
             assert number is not None
-            ordered.append(ActiveOrder(number, order))
-        self._active += ordered
-        return ordered
+            self._active.append(ActiveOrder(number, order))
 
     def lift(self) -> None:
         """Lifts all faults. A batch keeps those that it was created with."""
