@@ -195,8 +195,8 @@ def _tinted(color: str, tint: float) -> str:
 
 
 def _at(elements: Sequence[Element], number: str | None) -> Element | None:
-    place = _whole(number, 0) if number is not None else -1
-    return elements[place] if 0 <= place < len(elements) else None
+    place = _whole(number)
+    return elements[place] if number is not None and place < len(elements) else None
 
 
 def _children(element: Iterable[Element] | None) -> dict[str, Element]:
@@ -211,8 +211,8 @@ def _on(element: Element | None) -> bool:
     return element is not None and element.get("val", "1") not in {"0", "false", "none"}
 
 
-def _whole(text: str | None, otherwise: int = 0) -> int:
-    return int(text) if text is not None and text.isdecimal() and len(text) < 8 else otherwise
+def _whole(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 8 else 0
 
 
 def _number(text: str | None) -> float:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from batchd import Archive, BadRow, Dialect, Failure, FileRefused, Json, Source, UnpackLimits
+from batchd import Archive, BadRow, Dialect, FileRefused, Json, Source, UnpackLimits
 
 from .ods_shapes import MAX_SHAPES, OdsShape, duration, shape_of
 from .other_files import require_archive
 from .sheet_xml import number_of
-from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters, is_filled
+from .sheets import MAX_COLUMNS, SheetReader, SheetRow, column_letters, is_filled, no_result
 from .texts import cell_text
 from .xml_text import broken, decoded, fragment, local, namespaces, opening, pieces
 
@@ -33,7 +33,7 @@ class OdsReader(SheetReader):
     def dialect(self) -> Dialect:
         return Dialect(form="ods")
 
-    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """Memory holds some rows at a time."""
         with source.open() as file:
             require_archive(file, "a spreadsheet")
@@ -190,12 +190,7 @@ def _value(cell: Element, row: SheetRow, place: int) -> Json:
     if kind == "boolean":
         return keys.get("boolean-value") == "true"
     if kind is None and "formula" in keys and not shown:
-        row.failure = row.failure or Failure(
-            "formula",
-            f"Cell {column_letters(place + 1)}{row.number} has a formula, and its result is not in the file: the "
-            "program that wrote it does not calculate. Open the file in a spreadsheet program, save it, and drop it "
-            "again.",
-        )
+        row.failure = row.failure or no_result(column_letters(place + 1), row.number)
         return None
     return keys.get("string-value") or shown or None
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from xml.etree.ElementTree import Element
 
-from batchd import Failure, FileRefused, Json
+from batchd import FileRefused, Json
 
 from .looks import SheetLook
 from .number_formats import PLAIN, Format, shown
 from .row_shapes import Shapes
-from .sheets import MAX_COLUMNS, SheetRow, column_letters
-from .texts import cell_text, rich_text, unescaped
+from .sheets import MAX_COLUMNS, SheetRow, column_letters, no_result
+from .texts import Texts, cell_text, rich_text, unescaped
 from .xml_text import broken, fragment, local, namespaces, opening, pieces
 
 _REMEMBERED = 50_000
@@ -54,7 +54,7 @@ class _Shown(dict[str, Json]):
 class SheetXml:
     """Reads a sheet. `formats` are those of the workbook, by the number that a cell has for its style."""
 
-    def __init__(self, texts: Sequence[str], formats: Sequence[Format], *, from_1904: bool) -> None:
+    def __init__(self, texts: Sequence[str] | Texts, formats: Sequence[Format], *, from_1904: bool) -> None:
         self._texts = texts
         self._from_1904 = from_1904
         self.look = SheetLook()
@@ -134,7 +134,7 @@ class SheetXml:
             elif inline:
                 item = cell_text(inline)
             elif formula and kind != "str":
-                row.failure = row.failure or _no_result(letters, number)
+                row.failure = row.failure or no_result(letters, number)
                 continue
             else:
                 continue
@@ -174,7 +174,7 @@ class SheetXml:
         value = (parts["v"].text or "") if "v" in parts else ""
         if not value:
             if "f" in parts and kind != "str":
-                row.failure = row.failure or _no_result(column_letters(place + 1), row.number)
+                row.failure = row.failure or no_result(column_letters(place + 1), row.number)
             return None
         if kind not in {"s", "n", "b"}:
             return unescaped(value)
@@ -232,11 +232,3 @@ def _reach(cells: list[Json], place: int, number: int) -> None:
     if missing < 0:
         raise broken(f"has cells of row {number:,} twice, or in the wrong order")
     cells.extend([None] * missing)
-
-
-def _no_result(letters: str, number: int) -> Failure:
-    return Failure(
-        "formula",
-        f"Cell {letters}{number} has a formula, and its result is not in the file: the program that wrote it does not "
-        "calculate. Open the file in a spreadsheet program, save it, and drop it again.",
-    )

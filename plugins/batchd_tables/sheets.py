@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -52,15 +51,8 @@ class SheetReader(Reader[SheetSettings]):
         """The sheet that was read, and the row of its header."""
         return dict(self._description)
 
-    @abstractmethod
-    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """The names of the columns, then the rows, one by one."""
-
-    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        return self.table(source)
-
     def read_many(self, source: Source) -> Iterator[Sequence[Sequence[str] | Sequence[Json] | BadRow]]:
-        records = self.table(source)
+        records = self.read(source)
         yield [next(records)]
         while some := list(islice(records, _AT_ONCE)):
             yield some
@@ -68,14 +60,34 @@ class SheetReader(Reader[SheetSettings]):
     def records(
         self, rows: Iterable[SheetRow], form: str, sheet: str, others: Sequence[str] = ()
     ) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """The names of the columns, then the rows of the sheet. `others` are the sheets that people see beside it."""
-        table = TableInSheet(rows, self.settings.header_row, f"The sheet “{sheet}”")
-        records = table.records()
-        names = next(records)
-        self._description = {"format": form, "sheet": sheet, "header_row": table.header_number}
+        """The names of the columns, then the rows of the sheet; those without any text or number are none.
+
+        `others` are the sheets that people see beside it.
+        """
+        header, rest = _header(filter(is_filled, rows), self.settings.header_row, sheet)
+        names = header_names(header.cells, header.number)
+        self._description = {"format": form, "sheet": sheet, "header_row": header.number}
         self._description |= {"other_sheets": list(others[:20])} if others else {}
         yield names
-        yield from records
+        width, count = len(names), 0
+        for row in rest:
+            count += 1
+            cells = row.cells
+            if len(cells) == width and row.failure is None:
+                yield cells
+                continue
+            while len(cells) > width and (cells[-1] is None or cells[-1] == ""):
+                cells.pop()
+            if row.failure is not None:
+                yield BadRow(cells, row.failure)
+            elif len(cells) > width:
+                yield BadRow(cells, _beside(row.number, cells, width))
+            else:
+                yield cells + [None] * (width - len(cells))
+        if count == 0:
+            raise FileRefused(
+                "no_rows", f"The sheet “{sheet}” has a header but no rows below it. Add rows and drop the file again."
+            )
 
 
 @dataclass(slots=True)
@@ -95,68 +107,29 @@ def is_filled(row: SheetRow) -> bool:
     return row.failure is not None
 
 
-class TableInSheet:
-    """The table in a sheet. Iterate `records` once."""
-
-    def __init__(self, rows: Iterable[SheetRow], header_row: int, where: str) -> None:
-        self._rows = rows
-        self._header_row = header_row
-        self._where = where
-        self.header_number = 0
-        """The row of the header, known after the first record."""
-
-    def records(self) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """The names of the columns, then the rows. Rows without any text or number are none."""
-        filled = filter(is_filled, self._rows)
-        header, rest = self._header(filled)
-        self.header_number = header.number
-        names = header_names(header.cells, header.number)
-        width = len(names)
-        yield names
-        count = 0
-        for row in rest:
-            count += 1
-            cells = row.cells
-            if len(cells) == width and row.failure is None:
-                yield cells
-                continue
-            while len(cells) > width and (cells[-1] is None or cells[-1] == ""):
-                cells.pop()
-            if row.failure is not None:
-                yield BadRow(cells, row.failure)
-            elif len(cells) > width:
-                yield BadRow(cells, _beside(row.number, cells, width))
-            else:
-                if len(cells) < width:
-                    cells.extend([None] * (width - len(cells)))
-                yield cells
-        if count == 0:
-            raise FileRefused(
-                "no_rows", f"{self._where} has a header but no rows below it. Add rows and drop the file again."
-            )
-
-    def _header(self, filled: Iterator[SheetRow]) -> tuple[SheetRow, Iterator[SheetRow]]:
-        if self._header_row:
-            for row in filled:
-                if row.number == self._header_row:
-                    return row, filled
-                if row.number > self._header_row:
-                    break
-            raise FileRefused(
-                "header",
-                f"Row {self._header_row:,}, which should name the columns, is empty in {_lower(self._where)}. "
-                "Write the names there, and drop the file again.\n"
-                "For the operator: header_row in the table [routes.NAME.reader] says which row it is.",
-            )
-        first = list(islice(filled, _LOOKED_AT))
-        if not first:
-            raise FileRefused(
-                "empty",
-                f"{self._where} is empty. Write the names of the columns into its first row and the rows below it, "
-                "and drop the file again.",
-            )
-        place = _header_place(first)
-        return first[place], chain(first[place + 1 :], filled)
+def _header(filled: Iterator[SheetRow], wanted: int, sheet: str) -> tuple[SheetRow, Iterator[SheetRow]]:
+    """The row with the names of the columns, in the row `wanted` unless that is 0, and the rows below it."""
+    if wanted:
+        for row in filled:
+            if row.number == wanted:
+                return row, filled
+            if row.number > wanted:
+                break
+        raise FileRefused(
+            "header",
+            f"Row {wanted:,}, which should name the columns, is empty in the sheet “{sheet}”. "
+            "Write the names there, and drop the file again.\n"
+            "For the operator: header_row in the table [routes.NAME.reader] says which row it is.",
+        )
+    first = list(islice(filled, _LOOKED_AT))
+    if not first:
+        raise FileRefused(
+            "empty",
+            f"The sheet “{sheet}” is empty. Write the names of the columns into its first row and the rows below it, "
+            "and drop the file again.",
+        )
+    place = _header_place(first)
+    return first[place], chain(first[place + 1 :], filled)
 
 
 def _header_place(first: Sequence[SheetRow]) -> int:
@@ -220,6 +193,15 @@ def _beside(number: int, cells: Sequence[Any], width: int) -> Failure:
     )
 
 
+def no_result(letters: str, number: int) -> Failure:
+    """The failure of a row with a formula that nobody has calculated."""
+    return Failure(
+        "formula",
+        f"Cell {letters}{number} has a formula, and its result is not in the file: the program that wrote it does not "
+        "calculate. Open the file in a spreadsheet program, save it, and drop it again.",
+    )
+
+
 def column_letters(position: int) -> str:
     """The name of a column in a sheet, counted from 1.
 
@@ -231,7 +213,3 @@ def column_letters(position: int) -> str:
         position, rest = divmod(position - 1, 26)
         letters = chr(65 + rest) + letters
     return letters
-
-
-def _lower(where: str) -> str:
-    return where[0].lower() + where[1:]

@@ -8,8 +8,7 @@ import tempfile
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self, overload
+from typing import IO, Self
 
 from .xml_text import fragment, local, namespaces, opening, pieces, plain
 
@@ -18,7 +17,7 @@ IN_MEMORY = 32 * 1024 * 1024
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
-class Texts(Sequence[str]):
+class Texts:
     """Texts by their number. Beyond `room`, they are in a file without a name beside the source."""
 
     def __init__(self, folder: Path, room: int = IN_MEMORY) -> None:
@@ -40,7 +39,7 @@ class Texts(Sequence[str]):
                 self._file = _nameless(self._folder)
             self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
 
-    def quick(self) -> Sequence[str]:
+    def quick(self) -> Sequence[str] | Texts:
         """The texts, to read: a list if all are in memory."""
         if self._file is None:
             return self._list
@@ -52,15 +51,7 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._list) + len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
-        if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
+    def __getitem__(self, place: int) -> str:
         beyond = place - len(self._list)
         if beyond < 0:
             return self._list[place]
@@ -70,9 +61,7 @@ class Texts(Sequence[str]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._map is not None:
             self._map.close()
         if self._file is not None:

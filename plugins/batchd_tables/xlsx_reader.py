@@ -7,6 +7,7 @@ It reads the XML itself, as it comes out of the archive: a full sheet (1,048,576
 from __future__ import annotations
 
 import posixpath
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -37,7 +38,7 @@ class XlsxReader(SheetReader):
         """Has how the sheet looks, for the sink `xlsx`."""
         return Dialect(form="xlsx", details=self._look)
 
-    def table(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
+    def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """Memory holds some rows at a time, and at most 32 MiB of shared texts."""
         with source.open() as file:
             require_archive(file, "a workbook")
@@ -83,7 +84,7 @@ class _Workbook:
 
     @classmethod
     def of(cls, archive: Archive) -> _Workbook:
-        main = next(iter(_related(archive, "").items_of("officeDocument")), "xl/workbook.xml")
+        main = next(iter(_related(archive, "")["officeDocument"].values()), "xl/workbook.xml")
         place = archive.find(main)
         if place is None and archive.find("content.xml") is not None:
             raise FileRefused(
@@ -105,16 +106,13 @@ class _Workbook:
             elif name == "sheets":
                 for sheet in element:
                     keys = {local(key): value for key, value in sheet.attrib.items()}
-                    where = archive.find(related.worksheets.get(keys.get("id", ""), ""))
+                    where = archive.find(related["worksheet"].get(keys.get("id", ""), ""))
                     if where is not None:  # a sheet that is only a chart has no rows
                         sheets.append(_Sheet(keys.get("name", ""), where, keys.get("state", "visible") != "visible"))
-        styles, theme = (
-            parsed(archive.read(found, _SMALL_PART)) if found is not None else None
-            for found in (
-                next((archive.find(each) for each in related.items_of(kind)), None) for kind in ("styles", "theme")
-            )
+        texts, *others = (
+            next(map(archive.find, related[kind].values()), None) for kind in ("sharedStrings", "styles", "theme")
         )
-        texts = next((archive.find(each) for each in related.items_of("sharedStrings")), None)
+        styles, theme = (None if part is None else parsed(archive.read(part, _SMALL_PART)) for part in others)
         return cls(sheets, texts, Styles(styles, theme), from_1904)
 
     @property
@@ -140,27 +138,15 @@ class _Workbook:
         return found[:1]
 
 
-class _Related:
-    """Which parts belong to a part of the archive."""
-
-    def __init__(self, parts: Sequence[tuple[str, str, str]]) -> None:
-        self._parts = parts
-        self.worksheets = {number: target for number, kind, target in parts if kind == "worksheet"}
-
-    def items_of(self, kind: str) -> Sequence[str]:
-        """The names of the parts of a kind."""
-        return [target for _, each, target in self._parts if each == kind]
-
-
-def _related(archive: Archive, part: str) -> _Related:
+def _related(archive: Archive, part: str) -> Mapping[str, Mapping[str, str]]:
+    """The names of the parts that belong to a part of the archive, by their kind and their number."""
     folder, name = posixpath.split(part)
     place = archive.find(posixpath.join(folder, "_rels", f"{name}.rels"))
-    parts = []
-    if place is not None:
-        for element in parsed(archive.read(place, _SMALL_PART)):
-            if element.get("TargetMode") == "External":
-                continue  # never fetched
-            target = element.get("Target", "").replace("\\", "/")
-            whole = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
-            parts.append((element.get("Id", ""), element.get("Type", "").rpartition("/")[2], whole))
-    return _Related(parts)
+    parts: dict[str, dict[str, str]] = defaultdict(dict)
+    for element in parsed(archive.read(place, _SMALL_PART)) if place is not None else ():
+        if element.get("TargetMode") == "External":
+            continue  # never fetched
+        target = element.get("Target", "").replace("\\", "/")
+        whole = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+        parts[element.get("Type", "").rpartition("/")[2]].setdefault(element.get("Id", ""), whole)
+    return parts
