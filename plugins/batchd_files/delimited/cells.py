@@ -43,14 +43,6 @@ _FEW = 4
 """So many rows are written one by one if one of them is odd."""
 
 
-def _any(_value: Json, _text: str) -> bool:
-    return True
-
-
-def _is_text(value: Json, text: str) -> bool:
-    return type(value) is str and PLAIN_NUMBER.fullmatch(text) is None
-
-
 class Table:
     """Writes the lines of a CSV file in one dialect. `sure`: its delimiter must be found again, whatever its names."""
 
@@ -62,7 +54,7 @@ class Table:
         self._decimals = dialect.delimiter == ";" and not sure
         special = f"{dialect.delimiter}{dialect.quote}{dialect.escape or ''}"
         self._search = re.compile(f"{_MUST_BE_QUOTED.pattern[:-1]}{re.escape(special)}]").search
-        self._quoted_too = {"all": _any, "text": _is_text}.get(dialect.quoting)
+        self._in_own_style = dialect.quoting in {"all", "text"}
         # The first check of a cell must not pass a letter or digit that separates cells.
         self._usual = (
             dialect.quote == '"'
@@ -82,7 +74,7 @@ class Table:
     def line(self, values: Sequence[Json]) -> str:
         """The values as a line with its end, by RFC 4180."""
         delimiter, line_end = self.delimiter, self._dialect.line_end
-        if self._quoted_too is not None:
+        if self._in_own_style:
             return f"{delimiter.join(map(self._in_style, values)) or self._dialect.quote * 2}{line_end}"
         texts = [
             value if type(value) is str else str(value) if type(value) is int else cell_text(value) for value in values
@@ -101,7 +93,7 @@ class Table:
 
     def lines(self, rows: Sequence[Sequence[Json]]) -> str:
         """Many rows of several values each, as lines: all at once as long as no cell is odd."""
-        if self._quoted_too is None and self._usual:
+        if self._usual and not self._in_own_style:
             try:
                 text = "\0".join(["", *map("\0".join, rows), ""])
             except TypeError:
@@ -176,9 +168,9 @@ class Table:
         return f"{text}{self._dialect.line_end}"
 
     def _in_style(self, value: Json) -> str:
-        assert self._quoted_too is not None
         text = cell_text(value)
-        return self._quoted(text) if self._quoted_too(value, text) else self._cell(text)
+        quoted = self._dialect.quoting == "all" or (type(value) is str and PLAIN_NUMBER.fullmatch(text) is None)
+        return self._quoted(text) if quoted else self._cell(text)
 
     def _cell(self, text: str) -> str:
         # A reader that looks for quotes, escapes and spaces of other kinds must not find them.

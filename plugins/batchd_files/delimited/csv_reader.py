@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -14,22 +15,26 @@ from pydantic import field_validator
 from batchd import BadRow, Dialect, Json, Reader, Settings, Source
 
 from ..texts.content import HEAD, refuse_json, refuse_other_kinds
-from ..texts.encoding import certain_encoding, choose_encoding, known_encoding, undecodable, written_as
+from ..texts.encoding import EncodingName, certain_encoding, choose_encoding, undecodable, written_as
+from .cells import PLAIN_NUMBER
 from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
 from .forms import Form, Trial, find_form, parsed
-from .quoting import quoting_of
 from .records import Limited, Records, content_end
 from .rows import Rows
 
 MAX_CELL = 10_500_000
 """Characters in one cell: 10 MB. A longer one is nearly always the rest of the file after a quote that is not
 closed."""
+_QUOTING_CELLS = 1_000
+"""How many cells are looked at for quotes: a program that writes in one style does so from the first."""
+_OF_FORM = ("quote", "escape", "skip_spaces")
+"""What of a form is a setting too."""
 
 
 class CsvSettings(Settings):
     """The reader table of a route, for CSV files."""
 
-    encoding: str = "auto"
+    encoding: EncodingName = "auto"
     """`auto`: UTF-8, UTF-16 with a byte order mark, and what it is for certain; else a name such as `cp1252`."""
     delimiter: str = "auto"
     """`auto` detects `,` `;` tab and `|`; else one character."""
@@ -43,11 +48,6 @@ class CsvSettings(Settings):
     header_row: int | Literal["auto"] = "auto"
     """The line with the names of the columns, from 1; nothing above it is read. `auto`: the first line that is not
     empty, or the one below a title where that is certain."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return value if value == "auto" else known_encoding(value)
 
     @field_validator("delimiter")
     @classmethod
@@ -133,7 +133,7 @@ class CsvReader(Reader[CsvSettings]):
                 declared=declared or rare,
                 form="tsv" if source.suffix in {".tsv", ".tab"} else "csv",
                 guessed=guessed,
-                quoting=quoting_of(sample, form.delimiter, form.quote),
+                quoting=_quoting(sample, form.delimiter, form.quote),
                 **_configured(settings, form, above=skipped - (declared or rare)),
             )
             with _open(source, encoding, end) as text:
@@ -165,8 +165,7 @@ class CsvReader(Reader[CsvSettings]):
         if delimiter is None:
             first = "\t" if source.suffix in {".tsv", ".tab"} else ","
             delimiter = find_delimiter(sample, complete=complete, first=first)
-        chosen = {name: getattr(settings, name) for name in ("quote", "escape", "skip_spaces")}
-        chosen = {name: value for name, value in chosen.items() if value != "auto"}
+        chosen = {name: value for name in _OF_FORM if (value := getattr(settings, name)) != "auto"}
         nothing: dict[str, Any] = {"quote": "", "escape": None}
         form = Form(delimiter, **{name: nothing[name] if value == "none" else value for name, value in chosen.items()})
         form = find_form(sample, form, chosen, complete=complete)
@@ -190,16 +189,35 @@ def _open(source: Source, encoding: str, end: int | None) -> io.TextIOWrapper:
 
 
 def _unusual(form: Form, usual: Form) -> dict[str, Json]:
-    names = ("quote", "escape", "skip_spaces")
-    return {name: getattr(form, name) for name in names if getattr(form, name) != getattr(usual, name)}
+    return {name: value for name in _OF_FORM if (value := getattr(form, name)) != getattr(usual, name)}
 
 
 def _configured(settings: CsvSettings, form: Form, *, above: int) -> dict[str, Json]:
     """What of the form the route expects in each of its files."""
-    expected: dict[str, Json] = {}
-    for name in ("quote", "escape", "skip_spaces"):
-        if getattr(settings, name) != "auto":
-            expected[name] = getattr(form, name)
+    expected: dict[str, Json] = {name: getattr(form, name) for name in _OF_FORM if getattr(settings, name) != "auto"}
     if isinstance(settings.header_row, int):
         expected["above"] = max(0, above)
     return expected
+
+
+def _quoting(sample: str, delimiter: str, quote: str) -> str:
+    """`all`, `text` (all but numbers) or `minimal`, by the cells at the beginning of a file."""
+    if not quote:
+        return "minimal"
+    mark, between = re.escape(quote), re.escape(delimiter)
+    cell = re.compile(f"({mark}(?:[^{mark}]|{mark}{mark})*{mark}|[^{between}\r\n]*)(?:{between}|\r\n|\r|\n|\\Z)")
+    quoted = numbers = 0
+    for number, match in enumerate(cell.finditer(sample.removeprefix("\ufeff"))):
+        text = match[1]
+        if number == _QUOTING_CELLS:
+            break
+        if text.startswith(quote):
+            quoted += 1
+        elif PLAIN_NUMBER.fullmatch(text) is not None:
+            numbers += 1
+        elif text:
+            return "minimal"
+    # One quoted cell in a file of numbers is one that had to be.
+    if quoted < 2:
+        return "minimal"
+    return "text" if numbers else "all"

@@ -77,12 +77,8 @@ def find_delimiter(sample: str, *, complete: bool, first: str = ",") -> str:
 
 
 def _score(trial: Trial, delimiter: str) -> _Score:
-    if not trial.rows:
-        return _Score(delimiter, not trial.broken, 0, 0.0, 0)
-    names: Sequence[str] = trial.rows[0].cells
+    names: Sequence[str] = trial.rows[0].cells if trial.rows else ()
     rows = trial.rows[1:]
     sound = not trial.broken and not any('"' in name for name in names)
-    if not rows:
-        return _Score(delimiter, sound, len(names), 1.0, 0)
-    agreeing = sum(len(row.cells) == len(names) for row in rows) / len(rows)
+    agreeing = sum(len(row.cells) == len(names) for row in rows) / len(rows) if rows else float(bool(names))
     return _Score(delimiter, sound, len(names), agreeing, len(rows))

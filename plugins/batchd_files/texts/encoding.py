@@ -10,7 +10,9 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Annotated
+
+from pydantic import AfterValidator
 
 from batchd import FileRefused, Source
 
@@ -35,7 +37,9 @@ SAVE_AS_UTF8 = "Save the file as UTF-8 (in Excel: Save As, “CSV UTF-8”) and 
 
 
 def known_encoding(name: str) -> str:
-    """Python's name of a text encoding. ValueError if there is none."""
+    """Python's name of a text encoding, or `auto`. ValueError if there is none."""
+    if name == "auto":
+        return name
     try:
         "".encode(name)
         return codecs.lookup(name).name
@@ -79,6 +83,10 @@ def _is_text_with_nuls(head: bytes) -> bool:
     """Whether the NULs are a few in what else is text: their rows fail, and not the file."""
     strange = sum(head.count(byte) for byte in _NEVER_IN_TEXT)
     return not strange and head.count(0) <= max(1, len(head) // 100)
+
+
+EncodingName = Annotated[str, AfterValidator(known_encoding)]
+"""The encoding of a setting, or `auto`."""
 
 
 def certain_encoding(source: Source) -> str:

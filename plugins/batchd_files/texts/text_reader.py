@@ -6,12 +6,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from pydantic import field_validator
-
 from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source
 
 from .content import refuse_other_kinds
-from .encoding import certain_encoding, choose_encoding, known_encoding, undecodable
+from .encoding import EncodingName, certain_encoding, choose_encoding, undecodable
 
 MAX_LINE = 1_000_000
 """Characters of a line."""
@@ -21,13 +19,8 @@ _SHOWN = 1_000
 class TextSettings(Settings):
     """The reader table of a route, for plain text."""
 
-    encoding: str = "auto"
+    encoding: EncodingName = "auto"
     """As that of CSV files."""
-
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return value if value == "auto" else known_encoding(value)
 
 
 class TextReader(Reader[TextSettings]):
