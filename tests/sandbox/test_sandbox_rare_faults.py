@@ -121,13 +121,3 @@ async def test_lines_that_are_nearly_json(sandbox: Running) -> None:
     texts = [json.loads(line)["response"]["body"]["choices"][0]["message"]["content"] for line in output]
     assert texts == [texts[2], texts[2] + "\ud83d", texts[2]]
     assert (await sandbox.ledger())["requests_executed"] == 3
-
-
-async def test_a_resumed_download_is_counted(sandbox: Running) -> None:
-    batch = await sandbox.run(request_lines(3))
-    content = await sandbox.content(batch.output_file_id)
-    address = f"{sandbox.url}/files/{batch.output_file_id}/content"
-    async with sandbox.session.get(address, headers={"Range": "bytes=10-"}) as answer:
-        assert await answer.read() == content[10:]
-    calls = (await sandbox.ledger())["calls"]
-    assert (calls["content"], calls["content-resumed"]) == (2, 1)

@@ -48,7 +48,8 @@ class _Execution:
         whole_file = {one.order.kind for one in job.line_orders}
         self._faults = LineFaults(job.line_orders)
         self._all_fail = next((one for one in job.batch_orders if one.kind == "no-output"), None)
-        self._ordered = _OrderedRefusals(job.batch_orders)
+        refusing = next((one for one in job.batch_orders if one.kind in _REFUSING), None)
+        self._ordered = None if refusing is None else _OrderedRefusal(refusing)
         self._with_unknown = "unknown" in whole_file
         self._ranks: array[int] | None = None
         shuffled = job.shuffled or "shuffled" in whole_file
@@ -68,7 +69,8 @@ class _Execution:
     def run(self) -> Executed:
         try:
             self._read_all()
-            self._problems += self._ordered.at_the_end(self._reader.model)
+            if self._ordered is not None:
+                self._problems += self._ordered.at_the_end(self._reader.model)
             if self._problems:
                 return refused(self._job.share, *self._problems[:REPORTED_ERRORS], model=self._reader.model)
             return Executed(self._publish(), dict(self._faults.met))
@@ -94,7 +96,7 @@ class _Execution:
                     message = f"The batch contains more than the maximum of {self._job.max_requests} requests."
                     problems.append(BatchError("too_many_tasks", message))
                     return
-                if self._ordered:
+                if self._ordered is not None:
                     problems += self._ordered.at(number, raw)
                 if problems:
                     continue
@@ -105,16 +107,12 @@ class _Execution:
                     self._skip(rank, identity, quoted, request)
                 elif faulty:
                     self._answer_with_faults(rank, identity, quoted, request, number, custom_id, raw)
-                else:
-                    self._answer_without_faults(rank, identity, quoted, request)
+                elif (answer := self._answered(rank, identity, quoted, request)) is not None:
+                    self._output.write(rank, output_lines.answered(identity, quoted, answer.body))
+                    self._count(rank, quoted, answer)
         if not self._total and not problems:
             message = "The input file is empty. Please ensure that the batch contains at least one request."
             problems.append(BatchError("empty_file", message))
-
-    def _answer_without_faults(self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody) -> None:
-        if (answer := self._answered(rank, identity, quoted, request)) is not None:
-            self._output.write(rank, output_lines.answered(identity, quoted, answer.body))
-            self._count(rank, quoted, answer)
 
     def _answer_with_faults(
         self,
@@ -218,23 +216,20 @@ class _Execution:
         )
 
 
-class _OrderedRefusals:
-    """The faults that make validation refuse a batch."""
+_REFUSING = ("failed-lines", "failed", "model-not-found", "token-limit", "account")
 
-    def __init__(self, orders: tuple[Order, ...]) -> None:
-        kinds = ("failed-lines", "failed", "model-not-found", "token-limit", "account")
-        self._order = next((one for one in orders if one.kind in kinds), None)
-        self._forms = marker_forms(self._order.marker if self._order is not None else None)
+
+class _OrderedRefusal:
+    """A fault that makes validation refuse a batch."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._forms = marker_forms(order.marker)
         self._marker_seen = False
-
-    def __bool__(self) -> bool:
-        return self._order is not None
 
     def at(self, number: int, raw: bytes) -> list[BatchError]:
         """The errors of this line."""
         order = self._order
-        if order is None:
-            return []
         marked = any(form in raw for form in self._forms)
         self._marker_seen |= marked
         if order.kind == "failed-lines" and (marked or in_lines(order, number)):
@@ -244,8 +239,6 @@ class _OrderedRefusals:
     def at_the_end(self, model: str | None) -> list[BatchError]:
         """The errors of the file as a whole."""
         order = self._order
-        if order is None:
-            return []
         match order.kind:
             case "failed" if not self._forms or self._marker_seen:
                 message = "The batch was refused by the sandbox, as ordered; it does not say which line is the cause."

@@ -154,14 +154,13 @@ class Runner:
 
 def _result_files(batch: BatchRecord, now: int, kept: int) -> list[FileRecord]:
     """The output and error file of a batch, if it is finished and has them."""
-    files = []
-    outcome = batch.outcome
-    if outcome is not None:
-        for file_id, kind, size in (
-            (batch.output_file_id, "output", outcome.output_bytes),
-            (batch.error_file_id, "error", outcome.error_bytes),
-        ):
-            if file_id is not None:
-                name = f"{batch.id}_{kind}.jsonl"
-                files.append(FileRecord(file_id, name, size, "batch_output", now, now + kept))
-    return files
+    outcome = batch.outcome or Outcome(share=0.0)
+    found = (
+        (batch.output_file_id, "output", outcome.output_bytes),
+        (batch.error_file_id, "error", outcome.error_bytes),
+    )
+    return [
+        FileRecord(file_id, f"{batch.id}_{kind}.jsonl", size, "batch_output", now, now + kept)
+        for file_id, kind, size in found
+        if file_id is not None
+    ]
