@@ -168,7 +168,7 @@ class Styles:
             color = _BASIC[int(indexed) % 8]
         else:
             return None
-        return f"#{_tinted(color, _number(element.get('tint')))}" if color else None
+        return f"#{_tinted(color, _float(element.get('tint')))}" if color else None
 
 
 def _theme(root: Element | None) -> Mapping[str, str]:
@@ -184,7 +184,7 @@ def _theme(root: Element | None) -> Mapping[str, str]:
 
 def _tinted(color: str, tint: float) -> str:
     """The color, lighter or darker as Excel makes it."""
-    if not tint:
+    if not tint or not -1 <= tint <= 1:
         return color.upper()
     red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (0, 2, 4))
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
@@ -215,17 +215,13 @@ def _whole(text: str | None) -> int:
     return int(text) if text is not None and text.isdecimal() and len(text) < 8 else 0
 
 
-def _number(text: str | None) -> float:
+def _float(text: str | None) -> float:
     try:
-        number = float(text or 0)
+        return float(text or 0)
     except ValueError:
         return 0.0
-    return number if -1 <= number <= 1 else 0.0
 
 
 def _width(text: str | None) -> float | None:
-    try:
-        width = float(text or 0)
-    except ValueError:
-        return None
+    width = _float(text)
     return round(width, 2) if 0 < width <= 409 else None

@@ -20,6 +20,9 @@ MISSING = (
     "This is a Parquet file, and the package that reads it is not installed where batchd runs. Save the table as CSV "
     "UTF-8 and drop that.\nFor the operator: pip install 'batchd[parquet]'."
 )
+DAMAGED = (
+    "This Parquet file is damaged or cut off, or has something that cannot be read. Write it again, and drop that."
+)
 
 
 class ParquetSettings(Settings):
@@ -56,12 +59,10 @@ class ParquetReader(Reader[ParquetSettings]):
                 raise FileRefused("not_installed", MISSING) from None
             try:
                 yield from self._records(parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20))
-            except (pa.ArrowException, ValueError, UnicodeDecodeError) as error:
-                raise _damaged() from error
-            except OSError as error:
-                if error.errno is not None:
-                    raise
-                raise _damaged() from error
+            except (pa.ArrowException, ValueError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk's, not the file's
+                raise FileRefused("damaged", DAMAGED) from error
 
     def _records(self, table: Any) -> Iterator[Sequence[str] | Sequence[Json]]:
         schema = table.schema_arrow
@@ -120,10 +121,3 @@ def as_json(value: Any) -> Json:
         pairs = bool(value) and all(isinstance(each, tuple) and len(each) == 2 for each in value)
         return {str(as_json(k)): as_json(v) for k, v in value} if pairs else [as_json(inner) for inner in value]
     return str(value)
-
-
-def _damaged() -> FileRefused:
-    return FileRefused(
-        "damaged", "This Parquet file is damaged or cut off, or has something that cannot be read. Write it again, and "
-        "drop that."
-    )  # fmt: skip

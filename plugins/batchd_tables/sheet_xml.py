@@ -24,6 +24,8 @@ from .xml_text import broken, fragment, local, namespaces, opening, pieces
 _REMEMBERED = 50_000
 _EXACT = 10**15
 _HEAD = 4_000_000
+_NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
+"""A row that gives a number for itself."""
 
 
 @cache
@@ -97,7 +99,8 @@ class SheetXml:
                 at = stop + len(end)
                 start = text.rfind(row_tag)
                 if start >= 0:
-                    number = _row_number(text, start, number + 1 + text.count(row_tag, 0, start))
+                    own = _NUMBERED.match(text, start)
+                    number = int(own[1]) if own is not None else number + 1 + text.count(row_tag, 0, start)
                     found = usual.findall(text, start)
                     if odd or len(found) != text.count(cell, start):
                         yield self._unusual(f"<root{spaces}>{text[start:]}{end}</root>" if cell in text else "", number)
@@ -188,15 +191,6 @@ def _usual_cell(prefix: str) -> re.Pattern[str]:
         rf'(?:<{prefix}v(?: xml:space="preserve")?>([^<]*)</{prefix}v>|<{prefix}v/>'
         rf'|<{prefix}is><{prefix}t(?: xml:space="preserve")?>([^<]*)</{prefix}t></{prefix}is>)?</{prefix}c>)'
     )
-
-
-def _row_number(text: str, start: int, otherwise: int) -> int:
-    """The number that a row gives for itself."""
-    match = _NUMBERED.match(text, start)
-    return int(match[1]) if match is not None else otherwise
-
-
-_NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
 
 
 def _truth(value: str) -> bool:

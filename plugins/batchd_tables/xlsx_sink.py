@@ -80,7 +80,10 @@ class _Style:
     def __init__(self, book: Any, code: str | int) -> None:
         self.format = book.add_format({"num_format": code})
         self._kind = built_in(code) if isinstance(code, int) else format_of(code)
-        self._is_text = code in {"@", _TEXT_FORMAT}
+        self.of_text = self.format if code in {"@", _TEXT_FORMAT} else None
+        """The format for a text: the one that says so keeps ids from being taken for numbers."""
+        self.of_number = self.format if self._kind == PLAIN else None
+        """The format for a number. In a column of dates it had another one, and would be shown as something else."""
         self._numbers: dict[str, float | None] = {}
 
     def number(self, text: str) -> float | None:
@@ -92,14 +95,6 @@ class _Style:
         if text not in self._numbers:
             self._numbers[text] = stored(text, self._kind)
         return self._numbers[text]
-
-    def of_text(self) -> Any:
-        """The format for a text: the one that says so keeps ids from being taken for numbers."""
-        return self.format if self._is_text else None
-
-    def of_number(self) -> Any:
-        """The format for a number. In a column of dates it had another one, and would be shown as something else."""
-        return self.format if self._kind == PLAIN else None
 
 
 class _Book:
@@ -141,11 +136,11 @@ class _Book:
                     elif (number := style.number(value)) is not None:
                         sheet.write_number(row, column, number, style.format)
                     else:
-                        sheet.write_string(row, column, _shortened(value), style.of_text())
+                        sheet.write_string(row, column, _shortened(value), style.of_text)
             elif kind is bool:
                 sheet.write_boolean(row, column, value)
             elif (kind is int and -_EXACT < value < _EXACT) or kind is float:
-                sheet.write_number(row, column, value, None if style is None else style.of_number())
+                sheet.write_number(row, column, value, None if style is None else style.of_number)
             elif value is not None:
                 sheet.write_string(row, column, _shortened(_encode(value).decode()))
             if row <= _SAMPLE and column < wide and value is not None:
