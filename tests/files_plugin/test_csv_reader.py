@@ -402,11 +402,6 @@ def test_an_endless_line_is_refused_before_memory_is_full(drop):
     assert (refusal.code, "Line 2 " in str(refusal)) == ("too_long", True)
 
 
-def test_long_cells_are_read(drop):
-    cell = "x" * 1_000_000
-    assert read(reader(), drop(f"a,b\n1,{cell}\n"))[1] == [["1", cell]]
-
-
 # --- rows that fail --------------------------------------------------------------------------------------------
 
 
@@ -477,12 +472,6 @@ def test_memory_does_not_grow_with_the_file(drop):
 def test_rows_are_yielded_before_the_file_is_read_to_its_end(drop):
     path = drop("a,b\n" + "1,2\n" * 200_000 + '3,"open\n')
     assert list(islice(reader().read(Source(path, path.name)), 3)) == [["a", "b"], ["1", "2"], ["1", "2"]]
-
-
-def test_reading_again_yields_the_same(drop):
-    path = drop("a;b\n1;2\n3\n")
-    one = reader()
-    assert read(one, path) == read(one, path)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from pydantic import field_validator
 from batchd import BadRow, Dialect, Json, Reader, Settings, Source
 
 from ..texts.content import HEAD, refuse_json, refuse_other_kinds
-from ..texts.encoding import EncodingName, certain_encoding, choose_encoding, undecodable, written_as
+from ..texts.encoding import EncodingName, find_encoding, undecodable, written_as
 from .cells import PLAIN_NUMBER
 from .delimiter import RARE, SAMPLE, can_be_declared, declared_delimiter, find_delimiter, line_end
 from .forms import Form, Trial, find_form, parsed
@@ -27,6 +27,8 @@ MAX_CELL = 10_500_000
 closed."""
 _QUOTING_CELLS = 1_000
 """How many cells are looked at for quotes: a program that writes in one style does so from the first."""
+_BY_MARK_OR_USUAL = frozenset({"utf-8", "utf-8-sig", "utf-16", "utf-32"})
+"""Encodings that are told by a mark, or need none. If no route names it, any other was guessed."""
 _OF_FORM = ("quote", "escape", "skip_spaces")
 """What of a form is a setting too."""
 
@@ -100,20 +102,15 @@ class CsvReader(Reader[CsvSettings]):
         csv.field_size_limit(self.max_cell)
         # Our own results have the form of their sink, or that of the program that they were edited with.
         settings = CsvSettings(encoding=self.settings.encoding) if ".results." in source.name else self.settings
-        configured = None if settings.encoding == "auto" else settings.encoding
         with source.open() as file:
             head = refuse_other_kinds(file)
             refuse_json(head)
             end = content_end(file, "utf-8")
-            encoding = choose_encoding(head if end is None else head[: min(end, HEAD)], configured)
+            encoding = find_encoding(source, head if end is None else head[: min(end, HEAD)], settings.encoding)
             own = written_as(head, encoding)
             if encoding.startswith(("utf-16", "utf-32")):
                 end = content_end(file, own[0])
-        guessed = configured is None and encoding in {"utf-16-le", "utf-16-be"}
-        if configured is None and encoding == "utf-8":
-            encoding = certain_encoding(source)
-            guessed = encoding != "utf-8"
-            own = (encoding, False) if guessed else own
+        guessed = settings.encoding == "auto" and encoding not in _BY_MARK_OR_USUAL
         try:
             with _open(source, encoding, end) as text:
                 sample = text.read(SAMPLE)

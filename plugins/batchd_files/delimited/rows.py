@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from batchd import BadRow, Failure, FileRefused, Json
+from batchd import BadRow, Failure, FileRefused, Json, column_names
 
 from .blocks import cells_of
 from .delimiter import named
 from .forms import Form, is_blank, is_ruler, names_columns
-from .header import Header, header_of, without_names
 from .quotes import explained, stray_row
 from .records import Endless, Records
 
 _AT_ONCE = 500
 _SURELY = 3
 """Rows of a sample that are all of another width than the header."""
+
+_JOINERS = frozenset("\u200c\u200d")
+"""Invisible, and part of words in Farsi and Hindi."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The names of the columns. A row has a cell for each; those from `required` on may be missing.
+
+    `written` are the cells of the header as they stand in the file, `given` the names that batchd has made up.
+    """
+
+    names: Sequence[str]
+    required: int
+    written: Sequence[str]
+    given: Sequence[str]
 
 
 class Rows:
@@ -53,8 +70,8 @@ class Rows:
                     records.pending.clear()
                     continue
                 if nameless and not names_columns(cells):
-                    raise without_names(nameless)
-                self._header = header_of(cells, records.line, self._sample)
+                    raise _without_names(nameless)
+                self._header = _header_of(cells, records.line, self._sample)
                 self._ruler = next((row for row in self._sample[:1] if is_ruler(row)), None)
                 self._refuse_names_of_rows()
                 records.pending.clear()
@@ -178,6 +195,36 @@ class Rows:
         if len(cells) > width and is_blank(cells[width:]):
             return cells[:width]
         return BadRow(cells, _ragged(records.line, len(cells), width, self._form.delimiter))
+
+
+def _header_of(cells: Sequence[str], line: int, rows: Sequence[Sequence[str]]) -> Header:
+    """The header. Columns at its end without a name are none, unless one of the first `rows` has a cell there."""
+    names = [visible(cell) for cell in cells]
+    width = max((n for n, name in enumerate(names, start=1) if name), default=0)
+    if not width:
+        raise _without_names(line)
+    required = width
+    if not all(is_blank(row[width:]) for row in rows if len(row) <= len(names)):
+        width = len(names)
+    unique = column_names(names[:width])
+    given = [name for name, own in zip(unique, names, strict=False) if name != own]
+    return Header(unique, required, cells, given)
+
+
+def _without_names(line: int) -> FileRefused:
+    """The refusal of a file whose header is empty."""
+    return FileRefused(
+        "header",
+        f"Line {line:,}, the header, names no column. Write the names of the columns there, and drop the file again.",
+    )
+
+
+def visible(name: str) -> str:
+    """A name without spaces around it and without characters that nobody sees, such as a mark or a soft hyphen."""
+    if name.isascii():
+        return name.replace("\0", "").strip()
+    seen = (each for each in name if each != "\0" and (unicodedata.category(each) != "Cf" or each in _JOINERS))
+    return "".join(seen).strip()
 
 
 def _same(cells: Sequence[str], header: Header) -> bool:

@@ -47,22 +47,23 @@ def known_encoding(name: str) -> str:
         raise ValueError(f'There is no encoding {name!r}. Write one such as "utf-8", "cp1252" or "cp1258".') from None
 
 
-def choose_encoding(head: bytes, configured: str | None) -> str:
+def find_encoding(source: Source, head: bytes, configured: str) -> str:
     """The encoding to decode with. A byte order mark is always right, so it overrides the configuration.
 
-    Raises `FileRefused` if the bytes cannot be text in it.
+    Raises `FileRefused` if the bytes at the beginning cannot be text in it, or if none is certain.
     """
     for mark, encoding, _ in _MARKS:
         if head.startswith(mark):
             return encoding
-    if configured is None and (order := order_without_mark(head)) is not None:
+    automatic = configured == "auto"
+    if automatic and (order := order_without_mark(head)) is not None:
         return order
-    encoding = configured or "utf-8"
+    encoding = "utf-8" if automatic else configured
     # Without a mark these have no order of their own; nearly all files are from machines with this one.
     encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
     if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and not _is_text_with_nuls(head):
         raise _not_text(head)
-    return encoding
+    return _certain_encoding(source) if automatic else encoding
 
 
 def order_without_mark(head: bytes) -> str | None:
@@ -89,7 +90,7 @@ EncodingName = Annotated[str, AfterValidator(known_encoding)]
 """The encoding of a setting, or `auto`."""
 
 
-def certain_encoding(source: Source) -> str:
+def _certain_encoding(source: Source) -> str:
     """The encoding of a file without a mark: UTF-8, or a guess. Raises `FileRefused` if none is certain."""
     with source.open() as file:
         if is_utf8(file):

@@ -9,7 +9,7 @@ from typing import ClassVar
 from batchd import BadRow, Failure, FileRefused, Json, Reader, Settings, Source
 
 from .content import refuse_other_kinds
-from .encoding import EncodingName, certain_encoding, choose_encoding, undecodable
+from .encoding import EncodingName, find_encoding, undecodable
 
 MAX_LINE = 1_000_000
 """Characters of a line."""
@@ -41,11 +41,8 @@ class TextReader(Reader[TextSettings]):
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
         """Memory holds a line at a time."""
-        configured = None if self.settings.encoding == "auto" else self.settings.encoding
         with source.open() as file:
-            encoding = choose_encoding(refuse_other_kinds(file), configured)
-        if configured is None and encoding == "utf-8":
-            encoding = certain_encoding(source)
+            encoding = find_encoding(source, refuse_other_kinds(file), self.settings.encoding)
         self._encoding = encoding
         rows = 0
         yield ["text"]

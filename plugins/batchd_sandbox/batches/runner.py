@@ -136,18 +136,15 @@ class Runner:
             and other.outcome.model == outcome.model
         )
 
-    def _kept(self, batch: BatchRecord) -> int:
-        """For how many seconds its files are kept."""
-        wanted, most = self._store.lifetime(batch.id), int(self._settings.outputs_kept)
-        return most if wanted is None else min(wanted, most)
-
     def _become(self, batch: BatchRecord, status: Status) -> None:
         now = time.time()
         changes: dict[str, float | str | None] = {"status": status, f"{status}_at": now}
         if status is Status.CANCELLING:
             changes["answered"] = None if batch.outcome is None else batch.outcome.share
         changed = replace(batch, status=status)
-        self._store.change_batch(batch.id, _result_files(changed, int(now), self._kept(batch)), **changes)
+        wanted, most = self._store.lifetime(batch.id), int(self._settings.outputs_kept)
+        kept = most if wanted is None else min(wanted, most)
+        self._store.change_batch(batch.id, _result_files(changed, int(now), kept), **changes)
         if changed.finished:
             self._store.sweep(batch.input_file_id)
 
