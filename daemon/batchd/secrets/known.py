@@ -83,17 +83,17 @@ class Cover:
     def _window(self, window: bytes) -> bytes:
         for form in self._bytes:
             window = window.replace(form, b"*" * len(form))
-        if not self._escape_bytes.search(window) or not self._holds(window):
+        if not self._escape_bytes.search(window) or not self._held(window):
             return window
-        lines = window.splitlines(keepends=True)
-        return b"".join(self._line(line) if self._holds(line) else line for line in lines)
+        return b"".join(map(self._line, window.splitlines(keepends=True)))
 
-    def _holds(self, escaped: bytes) -> bool:
+    def _held(self, escaped: bytes) -> list[bytes]:
+        """Which of them are there, with escapes."""
         plain = _unescaped(escaped, self._escape_bytes, lambda match: _letter(match).encode())
-        return any(form in plain for form in self._bytes)
+        return [form for form in self._bytes if form in plain]
 
     def _line(self, line: bytes) -> bytes:
-        for form in self._bytes:
+        for form in self._held(line):
             line = re.sub(_octets(_escaped(form.decode("utf-8", "surrogatepass"))), _asterisks, line)
         return line
 
