@@ -15,8 +15,8 @@ _RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or random.randbytes(8).hex()
 """The same in all processes of a run, which must find the same tests."""
 
 
-def share(cases: Iterable[One], of: int = 2) -> list[One]:
-    """One case of two, or of so many. For lists whose neighbours differ little."""
+def share(cases: Iterable[One], of: int = 3) -> list[One]:
+    """One case of three, or of so many. For lists whose neighbours differ little."""
     listed = list(cases)
     return listed if EVERY_CASE else listed[_first(len(listed), of) :: of]
 

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.cases import share
+
 # A run that was started in the background or with nohup may have been told to ignore these, and every process that it
 # starts would too: those that are to end by one of them would never end.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -49,6 +51,8 @@ metadata.entry_points = functools.cache(metadata.entry_points)
 MEMORY = Path("/dev/shm")
 NOT_FAST = "not slow and not speed and not outside"
 """What `make test-fast` runs."""
+EVERYTHING = 3_000
+"""A run of more tests than this is one of all families."""
 
 
 def _put_temporary_files_into_memory() -> None:
@@ -83,13 +87,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if _LEFT_OUT.search(collection_path.read_text("utf-8")) else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what cannot be marked where it stands, and put all into an order in which no process waits at the end."""
     for item in items:
         # Memory is measured over many rows, or an import in a process of its own. Some come from the conformance kit.
         if item.name.startswith(("test_memory_does_not_grow", "test_importing_it_is_cheap")):
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.third)
         item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
+    if len(items) > EVERYTHING:
+        thirds = [item for item in items if item.get_closest_marker("third")]
+        left_out = set(thirds) - set(share(thirds, 3))
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     slow = [item for item in items if item.get_closest_marker("slow")]
     others = [item for item in items if not item.get_closest_marker("slow")]
     items[:] = _spread(slow, others, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))

@@ -12,7 +12,7 @@ from batchd.testing.conformance import ExecutorConformance
 
 from .cluster import Cluster, cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.third]
 
 CATALOGUE = Catalogue.load()
 

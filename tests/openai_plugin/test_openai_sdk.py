@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.third]
 
 PACKAGES = ("openai.types", "openai.types.chat", "openai.types.responses", "openai.types.shared_params")
 NAMES = f"""
