@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
+from batchd.work.planning.plan import PlanTask
 
 PLUGINS = '''
 import msgspec
@@ -205,3 +208,27 @@ class Desk:
 def provider(tmp_path: Path, plugin_dir: str) -> Desk:
     """A job's folder."""
     return Desk(tmp_path, plugin_dir)
+
+
+def plan_task(
+    folder: Path, records: Iterable[Any], builder: PluginSpec, *, before: bytes = b"", behind: bytes = b"", **more: Any
+) -> PlanTask:
+    """Plan these records, which lie in the file between others."""
+    content = b"".join(map(rows.encode, records))
+    (folder / "rows.jsonl").write_bytes(before + content + behind)
+    known: dict[str, Any] = {
+        "job": "job",
+        "first": 0,
+        "offset": len(before),
+        "length": len(content),
+        "columns": ["id", "text"],
+        "rows": str(folder / "rows.jsonl"),
+        "requests": str(folder / "requests.jsonl"),
+        "settled": None,
+        "failures": str(folder / "results.1.jsonl"),
+        "builder": builder,
+        "common": {"model": "small"},
+        "endpoint": "/v1/chat/completions",
+        "max_line_bytes": None,
+    }
+    return PlanTask(**(known | more))

@@ -14,32 +14,16 @@ from batchd.model import BadRow, Failure
 from batchd.work.part_files import decode_results, read_results, write_results
 from batchd.work.planning.plan import PlanDone, PlanTask, plan
 
-from .conftest import Desk
+from .conftest import Desk, plan_task
 
 ODD = BadRow(["!"], Failure("odd", "This record is odd."))
 
 
 def task(provider: Desk, records: list[Any], builder: str = "ask", first: int = 0, **more: Any) -> PlanTask:
     """Plan these records, which begin at row `first`, behind a record that belongs to another part."""
-    before = rows.encode(["0", "another part"])
-    content = b"".join(rows.encode(record) for record in records)
-    behind = rows.encode(["9", "yet another part"])
-    given: dict[str, Any] = {
-        "job": "job",
-        "first": first,
-        "offset": len(before),
-        "length": len(content),
-        "columns": ["id", "text"],
-        "rows": provider.write("rows.jsonl", before + content + behind),
-        "requests": provider.path("requests.jsonl"),
-        "settled": None,
-        "failures": provider.path("results.1.jsonl"),
-        "builder": provider.recipe(builder),
-        "common": {"model": "small", "max_tokens": 50},
-        "endpoint": "/v1/chat/completions",
-        "max_line_bytes": None,
-    }
-    return PlanTask(**(given | more))
+    before, behind = rows.encode(["0", "another part"]), rows.encode(["9", "yet another part"])
+    more = {"first": first, "common": {"model": "small", "max_tokens": 50}} | more
+    return plan_task(provider.folder, records, provider.recipe(builder), before=before, behind=behind, **more)
 
 
 def texts(*wanted: str) -> list[list[str]]:

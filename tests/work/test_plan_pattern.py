@@ -27,6 +27,8 @@ from batchd.work.planning.plan import PlanTask, plan
 from batchd.work.planning.reuse import Reuse, key_records, read_keys
 from batchd.workers import worker_plugins
 
+from .conftest import plan_task
+
 PLUGINS = '''
 from batchd import PromptBuilder, Settings, hookimpl
 from batchd_prompts.template import TemplateBuilder
@@ -139,35 +141,19 @@ QUICK = settings(
 
 def planned(folder: Path, task: PlanTask) -> tuple[Any, ...]:
     """What a plan says, what it leaves, and the keys of rows that follow others and of those that they follow."""
-    for name in ("requests", "failures"):
+    names = ("requests.jsonl", "results.1.jsonl")
+    for name in names:
         (folder / name).unlink(missing_ok=True)
     done = plan(task)
-    left = {name: (folder / name).read_bytes() for name in ("requests", "failures") if (folder / name).exists()}
+    left = {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
     followers = read_keys(str(folder / "keys")).followers
     told = {*followers, *followers.values()}
     return done, left, followers, {row: key for row, key in key_records(folder / "keys") if row in told}
 
 
 def task(folder: Path, records: Sequence[Any], prompt: PluginSpec, **more: Any) -> PlanTask:
-    content = b"".join(map(rows.encode, records))
-    (folder / "rows.jsonl").write_bytes(content)
-    known: dict[str, Any] = {
-        "job": "job",
-        "first": 7,
-        "offset": 0,
-        "length": len(content),
-        "columns": ["id", "text"],
-        "rows": str(folder / "rows.jsonl"),
-        "requests": str(folder / "requests"),
-        "settled": None,
-        "failures": str(folder / "failures"),
-        "builder": prompt,
-        "common": {"model": "small", "max_tokens": 5},
-        "endpoint": "/v1/chat/completions",
-        "max_line_bytes": None,
-        "model": "small",
-    }
-    return PlanTask(**(known | more))
+    own = {"first": 7, "common": {"model": "small", "max_tokens": 5}, "model": "small"}
+    return plan_task(folder, records, prompt, **(own | more))
 
 
 @given(
@@ -231,7 +217,7 @@ def test_rows_of_several_parts_that_ask_the_same_are_found_in_both_ways(
             folder.mkdir(exist_ok=True)
             (folder / "follows").unlink(missing_ok=True)
             part = Planned(
-                first, part_rows, *(str(folder / name) for name in ("keys", "follows", "prints", "requests"))
+                first, part_rows, *(str(folder / name) for name in ("keys", "follows", "prints", "requests.jsonl"))
             )
             reuse = Reuse("p", part.keys, prints=part.prints)
             spec = PluginSpec(kind, prompt, plugin_dir=plugins)
@@ -253,7 +239,7 @@ def test_prints_of_two_processes_are_not_compared(tmp_path: Path, plugins: str) 
     for first, prints in ((0, [7, 1, 2]), (2, [8, 3, 4]), (4, [7, 1, 2])):
         folder = tmp_path / str(first)
         folder.mkdir()
-        part = Planned(first, 2, *(str(folder / name) for name in ("keys", "follows", "prints", "requests")))
+        part = Planned(first, 2, *(str(folder / name) for name in ("keys", "follows", "prints", "requests.jsonl")))
         records = [["1", "same"], ["1", f"other {first}"]]
         plan(task(folder, records, PluginSpec("template", {"user": "{{ text }}"}, plugin_dir=plugins), first=first))
         Path(part.prints or "").write_bytes(array("q", prints).tobytes())
@@ -334,4 +320,4 @@ def test_a_text_with_such_a_beginning_shows_something() -> None:
 
 def test_the_pattern_of_a_base_is_not_that_of_a_builder_that_asks_something_else(tmp_path: Path, plugins: str) -> None:
     plan(task(tmp_path, [["1", "a"]], PluginSpec("derived", {"user": "{{ text }}"}, plugin_dir=plugins)))
-    assert b'"content":"Anything"' in (tmp_path / "requests").read_bytes()
+    assert b'"content":"Anything"' in (tmp_path / "requests.jsonl").read_bytes()

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
 from batchd.requests.rules import request_faults
 from batchd.work.part_files import read_results
-from batchd.work.planning.plan import PlanDone, PlanTask, plan
+from batchd.work.planning.plan import PlanDone, plan
 
 from ..requests.test_rules import BODIES, BROKEN, CHAT, GOOD
+from .conftest import plan_task
 
 PATIENT = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=50
@@ -60,24 +60,8 @@ class Planned:
     """A part of these bodies, planned."""
 
     def __init__(self, folder: Path, plugins: Path, bodies: list[Any], kind: str = "raw", **more: Any) -> None:
-        content = b"".join(rows.encode([body]) for body in bodies)
-        (folder / "rows.jsonl").write_bytes(content)
-        given: dict[str, Any] = {
-            "job": "job",
-            "first": 0,
-            "offset": 0,
-            "length": len(content),
-            "columns": ["body"],
-            "rows": str(folder / "rows.jsonl"),
-            "requests": str(folder / "requests.jsonl"),
-            "settled": None,
-            "failures": str(folder / "results.1.jsonl"),
-            "builder": PluginSpec(kind, plugin_dir=str(plugins)),
-            "common": {"model": "small"},
-            "endpoint": CHAT,
-            "max_line_bytes": None,
-        }
-        self.done: PlanDone = plan(PlanTask(**(given | more)))
+        builder = PluginSpec(kind, plugin_dir=str(plugins))
+        self.done: PlanDone = plan(plan_task(folder, [[body] for body in bodies], builder, columns=["body"], **more))
         self.requests = [msgspec.json.decode(line) for line in (folder / "requests.jsonl").read_bytes().splitlines()]
         failures = folder / "results.1.jsonl"
         self.failed = (
