@@ -68,6 +68,10 @@ if TYPE_CHECKING:
     from .http.bounded_answers import arriving as arriving
     from .http.faults import NetworkFault as NetworkFault
     from .http.headers import retry_after as retry_after
+    from .http.records import read_count as read_count
+    from .http.records import read_id as read_id
+    from .http.records import read_moment as read_moment
+    from .http.records import read_problems as read_problems
     from .http.retrying import Pacing as Pacing
     from .http.retrying import with_retries as with_retries
     from .http.services import CallKind as CallKind
@@ -154,6 +158,7 @@ _HOMES = {
     "http.faults": "NetworkFault",
     "optional_packages": "OptionalPackage",
     "paged_sink": "Page PagedSink",
+    "http.records": "read_count read_id read_moment read_problems",
     "http.retrying": "Pacing with_retries",
     "secrets.known": "covered",
     "sending.whose_fault": "account_advice refuses_row",

@@ -8,7 +8,6 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
@@ -35,6 +34,8 @@ from batchd import (
     Submission,
     SubmissionRefused,
     TransientError,
+    read_count,
+    read_moment,
 )
 
 from .answers import output_line
@@ -250,11 +251,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 def status_of(record: Mapping[str, Json]) -> BatchStatus:
     """A batch of the service as batchd sees one."""
     counts = record.get("request_counts")
-    number = {
-        name: value
-        for name, value in (counts.items() if isinstance(counts, Mapping) else ())
-        if isinstance(value, int) and not isinstance(value, bool)
-    }
+    number = {name: read_count(value) for name, value in (counts.items() if isinstance(counts, Mapping) else ())}
     succeeded, errored = number.get("succeeded", 0), number.get("errored", 0)
     expired, cancelled = number.get("expired", 0), number.get("canceled", 0)
     state = str(record.get("processing_status"))
@@ -263,7 +260,7 @@ def status_of(record: Mapping[str, Json]) -> BatchStatus:
     else:
         # A word that is not known yet is no end.
         phase = _PHASES.get(state, BatchPhase.IN_PROGRESS)
-    created = moment(record.get("created_at"))
+    created = read_moment(record.get("created_at"))
     return BatchStatus(
         phase,
         total=sum(number.values()),
@@ -272,14 +269,6 @@ def status_of(record: Mapping[str, Json]) -> BatchStatus:
         details={REQUESTS: sum(number.values())},
         answers_until=None if created is None else created + KEPT_SECONDS,
     )
-
-
-def moment(text: Json) -> float | None:
-    """A time as the service writes it, in seconds since 1970; None if it is none."""
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _scratch(submission: Submission) -> IO[bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchd import HttpCall, ProviderError, RemoteMissing
+from batchd import HttpCall, ProviderError, RemoteMissing, read_id
 
 from .client import Client
-from .dialects import Dialect, identifier
+from .dialects import Dialect
 
 
 async def check(client: Client, dialect: Dialect, models: Sequence[str]) -> Sequence[str]:
@@ -22,5 +22,5 @@ async def check(client: Client, dialect: Dialect, models: Sequence[str]) -> Sequ
         page = await client.page(HttpCall("list its models"), "/models", {}, "data")
     except ProviderError:
         return []  # the key and the address are good, and not every service lists its models
-    offered = {name for record in page.get("data", ()) if (name := identifier(record.get("id")))}
+    offered = {name for record in page.get("data", ()) if (name := read_id(record.get("id")))}
     return client.service.not_offered(models, offered) if offered else []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchd import HttpCall, ProviderError, Purged, RemoteBatch, RemoteMissing, Submission
+from batchd import HttpCall, ProviderError, Purged, RemoteBatch, RemoteMissing, Submission, read_id
 
 from .client import Client
-from .dialects import MAX_PAGES, Dialect, file_prefix, id_of, identifier, segment
+from .dialects import MAX_PAGES, Dialect, file_prefix, id_of, segment
 
 
 async def forget(client: Client, dialect: Dialect, submission: Submission) -> None:
@@ -60,7 +60,7 @@ async def _left_behind(client: Client, dialect: Dialect, submission: Submission)
         page = await client.page(HttpCall("list its files"), dialect.files, query, "data")
         named = [file for file in page.get("data", ()) if str(file.get("filename")).startswith(file_prefix(submission))]
         found += [id_ for file in named if (id_ := id_of(file))]
-        token = identifier(page.get("pagination_token"))
+        token = read_id(page.get("pagination_token"))
         if not token or query.get("pagination_token") == token:
             break
         query = {**query, "pagination_token": token}

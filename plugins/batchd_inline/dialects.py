@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 from urllib.parse import quote
 
-from batchd import BatchStatus, Json, Limits, Submission
+from batchd import BatchStatus, Json, Limits, Submission, read_id
 
 from .splitter import Item
 
@@ -92,22 +92,6 @@ MAX_PAGES = 2_000
 """A list with more pages has no end."""
 MAX_MESSAGE = 2_000
 """Letters of a service's message that are kept."""
-_MAX_NUMBER = 10**15
-_MAX_IDENTIFIER = 1_000
-
-
-def number(value: Json) -> int:
-    """A count; 0 if it is none."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMBER:
-        return 0
-    return int(value)
-
-
-def identifier(value: Json) -> str | None:
-    """An id, or None for each way to write that there is none."""
-    return value if isinstance(value, str) and 0 < len(value) <= _MAX_IDENTIFIER else None
 
 
 def table(value: Json) -> Mapping[str, Json]:
@@ -117,7 +101,7 @@ def table(value: Json) -> Mapping[str, Json]:
 
 def id_of(record: Mapping[str, Json]) -> str | None:
     """The id of a batch or file."""
-    return identifier(record.get("id")) or identifier(record.get("batch_id"))
+    return read_id(record.get("id")) or read_id(record.get("batch_id"))
 
 
 def batch_path(dialect: Dialect, remote: str) -> str:

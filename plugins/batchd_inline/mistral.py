@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission
+from batchd import BatchPhase, BatchStatus, Json, Limits, Submission, read_count, read_id, read_moment, read_problems
 
-from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .dialects import Dialect, table
 from .lines import as_line
-from .moments import instant
 from .splitter import Item
 
 _PHASES = {
@@ -55,16 +54,15 @@ class Mistral(Dialect):
         """Words in capitals, counts of its own, errors each with how often it came."""
         word = str(record.get("status")).upper()
         phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
-        errors = record.get("errors")
-        ended = instant(record.get("completed_at"))
+        ended = read_moment(record.get("completed_at"))
         files: dict[str, Json] = {"files": list(_files(record))}
         return BatchStatus(
             phase,
-            total=number(record.get("total_requests")),
-            completed=number(record.get("succeeded_requests")),
-            failed=number(record.get("failed_requests")),
+            total=read_count(record.get("total_requests")),
+            completed=read_count(record.get("succeeded_requests")),
+            failed=read_count(record.get("failed_requests")),
             # Those of single requests are listed here too, and are no reason why the job failed.
-            problems=tuple(map(_problem, errors)) if isinstance(errors, list) and phase is BatchPhase.FAILED else (),
+            problems=read_problems(record.get("errors")) if phase is BatchPhase.FAILED else (),
             details=files if word in _PHASES else {**files, "unknown_status": word[:100]},
             answers_until=ended + _KEPT if ended is not None and phase.ended else None,
         )
@@ -90,7 +88,7 @@ class Mistral(Dialect):
     def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
         """The answers if the job did not hold them, and the errors if not all of them were among these."""
         status = self.status(record)
-        output, error = (identifier(record.get(name)) for name in ("output_file", "error_file"))
+        output, error = (read_id(record.get(name)) for name in ("output_file", "error_file"))
         if output and not written:
             yield output
         if error and written < status.completed + status.failed:
@@ -99,11 +97,6 @@ class Mistral(Dialect):
 
 def _files(record: Mapping[str, Json]) -> Iterator[str]:
     for name in ("output_file", "error_file"):
-        file = identifier(record.get(name))
+        file = read_id(record.get(name))
         if file:
             yield file
-
-
-def _problem(error: Json) -> Problem:
-    message = table(error).get("message") or error
-    return Problem("error", str(message)[:MAX_MESSAGE])

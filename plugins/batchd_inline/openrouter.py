@@ -8,11 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission, read_usage
+from batchd import (
+    BatchPhase,
+    BatchStatus,
+    Json,
+    Limits,
+    Submission,
+    read_count,
+    read_id,
+    read_moment,
+    read_problems,
+    read_usage,
+)
 
-from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .dialects import Dialect, table
 from .lines import as_line
-from .moments import instant
 from .splitter import Item
 
 _PHASES = {phase.value: phase for phase in BatchPhase}
@@ -46,15 +56,15 @@ class OpenRouter(Dialect):
         """OpenAI's words."""
         word = str(record.get("status")).lower()
         phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
-        counts, error = table(record.get("request_counts")), record.get("error")
-        created = instant(record.get("created_at"))
+        counts = table(record.get("request_counts"))
+        created = read_moment(record.get("created_at"))
         details: dict[str, Json] = {} if word in _PHASES else {"unknown_status": word[:100]}
         return BatchStatus(
             phase,
-            total=number(counts.get("total")),
-            completed=number(counts.get("completed")),
-            failed=number(counts.get("failed")),
-            problems=(_problem(error),) if error else (),
+            total=read_count(counts.get("total")),
+            completed=read_count(counts.get("completed")),
+            failed=read_count(counts.get("failed")),
+            problems=read_problems(record.get("error")),
             usage=read_usage(record.get("usage"), most=_MAX_BATCH_TOKENS),
             details=details,
             answers_until=created + _KEPT if created is not None and phase.ended else None,
@@ -68,22 +78,15 @@ class OpenRouter(Dialect):
         """What differs is not ours. Of what is the same, only the answers tell."""
         if record.get("endpoint") not in {None, submission.endpoint}:
             return False
-        total = number(table(record.get("request_counts")).get("total"))
+        total = read_count(table(record.get("request_counts")).get("total"))
         return False if total and total != submission.requests else None
 
     def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
         """After the last one's id."""
-        last = identifier(page.get("last_id"))
+        last = read_id(page.get("last_id"))
         return {**query, "after": last} if page.get("has_more") is True and last else None
 
     def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
         """By the cursor, where answers come in pages."""
-        cursor = identifier(page.get("next_cursor"))
+        cursor = read_id(page.get("next_cursor"))
         return {"limit": "1000", "cursor": cursor} if cursor else None
-
-
-def _problem(error: Json) -> Problem:
-    if not isinstance(error, Mapping):
-        return Problem("error", str(error)[:MAX_MESSAGE])
-    code = error.get("code") or error.get("type") or "error"
-    return Problem(str(code)[:100], str(error.get("message") or code)[:MAX_MESSAGE])

@@ -14,11 +14,10 @@ from typing import Any
 
 import msgspec
 
-from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission
+from batchd import BatchPhase, BatchStatus, Json, Limits, Problem, Submission, read_count, read_id, read_moment
 
-from .dialects import MAX_MESSAGE, Dialect, identifier, number, table
+from .dialects import MAX_MESSAGE, Dialect, table
 from .lines import LINE_ENDS, failed, too_large
-from .moments import instant
 from .splitter import Item
 
 _NAME = re.compile(r"batchd-.+-(\d{1,12})")
@@ -67,7 +66,7 @@ class XAI(Dialect):
     def status(self, record: Mapping[str, Json]) -> BatchStatus:
         """From the counts, and from whether and by whom it was cancelled."""
         state, reason = table(record.get("state")), record.get("cancel_by_xai_message")
-        total, pending = number(state.get("num_requests")), number(state.get("num_pending"))
+        total, pending = read_count(state.get("num_requests")), read_count(state.get("num_pending"))
         named = _NAME.fullmatch(str(record.get("name")))
         if record.get("cancel_time"):
             phase = BatchPhase.FAILED if reason else BatchPhase.CANCELLING if pending else BatchPhase.CANCELLED
@@ -80,10 +79,10 @@ class XAI(Dialect):
         return BatchStatus(
             phase,
             total=total,
-            completed=number(state.get("num_success")),
-            failed=number(state.get("num_error")) + number(state.get("num_cancelled")),
+            completed=read_count(state.get("num_success")),
+            failed=read_count(state.get("num_error")) + read_count(state.get("num_cancelled")),
             problems=(Problem("cancelled_by_service", str(reason)[:MAX_MESSAGE]),) if reason else (),
-            answers_until=instant(record.get("expire_time")) if phase.ended else None,
+            answers_until=read_moment(record.get("expire_time")) if phase.ended else None,
         )
 
     def line(self, item: Item, key: str) -> bytes | None:
@@ -113,12 +112,12 @@ class XAI(Dialect):
 
     def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
         """By the token."""
-        token = identifier(page.get("pagination_token"))
+        token = read_id(page.get("pagination_token"))
         return {**query, "pagination_token": token} if token and page.get(self.listed) else None
 
     def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
         """By the token, too."""
-        token = identifier(page.get("pagination_token"))
+        token = read_id(page.get("pagination_token"))
         return {**self.answer_query, "pagination_token": token} if token else None
 
 

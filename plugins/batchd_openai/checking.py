@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchd import HttpCall, Json, NotSent, ProviderError, RemoteMissing, TransientError
+from batchd import HttpCall, Json, NotSent, ProviderError, RemoteMissing, TransientError, read_id
 
-from .normalise import as_list, identifier
+from .normalise import as_list
 
 if TYPE_CHECKING:
     from .client import Client
@@ -40,7 +40,7 @@ def _models(client: Client, answer: Json, models: Sequence[str]) -> list[str]:
     listed = as_list(answer)
     if listed is None:
         return [_address(client, f"{base_url} did not return a list when asked to list its models.")]
-    offered = {name for item in listed if (name := identifier(item.get("id")))}
+    offered = {name for item in listed if (name := read_id(item.get("id")))}
     # Gemini writes models/NAME in its list and takes NAME in requests.
     known = offered | {name.removeprefix("models/") for name in offered}
     has_more = isinstance(answer, Mapping) and answer.get("has_more") is True

@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 
-from batchd import BatchdError, CallKind, HttpCall, Json, TransientError, arriving, with_retries
+from batchd import BatchdError, CallKind, HttpCall, Json, TransientError, arriving, read_id, with_retries
 
 from .bounded import BoundedClient
-from .normalise import identifier, unwrap
+from .normalise import unwrap
 from .pacing import OpenAIPacing
 from .sdk import openai
 from .sdk_errors import FOREIGN, translate
@@ -112,7 +112,7 @@ class Client:
             name = headers.get("x-together-file-id") or headers.get("x-file-id")
             failure = translate(error, call, service)
         else:
-            return identifier(unwrap(service.decoded(answer.content)).get("id"))
+            return read_id(unwrap(service.decoded(answer.content)).get("id"))
         if target is None or not name:
             raise failure
         await self._put(target, file, size, call, within=within)
@@ -120,7 +120,7 @@ class Client:
             HttpCall(f"process the file {name}", CallKind.UPLOAD, about=name),
             lambda sdk: sdk.post(_quoted((path.strip("/"), name, "preprocess")), cast_to=httpx2.Response),
         )
-        return identifier(unwrap(done).get("id")) or name
+        return read_id(unwrap(done).get("id")) or name
 
     async def _put(self, target: httpx2.URL, file: IO[bytes], size: int, call: HttpCall, *, within: float) -> None:
         async def pieces() -> AsyncIterator[bytes]:

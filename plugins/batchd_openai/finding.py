@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
-from batchd import CallKind, CannotFind, HttpCall, Json, Submission
+from batchd import CallKind, CannotFind, HttpCall, Json, Submission, read_id, read_moment
 
 from .client import Client
 from .listing import everything
-from .normalise import identifier, instant
 
 _MAX_COPIES = 100
 """Each create is made once. A service may carry it out twice, but not a hundred times."""
@@ -21,9 +21,9 @@ async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Jso
     call = HttpCall("list its batches", CallKind.LOOK)
     try:
         async for batch in everything(client, call, "batches", {"limit": 100}):
-            remote = identifier(batch.get("id"))
+            remote = read_id(batch.get("id"))
             if remote is not None and is_ours(batch):
-                created[remote] = instant(batch.get("created_at"))
+                created[remote] = read_moment(batch.get("created_at")) or math.inf
             if len(created) > _MAX_COPIES:
                 created.clear()
                 raise CannotFind(
@@ -41,7 +41,7 @@ async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Jso
 
 def is_of(batch: Mapping[str, Json], submission: Submission) -> bool:
     """Whether it was made of our file, or is marked with our key."""
-    if submission.upload and identifier(batch.get("input_file_id")) == submission.upload:
+    if submission.upload and read_id(batch.get("input_file_id")) == submission.upload:
         return True
     return _mark(batch, "batchd_key") == submission.key
 

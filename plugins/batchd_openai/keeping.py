@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from batchd import Json
+from batchd import Json, read_moment
 
-from .normalise import instant
 from .settings import OpenAISettings
 
 KEPT_DAYS = {
@@ -25,10 +23,9 @@ _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "ended_at", 
 
 def answers_until(record: Mapping[str, Json], file: Mapping[str, Json], settings: OpenAISettings) -> float | None:
     """What the file says of itself; else what was asked for, or is known of the service, from the batch's end on."""
-    at = instant(file.get("expires_at"))
-    if math.isfinite(at) and at > 0:
+    if (at := read_moment(file.get("expires_at"))) is not None:
         return at
-    ended = min((at for key in _ENDS if math.isfinite(at := instant(record.get(key))) and at > 0), default=None)
+    ended = min((at for key in _ENDS if (at := read_moment(record.get(key))) is not None), default=None)
     kept = _seconds_kept(settings)
     return None if ended is None or kept is None else ended + kept
 

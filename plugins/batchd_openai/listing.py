@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from batchd import CannotFind, HttpCall, Json
+from batchd import CannotFind, HttpCall, Json, read_id
 
-from .normalise import as_list, identifier
+from .normalise import as_list
 
 if TYPE_CHECKING:
     from .client import Client
@@ -31,7 +31,7 @@ async def everything(
         if items is None:
             raise CannotFind(f"{service} did not return a list when asked to {call.what}.")
         # As numbers: an id may be long, and there may be many.
-        fresh = [item for item in items if hash(identifier(item.get("id"))) not in seen]
+        fresh = [item for item in items if hash(read_id(item.get("id"))) not in seen]
         number += len(fresh)
         if number > client.pacing.max_items:
             raise CannotFind(
@@ -40,7 +40,7 @@ async def everything(
             )
         for item in fresh:
             yield item
-        seen.update(hash(id_) for item in fresh if (id_ := identifier(item.get("id"))))
+        seen.update(hash(id_) for item in fresh if (id_ := read_id(item.get("id"))))
         more, next_page = _next_page(answer, items, cursor)
         if more is False or not items:
             return
@@ -61,8 +61,8 @@ def _next_page(
     """Whether there are more pages (None: unknown), and the query for the next one."""
     page = _page(answer)
     paging = page.get("paging")
-    next_cursor = identifier(paging.get("next_cursor")) if isinstance(paging, Mapping) else None
-    last = identifier(page.get("last_id")) or (identifier(items[-1].get("id")) if items else None)
+    next_cursor = read_id(paging.get("next_cursor")) if isinstance(paging, Mapping) else None
+    last = read_id(page.get("last_id")) or (read_id(items[-1].get("id")) if items else None)
     after = {"after": last} if last else None
     more = page.get("has_more")
     if isinstance(more, bool):

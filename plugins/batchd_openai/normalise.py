@@ -6,12 +6,9 @@ string, errors as a bare list: real services send each of these.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from batchd import BatchPhase, BatchStatus, Json, Problem, read_usage
+from batchd import BatchPhase, BatchStatus, Json, read_count, read_id, read_problems, read_usage
 
 _ENVELOPES = ("job", "batch", "data", "result")
 _PHASES = {phase.value: phase for phase in BatchPhase} | {
@@ -31,7 +28,6 @@ _PHASES = {phase.value: phase for phase in BatchPhase} | {
     for word in words.split()
 }
 """The words of services for a state, without `JOB_STATE_` before them, in lower case and with underscores."""
-_MAX_MESSAGE = 2_000
 _MAX_BATCH_TOKENS = 1 << 50
 
 OWED = "owed"
@@ -48,13 +44,6 @@ def unwrap(answer: Json) -> Mapping[str, Json]:
     return {}
 
 
-def identifier(value: Json) -> str | None:
-    """An id, or None for each way to write that there is none. No id has thousands of letters."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**64:
-        return str(value)
-    return value if isinstance(value, str) and 0 < len(value) <= _MAX_IDENTIFIER else None
-
-
 def phase_of(state: Json) -> BatchPhase | None:
     """The phase that a service's state stands for; None if the state is unknown."""
     word = str(state).strip().lower().replace("-", "_").replace(" ", "_")
@@ -65,8 +54,8 @@ def status_of(batch: Mapping[str, Json]) -> BatchStatus:
     """The status in an unwrapped batch object."""
     phase = phase_of(batch.get("status"))
     details: dict[str, Json] = {
-        "output_file_id": identifier(batch.get("output_file_id")),
-        "error_file_id": identifier(batch.get("error_file_id")),
+        "output_file_id": read_id(batch.get("output_file_id")),
+        "error_file_id": read_id(batch.get("error_file_id")),
     }
     if phase is None:
         # An unknown state does not count as the end: polling on costs little, giving up costs the answers.
@@ -81,81 +70,30 @@ def status_of(batch: Mapping[str, Json]) -> BatchStatus:
         total=total,
         completed=completed,
         failed=failed,
-        problems=problems_of(batch.get("errors")),
+        problems=read_problems(batch.get("errors")),
         usage=read_usage(batch.get("usage"), most=_MAX_BATCH_TOKENS),
         details=details,
     )
 
 
-def problems_of(errors: Json) -> tuple[Problem, ...]:
-    """The problems in `errors`: OpenAI's list object, a bare list, one error, a sentence, or nothing."""
-    return tuple(_problem(error) for error in _flat(errors))
-
-
-def _flat(errors: Json) -> Iterator[Json]:
-    if isinstance(errors, Mapping) and "data" in errors and not errors.get("message"):
-        errors = errors["data"]
-    if isinstance(errors, list):
-        yield from (error for error in errors if error)
-    elif errors:
-        yield errors
-
-
-def _problem(error: Json) -> Problem:
-    if not isinstance(error, Mapping):
-        return Problem("error", str(error)[:_MAX_MESSAGE])
-    code = error.get("code") or error.get("type") or "error"
-    message = error.get("message") or error.get("msg") or error.get("detail") or code
-    line = _number(error.get("line", error.get("line_number")))
-    param = error.get("param")
-    param = param[:100] if isinstance(param, str) and param else None
-    return Problem(str(code)[:100], str(message)[:_MAX_MESSAGE], line or None, param)
-
-
 def _counts(batch: Mapping[str, Json]) -> tuple[int, int, int]:
     counts = batch.get("request_counts")
     if isinstance(counts, Mapping):
-        return _number(counts.get("total")), _number(counts.get("completed")), _number(counts.get("failed"))
+        return read_count(counts.get("total")), read_count(counts.get("completed")), read_count(counts.get("failed"))
     return (
-        _number(counts) or _first(batch, "total_requests", "total"),
+        read_count(counts) or _first(batch, "total_requests", "total"),
         _first(batch, "completed_requests", "completed"),
         _first(batch, "failed_requests", "failed"),
     )
 
 
 def _first(batch: Mapping[str, Json], *names: str) -> int:
-    return next((number for name in names if (number := _number(batch.get(name)))), 0)
-
-
-_MAX_NUMBER = 10**15
-"""What counts more is impossible, and so unknown. Sums of a thousand of these still fit into the database."""
-_MAX_IDENTIFIER = 1_000
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_NUMBER:
-        return 0
-    return int(value)
+    return next((number for name in names if (number := read_count(batch.get(name)))), 0)
 
 
 def size_of(file: Mapping[str, Json]) -> int | None:
     """The size that a file object gives. Zero counts as unknown: services that do not count write it too."""
-    return _number(file.get("bytes")) or None
-
-
-def instant(value: Json) -> float:
-    """A timestamp, a number or ISO 8601 text, in seconds since 1970; infinity if it is neither, or impossible."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_NUMBER:
-        # Some services count in milliseconds: 100,000,000,000 seconds would be the year 5138.
-        return value / 1000 if value > 1e11 else float(value)
-    if isinstance(value, str) and len(value) < 100:
-        try:
-            return datetime.fromisoformat(value).timestamp()
-        except (ValueError, OverflowError):
-            return math.inf
-    return math.inf
+    return read_count(file.get("bytes")) or None
 
 
 def as_list(answer: Json) -> Sequence[Mapping[str, Json]] | None:

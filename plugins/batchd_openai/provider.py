@@ -29,6 +29,7 @@ from batchd import (
     RemoteMissing,
     Submission,
     TransientError,
+    read_id,
     with_retries,
 )
 
@@ -36,7 +37,7 @@ from .checking import check
 from .download import NotThereYet, fetch
 from .keeping import answers_until
 from .listing import everything
-from .normalise import OWED, identifier, size_of, status_of, unwrap
+from .normalise import OWED, size_of, status_of, unwrap
 from .pacing import OpenAIPacing
 from .settings import LIMITS, Access, OpenAISettings
 
@@ -139,7 +140,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         headers = {"Idempotency-Key": submission.create_key or submission.key} if settings.idempotency_key else {}
         answer = await self._client.post_once(call, "/batches", body, within=submission.timeout, headers=headers)
         batch = unwrap(answer)
-        remote = identifier(batch.get("id")) or identifier(batch.get("batch_id"))
+        remote = read_id(batch.get("id")) or read_id(batch.get("batch_id"))
         if remote is None:
             raise TransientError(f"{settings.base_url} answered the call that creates a batch, but without its id.")
         return remote
@@ -271,7 +272,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
                     headers={settings.model_header: submission.model} if settings.model_header else {},
                     file=(name, file, "application/jsonl"),
                 )
-                uploaded = identifier(unwrap(answer).get("id"))
+                uploaded = read_id(unwrap(answer).get("id"))
         if uploaded is None:
             raise TransientError(f"{self.settings.base_url} answered an upload, but without the id of the file.")
         return uploaded
@@ -326,5 +327,5 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
 
 def _files(details: Mapping[str, Json]) -> list[str]:
     """The ids of the files to download, each once: one service uses the same id for answers and errors."""
-    ids = (identifier(details.get(key)) for key in ("output_file_id", "error_file_id"))
+    ids = (read_id(details.get(key)) for key in ("output_file_id", "error_file_id"))
     return list(dict.fromkeys(id_ for id_ in ids if id_))

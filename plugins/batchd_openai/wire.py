@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batchd import CallKind, HttpAnswer, HttpCall, HttpService, Json, Problem, TransientError, covered
-
-from .normalise import problems_of
+from batchd import CallKind, HttpAnswer, HttpCall, HttpService, Json, Problem, TransientError, covered, read_problems
 
 if TYPE_CHECKING:
     import httpx2
@@ -76,10 +74,10 @@ class ErrorBody:
             body = None
         inner = (body.get("error") or body) if isinstance(body, Mapping) else body
         if isinstance(inner, Mapping):
-            unmasked = problems_of(inner.get("errors") or inner)
+            unmasked = read_problems(inner.get("errors") or inner)
             codes = frozenset(str(inner[key]).lower() for key in ("code", "type", "status") if key in inner)
         else:
-            unmasked, codes = problems_of(inner), frozenset()
+            unmasked, codes = read_problems(inner), frozenset()
         unnamed = f"http_{answer.status}"
         problems = tuple(
             replace(each, code=unnamed if each.code == "error" else each.code, message=service.masked(each.message))

@@ -7,8 +7,18 @@ from typing import Any
 import pytest
 from openai_support import KEY, FakeService, batch, named, remote
 
-from batchd import BatchPhase, Problem, ProviderError, RejectedError, RemoteBatch, RemoteMissing, TransientError, Usage
-from batchd_openai.normalise import problems_of, status_of, unwrap
+from batchd import (
+    BatchPhase,
+    Problem,
+    ProviderError,
+    RejectedError,
+    RemoteBatch,
+    RemoteMissing,
+    TransientError,
+    Usage,
+    read_problems,
+)
+from batchd_openai.normalise import status_of, unwrap
 from batchd_openai.provider import OpenAIProvider
 
 
@@ -115,7 +125,7 @@ def test_counts_in_any_shape(fields: dict[str, Any], counts: tuple[int, int, int
     ],
 )
 def test_errors_in_any_shape(errors: Any, problems: tuple[Problem, ...]) -> None:
-    assert problems_of(errors) == problems
+    assert read_problems(errors) == problems
 
 
 @pytest.mark.parametrize(

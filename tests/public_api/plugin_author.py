@@ -105,9 +105,13 @@ from batchd import (
     describe_node,
     free_names,
     hookimpl,
+    read_count,
+    read_id,
     read_json_line,
     read_json_together,
+    read_moment,
     read_output_line,
+    read_problems,
     read_usage,
     refuses_row,
     request_failure,
@@ -312,6 +316,10 @@ class MailProvider(BatchProvider[MailSettings]):
         assert_type(account_advice("insufficient_quota", "No.", 429), str | None)
         assert_type(refuses_row("context_length_exceeded", "No."), bool)
         assert_type(read_usage({"prompt_tokens": 1}), Usage | None)
+        assert_type(read_id("b"), str | None)
+        assert_type(read_count("3"), int)
+        assert_type(read_moment("2026-11-30"), float | None)
+        assert_type(read_problems(["No."]), tuple[Problem, ...])
         yield Result(str(RequestId("k3j9x2ab", 17)), Response({"choices": []}, status_code=200))
         yield Result(custom_id=batch.key, outcome=Failure("server_error", "It broke.", transient=True))
 

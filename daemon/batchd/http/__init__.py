@@ -1,1 +1,1 @@
-"""Calls over HTTP, for plugins: settings, faults and refusals, quick retries, bounded answers, signed posts."""
+"""Calls over HTTP, for plugins: settings, faults, refusals, quick retries, records, bounded answers, signed posts."""
