@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import IO, Any
 from urllib.parse import quote, urlencode
@@ -23,8 +23,6 @@ from .translation import not_json, storage_of
 from .wire import UNREADABLE, Service
 
 _PIECE = 1 << 18
-
-Send = Callable[[openai.AsyncOpenAI], Awaitable[httpx2.Response]]
 
 
 class Client:
@@ -46,26 +44,16 @@ class Client:
 
     async def get(self, call: HttpCall, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The answer to a GET, with a few retries."""
-        options: Any = {"params": dict(query or {})}
-        address = _quoted(path)
-        return await with_retries(
-            self.pacing,
-            lambda: self._json(call, lambda sdk: sdk.get(address, cast_to=httpx2.Response, options=options)),
-        )
+        options = {"params": dict(query or {})}
+        return await with_retries(self.pacing, lambda: self._json("get", call, _quoted(path), options=options))
 
     async def post(self, call: HttpCall, *path: str) -> None:
         """Send a POST that may be repeated. Its answer is ignored."""
-        address = _quoted(path)
-        await with_retries(
-            self.pacing, lambda: self._response(call, lambda sdk: sdk.post(address, cast_to=httpx2.Response))
-        )
+        await with_retries(self.pacing, lambda: self._response("post", call, _quoted(path)))
 
     async def delete(self, call: HttpCall, *path: str) -> None:
         """Send a DELETE, with a few retries."""
-        address = _quoted(path)
-        await with_retries(
-            self.pacing, lambda: self._response(call, lambda sdk: sdk.delete(address, cast_to=httpx2.Response))
-        )
+        await with_retries(self.pacing, lambda: self._response("delete", call, _quoted(path)))
 
     async def post_once(
         self,
@@ -82,15 +70,9 @@ class Client:
         A file is passed open: the SDK would read a path or bytes into memory as a whole.
         """
         kind = {"Content-Type": "multipart/form-data"} if file else {}
-        options: Any = {"headers": {**kind, **headers}, "timeout": self._timeout(within)}
+        options = {"headers": {**kind, **headers}, "timeout": self._timeout(within)}
         files = [("file", file)] if file else None
-
-        async def send(sdk: openai.AsyncOpenAI) -> httpx2.Response:
-            # A limit for the whole call, since the transport has no write timeout.
-            async with asyncio.timeout(within):
-                return await sdk.post(path, cast_to=httpx2.Response, body=dict(body), files=files, options=options)
-
-        return await self._json(call, send)
+        return await self._json("post", call, path, within=within, body=dict(body), files=files, options=options)
 
     async def upload_to_storage(
         self, call: HttpCall, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
@@ -117,8 +99,9 @@ class Client:
             raise failure
         await self._put(target, file, size, call, within=within)
         done = await self._json(
+            "post",
             HttpCall(f"process the file {name}", CallKind.UPLOAD, about=name),
-            lambda sdk: sdk.post(_quoted((path.strip("/"), name, "preprocess")), cast_to=httpx2.Response),
+            _quoted((path.strip("/"), name, "preprocess")),
         )
         return read_id(unwrap(done).get("id")) or name
 
@@ -127,70 +110,69 @@ class Client:
             while piece := await asyncio.to_thread(file.read, _PIECE):
                 yield piece
 
-        http = self._without_cookies()
+        told = f"has files put to {target.host}"
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        request = http.build_request("PUT", target, headers=headers, content=pieces(), timeout=self._timeout(within))
-        try:
-            async with asyncio.timeout(within):
-                response = await http.send(request)
-        except FOREIGN as error:
-            failure: BatchdError = translate(error, call, self.service)
-        else:
-            if response.is_success:
-                return
-            failure = TransientError(
-                f"{self.service.base_url} has files put to {target.host}, and that answers with status "
-                f"{response.status_code}."
-            )
-        raise failure
+        timeout = self._timeout(within)
+        await self._elsewhere("PUT", target, call, told, headers, within, content=pieces(), timeout=timeout)
 
     @asynccontextmanager
-    async def streaming(self, call: HttpCall, file: str, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
+    async def streaming(self, call: HttpCall, file: str, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
         """The content of a file as it arrives, without retries.
 
         A service may keep it in a storage, to which it redirects. That call carries nothing of ours: no key, no rows.
         """
-        service, sdk = self.service, self._open()
-        manager = sdk.files.with_streaming_response.content(file, extra_headers=dict(headers))
+        # The last header is the SDK's own, and makes it leave the body unread.
+        raw = {"Accept": "application/binary", **headers, "X-Stainless-Raw-Response": "stream"}
+        options: Any = {"headers": raw}
+        sdk, failure, target = self._open(), None, None
         try:
-            answer = await manager.__aenter__()
+            response = await sdk.get(_quoted(("files", file, "content")), cast_to=httpx2.Response, options=options)
         except FOREIGN as error:
-            target = storage_of(error)
-            failure = translate(error, call, service)
-        else:
-            try:
-                yield Stream(answer.http_response, call, service)
-            finally:
-                # An error while closing does not change what was received.
-                with suppress(*FOREIGN):
-                    await manager.__aexit__(None, None, None)
-            return
-        if target is None:
+            target, failure = storage_of(error), translate(error, call, self.service)
+        if target is not None:
+            told = f"redirects to {target.host} when asked to {call.what}"
+            response = await self._elsewhere("GET", target, call, told, headers)
+        elif failure is not None:
             raise failure
-        async with self._stored(target, call, headers) as response:
-            yield Stream(response, call, service)
-
-    @asynccontextmanager
-    async def _stored(
-        self, target: httpx2.URL, call: HttpCall, headers: Mapping[str, str]
-    ) -> AsyncIterator[httpx2.Response]:
-        http = self._without_cookies()
-        request = http.build_request("GET", target, headers=dict(headers))
         try:
-            response = await http.send(request, stream=True)
+            yield response
+        finally:
+            # An error while closing does not change what was received.
+            with suppress(*FOREIGN):
+                await response.aclose()
+
+    def chunks(self, response: httpx2.Response, call: HttpCall) -> AsyncIterator[bytes]:
+        """Its bytes in order, some kilobytes at a time."""
+        return arriving(response.aiter_bytes(), FOREIGN, lambda error: translate(error, call, self.service))
+
+    def no_file(self, response: httpx2.Response, call: HttpCall) -> TransientError:
+        """The error to raise when the content is not a file."""
+        return not_json(response, call, self.service)
+
+    async def _elsewhere(
+        self,
+        method: str,
+        target: httpx2.URL,
+        call: HttpCall,
+        told: str,
+        headers: Mapping[str, str],
+        within: float | None = None,
+        **sent: Any,
+    ) -> httpx2.Response:
+        """What a storage answers that the service named, if it is a success; it is read only for a PUT."""
+        http = self.prepare()
+        http.cookies.clear()
+        request = http.build_request(method, target, headers=dict(headers), **sent)
+        try:
+            async with asyncio.timeout(within):
+                response = await http.send(request, stream=method == "GET")
         except FOREIGN as error:
-            failure = translate(error, call, self.service)
+            failure: BatchdError = translate(error, call, self.service)
         else:
             if response.is_success:
-                try:
-                    yield response
-                finally:
-                    with suppress(*FOREIGN):
-                        await response.aclose()
-                return
+                return response
             failure = TransientError(
-                f"{self.service.base_url} redirects to {target.host} when asked to {call.what}, and that answers with "
-                f"status {response.status_code}."
+                f"{self.service.base_url} {told}, and that answers with status {response.status_code}."
             )
         raise failure
 
@@ -200,18 +182,23 @@ class Client:
         if http is not None:
             await http.aclose()
 
-    async def _json(self, call: HttpCall, send: Send) -> Json:
-        response = await self._response(call, send)
+    async def _json(self, method: str, call: HttpCall, path: str, **sent: Any) -> Json:
+        response = await self._response(method, call, path, **sent)
         try:
             return self.service.decoded(response.content)
         except UNREADABLE:
             pass
         raise not_json(response, call, self.service)
 
-    async def _response(self, call: HttpCall, send: Send) -> httpx2.Response:
+    async def _response(
+        self, method: str, call: HttpCall, path: str, *, within: float | None = None, **sent: Any
+    ) -> httpx2.Response:
         sdk = self._open()
         try:
-            return await send(sdk)
+            # A limit for the whole call, since the transport has no write timeout.
+            async with asyncio.timeout(within):
+                response: httpx2.Response = await getattr(sdk, method)(path, cast_to=httpx2.Response, **sent)
+                return response
         except FOREIGN as error:
             failure = translate(error, call, self.service)
         # Raised outside the `except`, so that the original is not chained: a logged traceback would show its text.
@@ -239,31 +226,8 @@ class Client:
         client._custom_headers = dict(access.headers)  # noqa: SLF001
         return client
 
-    def _without_cookies(self) -> httpx2.AsyncClient:
-        """For calls to other addresses."""
-        http = self.prepare()
-        http.cookies.clear()
-        return http
-
     def _timeout(self, silence: float) -> httpx2.Timeout:
         return httpx2.Timeout(silence, connect=min(silence, self.settings.connect_timeout))
-
-
-class Stream:
-    """A file as it arrives."""
-
-    def __init__(self, response: httpx2.Response, call: HttpCall, service: Service) -> None:
-        self.response = response
-        self._call = call
-        self._service = service
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in order, some kilobytes at a time."""
-        return arriving(self.response.aiter_bytes(), FOREIGN, lambda error: translate(error, self._call, self._service))
-
-    def not_content(self) -> TransientError:
-        """The error to raise when the content is not a file."""
-        return not_json(self.response, self._call, self._service)
 
 
 def _quoted(path: tuple[str, ...]) -> str:

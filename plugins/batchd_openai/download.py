@@ -19,7 +19,9 @@ from .normalise import size_of, unwrap
 from .wire import is_html
 
 if TYPE_CHECKING:
-    from .client import Client, Stream
+    import httpx2
+
+    from .client import Client
 
 _MAX_LAST_LINE = 4_000_000
 _CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-\d+/(\d+|\*)")
@@ -123,11 +125,13 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
     if resuming:
         headers["Range"] = f"bytes={resuming}-"
     try:
-        async with client.streaming(call, file, headers) as stream:
-            _begin(stream, draft)
-            async for chunk in stream.chunks():
-                if not draft.arrived and is_html(stream.response, chunk):
-                    raise stream.not_content()
+        async with client.streaming(call, file, headers) as response:
+            if is_html(response, b""):
+                raise client.no_file(response, call)
+            _begin(response, draft)
+            async for chunk in client.chunks(response, call):
+                if not draft.arrived and is_html(response, chunk):
+                    raise client.no_file(response, call)
                 draft.write(chunk)
     except RemoteMissing as error:
         raise NotThereYet(
@@ -142,10 +146,7 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
     await _check(client, file, draft)
 
 
-def _begin(stream: Stream, draft: _Draft) -> None:
-    response = stream.response
-    if "html" in response.headers.get("content-type", "").lower():
-        raise stream.not_content()
+def _begin(response: httpx2.Response, draft: _Draft) -> None:
     if response.status_code == 206:
         position = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
         total = int(position[2]) if position and position[2] != "*" else None

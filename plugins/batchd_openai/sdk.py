@@ -78,4 +78,3 @@ def _lazily() -> Iterator[None]:
 
 with _lazily():
     import openai as openai
-    import openai.resources.files as _files  # noqa: F401  # the one of its resources that we use
