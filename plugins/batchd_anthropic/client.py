@@ -53,16 +53,15 @@ class Client:
 
     async def get(self, call: HttpCall, *path: str, query: Mapping[str, str | int] | None = None) -> Json:
         """The JSON that a GET brings, with a few retries."""
-        options: Any = {"params": dict(query or {})}
-        return await self._repeatedly("GET", call, path, options)
+        return await self._repeatedly("get", call, path, {"params": dict(query or {})})
 
     async def post(self, call: HttpCall, *path: str) -> Json:
         """The same for a POST that may be repeated."""
-        return await self._repeatedly("POST", call, path, {})
+        return await self._repeatedly("post", call, path, {})
 
     async def delete(self, call: HttpCall, *path: str) -> Json:
         """The same for a DELETE."""
-        return await self._repeatedly("DELETE", call, path, {})
+        return await self._repeatedly("delete", call, path, {})
 
     async def create(
         self, call: HttpCall, content: AsyncIterable[bytes], size: int, *, key: str, within: float
@@ -77,34 +76,31 @@ class Client:
                 sent += len(chunk)
                 yield chunk
 
-        options: Any = {
+        options = {
             "timeout": self._timeout(within),
             "headers": {"Content-Length": str(size), "Content-Type": "application/json", "Idempotency-Key": key},
         }
-
-        def cut_off() -> bool:
-            # What is cut off before its end is no JSON, and nothing is made of it.
-            return sent < size
-
         path = ("messages", "batches")
-        answer = await self._send("POST", call, path, options, counted(), within=within, cut_off=cut_off)
+        # What is cut off before its end is no JSON, and nothing is made of it.
+        answer = await self._send(
+            "post", call, path, options, content=counted(), within=within, cut_off=lambda: sent < size
+        )
         return self._json(answer, call)
 
     async def ask(self, call: HttpCall, body: bytes, *, key: str) -> HttpAnswer:
         """One message: the answer as it came, if it is a success."""
-        options: Any = {
+        options = {
             "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
             "headers": {"Content-Type": "application/json", "Idempotency-Key": key},
         }
-        answer = await self._send("POST", call, ("messages",), options, body)
+        answer = await self._send("post", call, ("messages",), options, content=body)
         if not 200 <= answer.status < 300:
             raise of_answer(answer, call, self.service)
         return answer
 
     async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> HttpAnswer:
         """One GET of something small, whatever the service answers."""
-        options: Any = {"params": dict(query)}
-        return await self._send("GET", call, path, options)
+        return await self._send("get", call, path, {"params": dict(query)})
 
     @asynccontextmanager
     async def streaming(self, call: HttpCall, *path: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -116,7 +112,7 @@ class Client:
             # This header of the SDK's own makes it leave the body unread.
             response = await sdk.get(_path(path), cast_to=httpx2.Response, options=options)
         except anthropic.APIStatusError as error:
-            failure = of_answer(_answer(error.response), call, self.service)
+            failure = of_answer(HttpAnswer.of(error.response), call, self.service)
         except FOREIGN as error:
             failure = of_failure(error, call, self.service)
         else:
@@ -133,8 +129,8 @@ class Client:
         chunks = arriving(response.aiter_bytes(), FOREIGN, lambda error: of_failure(error, call, self.service))
         arrived = 0
         async for chunk in chunks:
-            if not arrived and _answer(response, chunk).is_page:
-                raise not_json(_answer(response, chunk), call, self.service)
+            if not arrived and HttpAnswer.of(response, chunk).is_page:
+                raise not_json(HttpAnswer.of(response, chunk), call, self.service)
             arrived += len(chunk)
             yield chunk
         if announced.isdecimal() and arrived < int(announced):
@@ -146,7 +142,7 @@ class Client:
         if http is not None:
             await http.aclose()
 
-    async def _repeatedly(self, method: str, call: HttpCall, path: tuple[str, ...], options: Any) -> Json:
+    async def _repeatedly(self, method: str, call: HttpCall, path: tuple[str, ...], options: Mapping[str, Any]) -> Json:
         async def once() -> Json:
             return self._json(await self._send(method, call, path, options), call)
 
@@ -165,29 +161,23 @@ class Client:
         method: str,
         call: HttpCall,
         path: tuple[str, ...],
-        options: Any,
-        content: bytes | AsyncIterable[bytes] | None = None,
+        options: Mapping[str, Any],
         *,
         within: float | None = None,
         cut_off: Callable[[], bool] = lambda: False,
+        **sent: bytes | AsyncIterable[bytes],
     ) -> HttpAnswer:
         """What the service answers, whatever that is."""
         sdk = self._open()
-        address = _path(path)
         try:
             async with asyncio.timeout(within):
-                if method == "GET":
-                    response = await sdk.get(address, cast_to=httpx2.Response, options=options)
-                elif method == "DELETE":
-                    response = await sdk.delete(address, cast_to=httpx2.Response, options=options)
-                else:
-                    response = await sdk.post(address, cast_to=httpx2.Response, content=content, options=options)
+                response = await getattr(sdk, method)(_path(path), cast_to=httpx2.Response, options=options, **sent)
         except anthropic.APIStatusError as error:
-            return _answer(error.response)
+            return HttpAnswer.of(error.response)
         except FOREIGN as error:
             failure = of_failure(error, call, self.service, cut_off=cut_off())
         else:
-            return _answer(response)
+            return HttpAnswer.of(response)
         raise failure
 
     def _open(self) -> anthropic.AsyncAnthropic:
@@ -224,13 +214,3 @@ _NO_LIMIT = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
 
 def _path(path: tuple[str, ...]) -> str:
     return "/v1" + "".join(f"/{quote(segment, safe='')}" for segment in path)
-
-
-def _answer(response: httpx2.Response, content: bytes | None = None) -> HttpAnswer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if content is None:
-        try:
-            content = response.content
-        except httpx2.StreamError:  # it was not read
-            content = b""
-    return HttpAnswer(response.status_code, headers, content)

@@ -60,13 +60,14 @@ class Client:
         self._settings = settings
         self._pacing = pacing
         self._session: aiohttp.ClientSession | None = None
-        self._ssl: ssl.SSLContext | None = None
+        self._tls: ssl.SSLContext | None = None
         self.service = HttpService(settings.base_url, settings.api_key.where, settings.api_key.renewal)
 
-    def prepare(self) -> None:
+    def prepare(self) -> ssl.SSLContext:
         """Load the CA certificates, which takes about 40 ms: those that the system trusts."""
-        if self._ssl is None:
-            self._ssl = httpx2.create_ssl_context()
+        if self._tls is None:
+            self._tls = httpx2.create_ssl_context()
+        return self._tls
 
     async def get(
         self, call: HttpCall, path: str, query: Mapping[str, str] | None = None, *, items: Items | None = None
@@ -96,13 +97,14 @@ class Client:
         page = await self.get(call, path, query, items=Items({name}, take, found.clear))
         return {**page, name: found} if isinstance(page, Mapping) and isinstance(page.get(name), list) else {}
 
-    async def post(self, call: HttpCall, path: str) -> None:
-        """Send a POST without a body that may be repeated. Its answer is not looked at."""
-        await with_retries(self._pacing, lambda: self._without_answer(call, "POST", path))
+    async def order(self, call: HttpCall, method: str, path: str) -> None:
+        """Send a DELETE, or a POST without a body, with a few retries. Its answer is not looked at."""
 
-    async def delete(self, call: HttpCall, path: str) -> None:
-        """Send a DELETE, with a few retries. Its answer is not looked at."""
-        await with_retries(self._pacing, lambda: self._without_answer(call, "DELETE", path))
+        async def once() -> None:
+            async with self._answer(call, method, path, self._settings.request_timeout):
+                pass
+
+        await with_retries(self._pacing, once)
 
     async def create(
         self, call: HttpCall, path: str, body: AsyncIterator[bytes], *, size: int, key: str, within: float
@@ -144,10 +146,6 @@ class Client:
         raise TransientError(
             f"{self.service.base_url} did not answer within {seconds:.0f} s when asked to {call.what}."
         )
-
-    async def _without_answer(self, call: HttpCall, method: str, path: str) -> None:
-        async with self._answer(call, method, path, self._settings.request_timeout):
-            pass
 
     async def _read(self, call: HttpCall, response: aiohttp.ClientResponse, items: Items | None) -> Json:
         kind = response.headers.get("Content-Type", "").lower()
@@ -212,20 +210,15 @@ class Client:
         raise failure
 
     async def _refusal(self, call: HttpCall, response: aiohttp.ClientResponse) -> BatchdError:
-        body = b""
+        body, most = b"", BoundedAnswers.max_error
         with suppress(*HTTP_ERRORS):  # what arrived is enough: the status has come
-            while len(body) < BoundedAnswers.max_error and (
-                more := await response.content.read(BoundedAnswers.max_error)
-            ):
+            while len(body) < most and (more := await response.content.read(most)):
                 body += more
-        told = {name.lower(): value for name, value in response.headers.items()}
-        return of_answer(HttpAnswer(response.status, told, body[: BoundedAnswers.max_error]), call, self.service)
+        return of_answer(HttpAnswer(response.status, response.headers, body[:most]), call, self.service)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self.prepare()
-            assert self._ssl is not None
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=self._ssl), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+                connector=aiohttp.TCPConnector(ssl=self.prepare()), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
             )
         return self._session

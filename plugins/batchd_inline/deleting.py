@@ -46,7 +46,7 @@ async def purge(client: Client, dialect: Dialect, batch: RemoteBatch, submission
 async def _delete(client: Client, path: str, id_: str) -> bool:
     """Delete a file or a batch. False if the service does not know it."""
     try:
-        await client.delete(HttpCall(f"delete {id_}"), path + segment(id_))
+        await client.order(HttpCall(f"delete {id_}"), "DELETE", path + segment(id_))
     except RemoteMissing:
         return False
     return True

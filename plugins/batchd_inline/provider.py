@@ -197,7 +197,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         """If the service has a call for that."""
         if self._dialect.cancel is not None:
             path = batch_path(self._dialect, batch.id) + self._dialect.cancel
-            await self._client.post(HttpCall(f"cancel the batch {batch.id}"), path)
+            await self._client.order(HttpCall(f"cancel the batch {batch.id}"), "POST", path)
 
     async def forget(self, submission: Submission) -> None:
         """Delete the input file, and any that failed tries left behind, where there are any."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 
-from batchd import BatchdError, CallKind, HttpCall, Json, TransientError, arriving, read_id, with_retries
+from batchd import BatchdError, CallKind, HttpAnswer, HttpCall, Json, TransientError, arriving, read_id, with_retries
 
 from .bounded import BoundedClient
 from .normalise import unwrap
@@ -19,7 +19,7 @@ from .pacing import OpenAIPacing
 from .sdk import openai
 from .sdk_errors import FOREIGN, translate
 from .settings import Access, OpenAISettings
-from .translation import not_json, storage_of
+from .translation import storage_of
 from .wire import UNREADABLE, Service
 
 _PIECE = 1 << 18
@@ -145,9 +145,9 @@ class Client:
         """Its bytes in order, some kilobytes at a time."""
         return arriving(response.aiter_bytes(), FOREIGN, lambda error: translate(error, call, self.service))
 
-    def no_file(self, response: httpx2.Response, call: HttpCall) -> TransientError:
-        """The error to raise when the content is not a file."""
-        return not_json(response, call, self.service)
+    def not_json(self, response: httpx2.Response, call: HttpCall) -> TransientError:
+        """The error for a success that is something else."""
+        return self.service.not_json(call, page=HttpAnswer.of(response).is_page)
 
     async def _elsewhere(
         self,
@@ -188,7 +188,7 @@ class Client:
             return self.service.decoded(response.content)
         except UNREADABLE:
             pass
-        raise not_json(response, call, self.service)
+        raise self.not_json(response, call)
 
     async def _response(
         self, method: str, call: HttpCall, path: str, *, within: float | None = None, **sent: Any

@@ -13,10 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from batchd import HttpCall, Json, ProviderError, RemoteMissing, TransientError
+from batchd import HttpAnswer, HttpCall, Json, ProviderError, RemoteMissing, TransientError
 
 from .normalise import size_of, unwrap
-from .wire import is_html
 
 if TYPE_CHECKING:
     import httpx2
@@ -126,12 +125,12 @@ async def _try(client: Client, file: str, draft: _Draft) -> None:
         headers["Range"] = f"bytes={resuming}-"
     try:
         async with client.streaming(call, file, headers) as response:
-            if is_html(response, b""):
-                raise client.no_file(response, call)
+            if HttpAnswer.of(response, b"").is_page:
+                raise client.not_json(response, call)
             _begin(response, draft)
             async for chunk in client.chunks(response, call):
-                if not draft.arrived and is_html(response, chunk):
-                    raise client.no_file(response, call)
+                if not draft.arrived and HttpAnswer.of(response, chunk).is_page:
+                    raise client.not_json(response, call)
                 draft.write(chunk)
     except RemoteMissing as error:
         raise NotThereYet(

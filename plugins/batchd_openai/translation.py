@@ -31,7 +31,7 @@ from batchd import (
     retry_after,
 )
 
-from .wire import ErrorBody, Service, content_of, is_html
+from .wire import ErrorBody, Service
 
 _BAD_KEY = frozenset({"invalid_api_key", "api_key_invalid", "account_deactivated"})
 # Azure, right after an upload: "Only files with status 'Processed' are accepted."
@@ -53,8 +53,7 @@ def translate(error: Exception, call: HttpCall, service: Service, *, library: st
 
 def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> BatchdError:
     """The same as `of_answer` for a response of httpx2."""
-    answer = HttpAnswer(response.status_code, response.headers, content_of(response))
-    return of_answer(answer, response.url, call, service)
+    return of_answer(HttpAnswer.of(response), response.url, call, service)
 
 
 def of_answer(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> BatchdError:
@@ -118,11 +117,6 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: HttpCall, service
     if missing:
         return RemoteMissing(refusal)
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
-
-
-def not_json(response: httpx2.Response, call: HttpCall, service: Service) -> TransientError:
-    """The error for a success without JSON: a login page, a maintenance page, a proxy's message."""
-    return service.not_json(call, page=is_html(response, content_of(response)))
 
 
 def redirect_error(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> ProviderError:

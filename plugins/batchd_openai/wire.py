@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from batchd import CallKind, HttpAnswer, HttpCall, HttpService, Json, Problem, TransientError, covered, read_problems
-
-if TYPE_CHECKING:
-    import httpx2
 
 # It begins at the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
 _VERSIONED = re.compile(r"/v\d+(beta\d*)?/?$")
@@ -86,16 +82,3 @@ class ErrorBody:
         text = "an HTML page" if answer.is_page else problems[0].message if problems else raw or "no reason given"
         text = service.sentence(text)
         return cls(text, codes, raw.lower(), problems or (Problem(unnamed, text),))
-
-
-def content_of(response: httpx2.Response) -> bytes:
-    """The body; empty if it was not read."""
-    try:
-        return response.content
-    except RuntimeError:  # httpx2.StreamError, without importing it here
-        return b""
-
-
-def is_html(response: httpx2.Response, beginning: bytes) -> bool:
-    """Whether content that begins so is an HTML page."""
-    return HttpAnswer(response.status_code, response.headers, beginning).is_page

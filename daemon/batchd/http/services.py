@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
@@ -20,6 +21,8 @@ from ..secrets.known import covered
 from .faults import NetworkFault
 
 if TYPE_CHECKING:
+    import httpx2
+
     from ..model import Json, Problem
 
 _MAX_TEXT = 500
@@ -53,6 +56,14 @@ class HttpAnswer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @classmethod
+    def of(cls, response: httpx2.Response, content: bytes | None = None) -> HttpAnswer:
+        """A response of httpx2, with this content or its own; without any if it was not read."""
+        if content is None:
+            with suppress(RuntimeError):  # httpx2.StreamError, without importing it here
+                content = response.content
+        return cls(response.status_code, response.headers, content or b"")
 
     @property
     def is_page(self) -> bool:
