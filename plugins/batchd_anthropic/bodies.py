@@ -66,7 +66,7 @@ def messages_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:
             continue
         translate = _TRANSLATED.get(name)
         if translate is None:
-            raise Untranslatable("unsupported_parameter", f"{name} has no counterpart at Anthropic. Remove it.", name)
+            raise _unsupported(name, "has no counterpart at Anthropic. Remove it.")
         translate(value, made)
     _tools(body, made)
     return made
@@ -91,6 +91,10 @@ def _wrong(name: str, value: Json, takes: str) -> Untranslatable:
     return Untranslatable("invalid_value", f"{name} is {shown}, and {takes}. Change it, or leave it out.", name)
 
 
+def _unsupported(name: str, why: str) -> Untranslatable:
+    return Untranslatable("unsupported_parameter", f"{name} {why}", name)
+
+
 def _number(name: str, least: float, most: float) -> Callable[[Json, Body], None]:
     def translate(value: Json, made: Body) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -105,21 +109,13 @@ def _only(name: str, usual: Json) -> Callable[[Json, Body], None]:
 
     def translate(value: Json, made: Body) -> None:  # noqa: ARG001  # one form for all
         if value != usual:
-            raise Untranslatable(
-                "unsupported_parameter",
-                f"{name} is {json.dumps(value)[:100]}, which has no counterpart at Anthropic. Remove it.",
-                name,
-            )
+            raise _unsupported(name, f"is {json.dumps(value)[:100]}, which has no counterpart at Anthropic. Remove it.")
 
     return translate
 
 
 def _seed(value: Json, made: Body) -> None:  # noqa: ARG001  # one form for all
-    raise Untranslatable(
-        "unsupported_parameter",
-        "seed has no counterpart at Anthropic, which cannot repeat an answer. Remove it.",
-        "seed",
-    )
+    raise _unsupported("seed", "has no counterpart at Anthropic, which cannot repeat an answer. Remove it.")
 
 
 def _stop(value: Json, made: Body) -> None:
@@ -135,11 +131,10 @@ def _response_format(value: Json, made: Body) -> None:
     if kind == "text":
         return
     if kind == "json_object":
-        raise Untranslatable(
-            "unsupported_parameter",
-            'response_format is "json_object", and Anthropic has JSON only by a schema. Give the route\'s prompt a '
-            'schema with schema_mode = "strict" or "prompt".',
+        raise _unsupported(
             "response_format",
+            'is "json_object", and Anthropic has JSON only by a schema. Give the route\'s prompt a schema with '
+            'schema_mode = "strict" or "prompt".',
         )
     named = value.get("json_schema") if kind == "json_schema" else None
     schema = named.get("schema") if isinstance(named, dict) else None
@@ -220,11 +215,10 @@ def _tool(tool: Json) -> Body:
     function = tool.get("function") if isinstance(tool, dict) and tool.get("type") == "function" else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         kind = tool.get("type") if isinstance(tool, dict) else tool
-        raise Untranslatable(
-            "unsupported_parameter",
-            f"tools holds one of the type {json.dumps(kind)[:100]}, which has no counterpart at Anthropic. Only "
-            "functions have.",
+        raise _unsupported(
             "tools",
+            f"holds one of the type {json.dumps(kind)[:100]}, which has no counterpart at Anthropic. Only functions "
+            "have.",
         )
     made: Body = {"name": function["name"], "input_schema": function.get("parameters") or {"type": "object"}}
     if function.get("description"):

@@ -23,6 +23,14 @@ class Untranslatable(Exception):
         self.param = param
 
 
+def _unsupported(place: str, what: str) -> Untranslatable:
+    return Untranslatable("unsupported_value", f"{place} {what}", place)
+
+
+def _invalid(place: str, what: str) -> Untranslatable:
+    return Untranslatable("invalid_request", f"{place} {what}", place)
+
+
 def conversation(messages: Json) -> tuple[Json, list[Body]]:
     """The instructions, and the turns of user and assistant. Turns of one side that follow each other become one."""
     if not isinstance(messages, list) or not messages:
@@ -35,9 +43,7 @@ def conversation(messages: Json) -> tuple[Json, list[Body]]:
         if role in {"system", "developer"}:
             blocks = _blocks(message.get("content"), place)
             if any(block.get("type") != "text" for block in blocks):
-                raise Untranslatable(
-                    "unsupported_value", f"{place} gives instructions with more than text. Write only text.", place
-                )
+                raise _unsupported(place, "gives instructions with more than text. Write only text.")
             system += blocks
             continue
         if role == "user":
@@ -47,13 +53,9 @@ def conversation(messages: Json) -> tuple[Json, list[Body]]:
         elif role == "tool":
             side, blocks = "user", [_tool_result(message, place)]
         else:
-            raise Untranslatable(
-                "unsupported_value",
-                f"{place} has the role {json.dumps(role)[:50]}, which Anthropic does not have.",
-                place,
-            )
+            raise _unsupported(place, f"has the role {json.dumps(role)[:50]}, which Anthropic does not have.")
         if not blocks:
-            raise Untranslatable("invalid_request", f"{place} is empty, and Anthropic takes no empty message.", place)
+            raise _invalid(place, "is empty, and Anthropic takes no empty message.")
         if turns and turns[-1]["role"] == side:
             turns[-1]["content"] += blocks
         else:
@@ -93,7 +95,7 @@ def _block(part: Json, place: str) -> Body | None:
         case "text" | "input_text":
             text = part.get("text")
             if not isinstance(text, str):
-                raise Untranslatable("invalid_request", f"{place} holds a text part without text.", place)
+                raise _invalid(place, "holds a text part without text.")
             made = {"type": "text", "text": text} if text.strip() else None
         case "refusal":
             made = {"type": "text", "text": str(part.get("refusal"))} if part.get("refusal") else None
@@ -104,11 +106,10 @@ def _block(part: Json, place: str) -> Body | None:
         case str() if kind in _OWN_BLOCKS:
             return dict(part)
         case _:
-            raise Untranslatable(
-                "unsupported_value",
-                f"{place} holds a part of the type {json.dumps(kind)[:50]}, which Anthropic does not take. It takes "
-                "text, images and PDF files.",
+            raise _unsupported(
                 place,
+                f"holds a part of the type {json.dumps(kind)[:50]}, which Anthropic does not take. It takes "
+                "text, images and PDF files.",
             )
     if made is not None and isinstance(part.get("cache_control"), dict):
         made["cache_control"] = part["cache_control"]
@@ -121,11 +122,10 @@ def _image(image: Json, place: str) -> Body:
         return {"type": "image", "source": {"type": "url", "url": url}}
     data = _DATA.fullmatch(url) if isinstance(url, str) else None
     if data is None or data[1].lower() not in _IMAGES:
-        raise Untranslatable(
-            "unsupported_value",
-            f"{place} holds an image that Anthropic does not take. It takes addresses with https, and data of the "
-            "types JPEG, PNG, GIF and WebP in base64.",
+        raise _unsupported(
             place,
+            "holds an image that Anthropic does not take. It takes addresses with https, and data of the "
+            "types JPEG, PNG, GIF and WebP in base64.",
         )
     return {"type": "image", "source": {"type": "base64", "media_type": data[1].lower(), "data": data[2]}}
 
@@ -133,11 +133,8 @@ def _image(image: Json, place: str) -> Body:
 def _file(file: Json, place: str) -> Body:
     data = _DATA.fullmatch(str(file.get("file_data"))) if isinstance(file, dict) else None
     if data is None or data[1].lower() != "application/pdf":
-        raise Untranslatable(
-            "unsupported_value",
-            f"{place} holds a file that Anthropic does not take. It takes PDF in base64; a file_id is of another "
-            "service.",
-            place,
+        raise _unsupported(
+            place, "holds a file that Anthropic does not take. It takes PDF in base64; a file_id is of another service."
         )
     made: Body = {
         "type": "document",
@@ -154,18 +151,12 @@ def _said(message: Body, place: str) -> list[Body]:
     if not blocks and isinstance(message.get("refusal"), str):
         blocks = _blocks(message["refusal"], place)
     if message.get("function_call") is not None:
-        raise Untranslatable(
-            "unsupported_value", f"{place} calls a function in an old form. Write it as tool_calls.", place
-        )
+        raise _unsupported(place, "calls a function in an old form. Write it as tool_calls.")
     for call in message.get("tool_calls") or ():
         function = call.get("function") if isinstance(call, dict) else None
         arguments = _object(function.get("arguments")) if isinstance(function, dict) else None
         if function is None or arguments is None or not isinstance(call.get("id"), str):
-            raise Untranslatable(
-                "unsupported_value",
-                f"{place} calls a tool without an id, or with arguments that are no JSON object.",
-                place,
-            )
+            raise _unsupported(place, "calls a tool without an id, or with arguments that are no JSON object.")
         blocks.append({"type": "tool_use", "id": call["id"], "name": function.get("name"), "input": arguments})
     return blocks
 
@@ -180,7 +171,7 @@ def _object(text: Json) -> dict[str, Any] | None:
 
 def _tool_result(message: Body, place: str) -> Body:
     if not isinstance(message.get("tool_call_id"), str):
-        raise Untranslatable("invalid_request", f"{place} answers a tool without a tool_call_id.", place)
+        raise _invalid(place, "answers a tool without a tool_call_id.")
     made: Body = {"type": "tool_result", "tool_use_id": message["tool_call_id"]}
     blocks = _blocks(message.get("content"), place)
     if blocks:

@@ -35,6 +35,7 @@ from batchd import (
     SubmissionRefused,
     TransientError,
     read_count,
+    read_id,
     read_moment,
 )
 
@@ -123,11 +124,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
             answer = await client.create(
                 call, _chunks(body), size, key=submission.create_key or submission.key, within=left
             )
-        remote = answer.get("id")
-        if not isinstance(remote, str) or not remote:
-            raise TransientError(
-                f"{self.settings.base_url} answered the call that creates a batch, but without its id."
-            )
+        remote = self.require_id(read_id(answer.get("id")), "the call that creates a batch, but without its id")
         self._keys[remote] = submission.key
         return remote
 
@@ -175,21 +172,18 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing was uploaded
         """Delete the batch with its requests and results, and look whether it is gone."""
-        if not batch.id:
-            return Purged()
-        place = ("messages", "batches", batch.id)
+        return await self.delete_each([batch.id] if batch.id else [], self._delete)
+
+    async def _delete(self, remote: str) -> bool:
+        place = ("messages", "batches", remote)
         try:
-            await self._client.delete(HttpCall(f"delete the batch {batch.id}"), *place)
-            with suppress(RemoteMissing):
-                await self._client.get(HttpCall(f"describe the batch {batch.id}"), *place)
-                return Purged(
-                    problems=(f"{batch.id}: {self.settings.base_url} still has it after it was asked to delete it.",)
-                )
+            await self._client.delete(HttpCall(f"delete the batch {remote}"), *place)
         except RemoteMissing:
-            return Purged(absent=(batch.id,))
-        except ProviderError as error:
-            return Purged(problems=(f"{batch.id}: {error}",))
-        return Purged(deleted=(batch.id,))
+            return False
+        with suppress(RemoteMissing):
+            await self._client.get(HttpCall(f"describe the batch {remote}"), *place)
+            raise ProviderError(f"{self.settings.base_url} still has it after it was asked to delete it.")
+        return True
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the package, the key, the address and the models. This creates nothing and costs nothing."""

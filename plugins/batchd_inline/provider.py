@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from batchd import (
     RemoteMissing,
     Submission,
     TransientError,
+    read_id,
 )
 
 from .dialects import MAX_PAGES, batch_path, file_prefix, id_of, segment, table
@@ -85,16 +87,13 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         name = f"{file_prefix(submission)}{submission.attempt}.jsonl"
         within = MIN_UPLOAD + submission.size / self.settings.slowest_upload
         answer = await self._client.upload(call, self._dialect.files, submission.file, name, within)
-        uploaded = id_of(table(answer))
-        if uploaded is None:
-            raise TransientError(f"{self.settings.base_url} answered an upload, but without the id of the file.")
-        return uploaded
+        return self.require_id(id_of(table(answer)), "an upload, but without the id of the file")
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never retried here."""
         from .create_body import CreateBody
 
-        dialect, address = self._dialect, self.settings.base_url
+        dialect = self._dialect
         members = {**self.settings.extra_body, **dialect.create_body(submission)}
         requests = None if dialect.files else submission.file
         body = CreateBody(members, requests, dialect.prefix(submission.key))
@@ -107,9 +106,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         answer = await self._client.create(
             call, dialect.batches, body.sent(), size=size, key=key, within=submission.timeout
         )
-        remote = id_of(table(answer))
-        if remote is None:
-            raise TransientError(f"{address} answered the call that creates a batch, but without its id.")
+        remote = self.require_id(id_of(table(answer)), "the call that creates a batch, but without its id")
         self._seen[remote] = dialect.prefix(submission.key)
         return remote
 
@@ -201,21 +198,67 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
 
     async def forget(self, submission: Submission) -> None:
         """Delete the input file, and any that failed tries left behind, where there are any."""
-        from .deleting import forget
-
-        await forget(self._client, self._dialect, submission)
+        files = self._dialect.files
+        if not files:
+            return
+        if submission.upload:
+            await self._delete(files, submission.upload)
+        if submission.attempt > 1:
+            for file in await self._left_behind(submission):
+                await self._delete(files, file)
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
         """Delete the batch, and the files of it that there are. Say what is left."""
-        from .deleting import purge
+        dialect = self._dialect
+        await self.forget(replace(submission, upload=None))
+        files = batch.details.get("files")
+        wanted = {str(file): "/files" for file in files} if isinstance(files, list) else {}
+        if dialect.files and submission.upload:
+            wanted[submission.upload] = dialect.files
+        if batch.id and dialect.deletes:
+            wanted[batch.id] = dialect.batches
+        purged = await self.delete_each(wanted, lambda name: self._delete(wanted[name], name))
+        if batch.id and not dialect.deletes:
+            return replace(purged, problems=(f"{batch.id}: {dialect.kept}", *purged.problems))
+        return purged
 
-        return await purge(self._client, self._dialect, batch, submission)
+    async def _delete(self, path: str, id_: str) -> bool:
+        """Delete a file or a batch. False if the service does not know it."""
+        try:
+            await self._client.order(HttpCall(f"delete {id_}"), "DELETE", path + segment(id_))
+        except RemoteMissing:
+            return False
+        return True
+
+    async def _left_behind(self, submission: Submission) -> list[str]:
+        """The uploads of this submission that the service lists."""
+        found: list[str] = []
+        prefix, query = file_prefix(submission), {"limit": "100"}
+        for _ in range(MAX_PAGES):
+            page = await self._client.page(HttpCall("list its files"), self._dialect.files, query, "data")
+            named = [file for file in page.get("data", ()) if str(file.get("filename")).startswith(prefix)]
+            found += [id_ for file in named if (id_ := id_of(file))]
+            token = read_id(page.get("pagination_token"))
+            if not token or query.get("pagination_token") == token:
+                break
+            query = {**query, "pagination_token": token}
+        return found
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """Check the key, the address and the models. This creates nothing and costs nothing."""
-        from .checking import check
-
-        return await check(self._client, self._dialect, models)
+        """List batches, which needs a valid key, then the models. This creates nothing and costs nothing."""
+        client, dialect = self._client, self._dialect
+        try:
+            await client.page(HttpCall("list its batches"), dialect.batches, dialect.first_batches(), dialect.listed)
+        except RemoteMissing as error:
+            return [f"{error} It has no batches as {dialect.name} has them: correct base_url or dialect."]
+        except ProviderError as error:
+            return [str(error)]
+        try:
+            page = await client.page(HttpCall("list its models"), "/models", {}, "data")
+        except ProviderError:
+            return []  # the key and the address are good, and not every service lists its models
+        offered = {name for record in page.get("data", ()) if (name := read_id(record.get("id")))}
+        return client.service.not_offered(models, offered) if offered else []
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from batchd import (
     BatchdError,
     CallKind,
@@ -44,7 +42,7 @@ def of_answer(answer: HttpAnswer, call: HttpCall, service: HttpService) -> Batch
     """The error for an HTTP answer that is no success."""
     status, address = answer.status, service.base_url
     if 300 <= status < 400:
-        return _redirect(call, service)
+        return service.redirected(call)
     problem = read_problem(answer)
     text = service.sentence(problem.message)
     refusal = service.refusal(status, text, call)
@@ -84,29 +82,14 @@ def _missing(status: int, refusal: str, problem: Problem, call: HttpCall, servic
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
 
 
-def _redirect(call: HttpCall, service: HttpService) -> ProviderError:
-    """No call follows one: the key and the rows would go where nobody has sent them."""
-    where = f"{service.base_url} redirects when asked to {call.what}. "
-    if call.kind is CallKind.CREATE:
-        return TransientError(
-            f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. Set "
-            "base_url to the service's real address."
-        )
-    return RejectedError(
-        f"{where}batchd does not follow it: your key and your rows would go there. Set base_url to the service's real "
-        "address."
-    )
-
-
 def read_problem(answer: HttpAnswer) -> Problem:
     """What an error body says, in any form: `{"error": {...}}`, `{"detail": [...]}`, `{"code", "error"}`, a text."""
     unnamed = f"http_{answer.status}"
     text = covered(" ".join(answer.body.decode("utf-8", "replace").split()))
     if answer.is_page:
         return Problem(unnamed, "an HTML page")
-    try:
-        body: Json = covered(msgspec.json.decode(answer.body))
-    except (ValueError, RecursionError):
+    body = answer.decoded()
+    if body is None:
         return Problem(unnamed, text[:_MAX_TEXT] or "no reason given")
     code, said = _said(body)
     numeric = isinstance(code, int) or (isinstance(code, str) and code.isdigit())

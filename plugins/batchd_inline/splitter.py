@@ -61,11 +61,9 @@ class Splitter:
 
     def __init__(self, lists: Collection[str], take: Take, *, max_item: int = MAX_ITEM, max_rest: int = MAX_REST):
         self._lists = frozenset(name.encode() for name in lists)
-        self._take = take
-        self._max_item, self._max_rest = max_item, max_rest
+        self._items = Lines(take, max_line=max_item)
+        self._max_rest = max_rest
         self._rest = bytearray()
-        self._item = bytearray()
-        self._long = False
         self._depth = 0
         self._in_list = False
         self._in_text = self._escaped = False
@@ -125,7 +123,7 @@ class Splitter:
                 self._depth -= 1
             else:
                 self._keep(chunk[begin : at - 1])
-                self._end_item()
+                self._items.end()
                 begin = at
                 if sign != _COMMA:
                     self._in_list = False
@@ -166,24 +164,13 @@ class Splitter:
 
     def _keep(self, piece: bytes) -> None:
         if self._in_list:
-            self._item += piece
-            if len(self._item) > self._max_item:
-                self._long = True
-            if self._long:
-                del self._item[KEPT_OF_LONG:]
+            self._items.keep(piece)
             return
         self._rest += piece
         if self._in_text and self._depth == 1:
             self._text += piece
         if len(self._rest) > self._max_rest:
             raise TooLarge(f"more than {self._max_rest / 1e6:.0f} MB")
-
-    def _end_item(self) -> None:
-        item, whole = bytes(self._item).strip(), not self._long
-        self._item.clear()
-        self._long = False
-        if item:
-            self._take(Item(item, whole))
 
 
 def _match(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
@@ -212,19 +199,20 @@ class Lines:
         """The next bytes."""
         *ended, rest = chunk.split(b"\n")
         for piece in ended:
-            self._keep(piece)
+            self.keep(piece)
             self.end()
-        self._keep(rest)
+        self.keep(rest)
 
     def end(self) -> None:
-        """The line is whole: a new one has begun, or the file has ended."""
+        """The line, or the item, is whole: a new one has begun, or the file has ended."""
         line, whole = bytes(self._line).strip(), not self._long
         self._line.clear()
         self._long = False
         if line:
             self._take(Item(line, whole))
 
-    def _keep(self, piece: bytes) -> None:
+    def keep(self, piece: bytes) -> None:
+        """A part of the line."""
         self._line += piece
         if len(self._line) > self._max_line:
             self._long = True

@@ -11,9 +11,20 @@ from urllib.parse import quote, urlencode
 
 import httpx2
 
-from batchd import BatchdError, CallKind, HttpAnswer, HttpCall, Json, TransientError, arriving, read_id, with_retries
+from batchd import (
+    AnswerTooLarge,
+    BatchdError,
+    BoundedAnswers,
+    CallKind,
+    HttpAnswer,
+    HttpCall,
+    Json,
+    TransientError,
+    arriving,
+    read_id,
+    with_retries,
+)
 
-from .bounded import BoundedClient
 from .normalise import unwrap
 from .pacing import OpenAIPacing
 from .sdk import openai
@@ -23,6 +34,19 @@ from .translation import storage_of
 from .wire import UNREADABLE, Service
 
 _PIECE = 1 << 18
+MAX_VALUES = 400_000
+"""Values of JSON, counted by what stands between them: each takes up to 25 times as much memory as in the answer."""
+
+
+class BoundedClient(BoundedAnswers, openai.DefaultAioHttpClient):
+    """A page of 10,000 files has about 3.5 million bytes."""
+
+    max_answer = 8_000_000
+
+    def judge(self, content: bytearray) -> None:
+        """Count the values."""
+        if content.count(b",") + content.count(b"[") + content.count(b"{") > MAX_VALUES:
+            raise AnswerTooLarge(f"more than {MAX_VALUES:,} values")
 
 
 class Client:

@@ -141,9 +141,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         answer = await self._client.post_once(call, "/batches", body, within=submission.timeout, headers=headers)
         batch = unwrap(answer)
         remote = read_id(batch.get("id")) or read_id(batch.get("batch_id"))
-        if remote is None:
-            raise TransientError(f"{settings.base_url} answered the call that creates a batch, but without its id.")
-        return remote
+        return self.require_id(remote, "the call that creates a batch, but without its id")
 
     async def find(self, submission: Submission) -> Sequence[str]:
         """Look through every page for batches created from our file, or marked with our key."""
@@ -224,21 +222,14 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         files = [submission.upload, *_files(details)]
         if submission.attempt > 1:
             files += [str(file["id"]) for file in await self._ours(submission)]
-        deleted: list[str] = []
-        absent: list[str] = []
-        problems: list[str] = []
-        for file in dict.fromkeys(file for file in files if file):
-            try:
-                known = await self._delete(file)
-                left = await self._is_there(file)
-            except ProviderError as error:
-                problems.append(f"{file}: {error}")
-                continue
-            if left:
-                problems.append(f"{file}: {self.settings.base_url} still has it after it was asked to delete it.")
-            else:
-                (deleted if known else absent).append(file)
-        return Purged(deleted, absent, problems)
+
+        async def delete(file: str) -> bool:
+            known = await self._delete(file)
+            if await self._is_there(file):
+                raise ProviderError(f"{self.settings.base_url} still has it after it was asked to delete it.")
+            return known
+
+        return await self.delete_each(dict.fromkeys(file for file in files if file), delete)
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the key, the address and the models."""
@@ -273,9 +264,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
                     file=(name, file, "application/jsonl"),
                 )
                 uploaded = read_id(unwrap(answer).get("id"))
-        if uploaded is None:
-            raise TransientError(f"{self.settings.base_url} answered an upload, but without the id of the file.")
-        return uploaded
+        return self.require_id(uploaded, "an upload, but without the id of the file")
 
     async def _uploaded(self, submission: Submission) -> str | None:
         """The id of an upload of ours that has the right size. Uploads of another size (broken ones) are deleted."""

@@ -59,7 +59,9 @@ def of_response(response: httpx2.Response, call: HttpCall, service: Service) -> 
 def of_answer(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> BatchdError:
     """The error for an answer from this address that is not a success."""
     if 300 <= answer.status < 400:
-        return redirect_error(answer, url, call, service)
+        target = _target(answer, url)
+        to = service.masked(target)[:200] or "elsewhere"
+        return service.redirected(call, to, _new_base_url(target, url, service))
     body = ErrorBody.read(answer, service)
     status, address = answer.status, service.base_url
     refusal = service.refusal(status, body.text, call)
@@ -119,21 +121,6 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: HttpCall, service
     return TransientError(refusal) if status >= 500 else ProviderError(refusal)
 
 
-def redirect_error(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Service) -> ProviderError:
-    """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
-    target = _target(answer, url)
-    where = f"{service.base_url} redirects to {service.masked(target)[:200] or 'elsewhere'} when asked to {call.what}. "
-    if call.kind is CallKind.CREATE:
-        return TransientError(
-            f"{where}It may have created the batch all the same, so batchd looks for it before it asks again. "
-            f"{_new_base_url(target, url, service)}"
-        )
-    return RejectedError(
-        f"{where}batchd does not follow it: your key and your rows would go there. "
-        f"{_new_base_url(target, url, service)}"
-    )
-
-
 def storage_of(error: Exception) -> httpx2.URL | None:
     """The other address to which a service redirects for a file; None if it does not, or to one that is less safe."""
     response = getattr(error, "response", None)
@@ -159,9 +146,9 @@ def _target(answer: HttpAnswer, url: httpx2.URL) -> str:
 
 
 def _new_base_url(target: str, url: httpx2.URL, service: Service) -> str:
-    """What to write as base_url, if the same call at another address tells it."""
+    """What to write as base_url, if the same call at another address tells it; else nothing."""
     called = str(url.copy_with(query=None)).removeprefix(service.base_url).rstrip("/")
     base = target.rstrip("/").removesuffix(called)
     if called and base != target.rstrip("/") and base != service.base_url:
         return f'If that address is the service\'s, set base_url = "{service.masked(base)[:200]}".'
-    return "Set base_url to the service's real address."
+    return ""

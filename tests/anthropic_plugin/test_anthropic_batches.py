@@ -210,8 +210,8 @@ async def test_a_batch_is_cancelled_and_deleted(
     assert (await provider.purge(batch, submission)).problems, "it is still at work"
     assert (await provider.poll(batch)).phase is BatchPhase.CANCELLED
     await provider.cancel(batch)
-    assert (await provider.purge(batch, submission)).deleted == (batch.id,)
-    assert (await provider.purge(batch, submission)).absent == (batch.id,)
+    assert (await provider.purge(batch, submission)).deleted == [batch.id]
+    assert (await provider.purge(batch, submission)).absent == [batch.id]
 
 
 async def test_a_check_names_models_that_are_not_offered(connect: Connect) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from openai_support import Connect, FakeService, batch, remote, submission_of
 
 from batchd import CannotFind, RejectedError, SubmissionRefused, TransientError, Usage, read_moment
-from batchd_openai.bounded import BoundedClient
+from batchd_openai.client import BoundedClient
 from batchd_openai.normalise import status_of
 from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider

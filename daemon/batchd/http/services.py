@@ -185,6 +185,17 @@ class HttpService:
             return SubmissionRefused(refusal, problems=problems)
         return ProviderError(refusal)
 
+    def redirected(self, call: HttpCall, to: str = "", advice: str = "") -> ProviderError:
+        """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
+        where = f"{self.base_url} redirects {f'to {to} ' if to else ''}when asked to {call.what}."
+        advice = advice or "Set base_url to the service's real address."
+        if call.kind is CallKind.CREATE:
+            return TransientError(
+                f"{where} It may have created the batch all the same, so batchd looks for it before it asks again. "
+                f"{advice}"
+            )
+        return RejectedError(f"{where} batchd does not follow it: your key and your rows would go there. {advice}")
+
     def key_refused(self, status: int, text: str, call: HttpCall) -> RejectedError:
         """The error for a key that is not valid, or may not do this."""
         return RejectedError(

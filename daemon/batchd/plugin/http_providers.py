@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from ..calls import LiveCall
 from ..contracts import BatchProvider, LiveProvider, RemoteBatch
 from ..errors import ProviderError, RejectedError, RemoteMissing, TransientError
 from ..http.settings import HttpSettings
-from ..model import BatchPhase, Body, Result
+from ..model import BatchPhase, Body, Purged, Result
 
 HttpSettingsT = TypeVar("HttpSettingsT", bound=HttpSettings)
 
@@ -47,6 +47,27 @@ class HttpBatchProvider(BatchProvider[HttpSettingsT]):
             # Services refuse to cancel an ended batch in different ways, so its state decides.
             if not await self._stopping(batch):
                 raise refusal from None
+
+    async def delete_each(self, names: Iterable[str], delete: Callable[[str], Awaitable[bool]]) -> Purged:
+        """Delete these files and batches. `delete` deletes one, and tells whether the service knew it.
+
+        A ProviderError that it raises is why one is left.
+        """
+        gone: list[str] = []
+        absent: list[str] = []
+        problems: list[str] = []
+        for name in names:
+            try:
+                (gone if await delete(name) else absent).append(name)
+            except ProviderError as error:
+                problems.append(f"{name}: {error}")
+        return Purged(gone, absent, problems)
+
+    def require_id(self, name: str | None, call: str) -> str:
+        """The id of what a call has made. Raises TransientError if the service has not given it."""
+        if name is None:
+            raise TransientError(f"{self.settings.base_url} answered {call}.")
+        return name
 
     async def _stopping(self, batch: RemoteBatch) -> bool:
         try:
