@@ -27,6 +27,7 @@ _PHASES = {
 }
 _KEPT = 86_400.0
 _PAGE = 100
+_FILES = ("output_file", "error_file")
 
 
 class Mistral(Dialect):
@@ -55,7 +56,7 @@ class Mistral(Dialect):
         word = str(record.get("status")).upper()
         phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
         ended = read_moment(record.get("completed_at"))
-        files: dict[str, Json] = {"files": list(_files(record))}
+        files: dict[str, Json] = {"files": [file for name in _FILES if (file := read_id(record.get(name)))]}
         return BatchStatus(
             phase,
             total=read_count(record.get("total_requests")),
@@ -88,15 +89,8 @@ class Mistral(Dialect):
     def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
         """The answers if the job did not hold them, and the errors if not all of them were among these."""
         status = self.status(record)
-        output, error = (read_id(record.get(name)) for name in ("output_file", "error_file"))
+        output, error = (read_id(record.get(name)) for name in _FILES)
         if output and not written:
             yield output
         if error and written < status.completed + status.failed:
             yield error
-
-
-def _files(record: Mapping[str, Json]) -> Iterator[str]:
-    for name in ("output_file", "error_file"):
-        file = read_id(record.get(name))
-        if file:
-            yield file

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchd import HttpCall, Json, NotSent, ProviderError, RemoteMissing, TransientError, read_id
+from batchd import BatchesFound, HttpCall, Json, NotSent, ProviderError, RemoteMissing, TransientError, read_id
 
 from .normalise import as_list
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from .client import Client
 
 
-async def check(client: Client, models: Sequence[str], *, has_batches: Callable[[], Awaitable[bool]]) -> Sequence[str]:
+async def check(
+    client: Client, models: Sequence[str], *, find_batches: Callable[[], Awaitable[BatchesFound]]
+) -> Sequence[str]:
     """Ask for the models. This creates nothing and costs nothing."""
     try:
         offered = await client.get(HttpCall("list its models"), "models")
     except RemoteMissing as error:
         # Some services have batches but no list of models. That is not a problem.
-        return [] if await has_batches() else [_address(client, str(error))]
+        return [] if (await find_batches()).there is True else [_address(client, str(error))]
     except TransientError as error:
         return [str(error)] if isinstance(error, NotSent) else [_address(client, str(error))]
     except ProviderError as error:

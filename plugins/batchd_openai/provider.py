@@ -233,11 +233,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the key, the address and the models."""
-
-        async def has_batches() -> bool:
-            return (await self.find_batches()).there is True
-
-        return await check(self._client, models, has_batches=has_batches)
+        return await check(self._client, models, find_batches=self.find_batches)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
@@ -133,19 +133,7 @@ class Rates:
 
     def less(self, discount: Decimal) -> Rates:
         """The same with a part taken off: 0.5 is half price, -1 twice it."""
-
-        def all_off(each: Rates | Step) -> tuple[int, int, int, int | None, int | None]:
-            short, long = (
-                None if price is None else round(price * (1 - discount))
-                for price in (each.cache_write, each.cache_write_1h)
-            )
-            first, cached, output = (
-                round(rate * (1 - discount)) for rate in (each.input, each.cached_input, each.output)
-            )
-            return first, cached, output, short, long
-
-        first = all_off(self)
-        return Rates(*first[:3], tuple(Step(each.above, *all_off(each)) for each in self.steps), *first[3:])
+        return replace(_less(self, discount), steps=tuple(_less(step, discount) for step in self.steps))
 
     def most(self, usage: Usage, *, longest: int | None = None, cached_for: float = 0.0) -> int:
         """The most that requests with this total usage can cost, in subunits.
@@ -264,6 +252,17 @@ class Terms:
 def kinds_of(cached_for: float) -> int:
     """How many of the two prices of writing to a cache may apply: none, the one for five minutes, both."""
     return 0 if not cached_for else 1 if cached_for <= FIVE_MINUTES else 2
+
+
+RatesT = TypeVar("RatesT", Rates, Step)
+_PRICES = ("input", "cached_input", "output", "cache_write", "cache_write_1h")
+
+
+def _less(rates: RatesT, discount: Decimal) -> RatesT:
+    prices = {name: getattr(rates, name) for name in _PRICES}
+    return replace(
+        rates, **{name: round(price * (1 - discount)) for name, price in prices.items() if price is not None}
+    )
 
 
 def _writing(rates: Rates | Step) -> tuple[int, int]:

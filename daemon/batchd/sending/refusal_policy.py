@@ -102,13 +102,12 @@ def decide_refusal(
     for refusal, limit in limits:
         if limit.kind is LimitKind.TOKENS:
             return WaitForQuota(refusal.message, limit.most)
-    faults = [fault_of(refusal) for refusal in refusals]
-    for refusal, fault in zip(refusals, faults, strict=True):
-        if fault is Blame.ACCOUNT:
-            return AccountRefused(refusal.message, advice_on_account(refusal) or "", model_only=_of_model(refusal))
-    for refusal, fault in zip(refusals, faults, strict=True):
-        if fault is Blame.ROUTE:
-            return WrongSetting(refusal.message)
+    # The first of each kind.
+    blamed = {fault_of(refusal): refusal for refusal in reversed(refusals)}
+    if (refused := blamed.get(Blame.ACCOUNT)) is not None:
+        return AccountRefused(refused.message, advice_on_account(refused) or "", model_only=_of_model(refused))
+    if (refused := blamed.get(Blame.ROUTE)) is not None:
+        return WrongSetting(refused.message)
     for refusal, limit in limits:
         if limit.kind is LimitKind.BYTES and limit.most is None and size is not None and size <= LITTLE:
             return AccountRefused(refusal.message, TOO_LITTLE)
@@ -122,9 +121,8 @@ def decide_refusal(
         return BadLines(lines)
     if lines:
         return WrongSetting(refusals[0].message)
-    for refusal, fault in zip(refusals, faults, strict=True):
-        if fault is Blame.PASSING:
-            return RetryBatch(refusal.message, refusal.code)
+    if (refused := blamed.get(Blame.PASSING)) is not None:
+        return RetryBatch(refused.message, refused.code)
     message = "; ".join(problem.message for problem in problems[:3]) or "the provider gave no reason"
     if elsewhere:
         return AccountRefused(message, UNEXPLAINED, model_only=True, split=True)
