@@ -107,7 +107,9 @@ class Splitter:
         """To the end of the list, or of the chunk, or to a text that does not end in this chunk. The bulk goes here."""
         begin = at
         while True:
-            at = _match(_WITHIN_ITEM if self._depth > 2 else _BETWEEN_ITEMS, chunk, at)
+            found = (_WITHIN_ITEM if self._depth > 2 else _BETWEEN_ITEMS).match(chunk, at)
+            assert found  # it may take nothing
+            at = found.end()
             if at == len(chunk):
                 self._keep(chunk[begin:])
                 return at
@@ -171,12 +173,6 @@ class Splitter:
             self._text += piece
         if len(self._rest) > self._max_rest:
             raise TooLarge(f"more than {self._max_rest / 1e6:.0f} MB")
-
-
-def _match(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
-    """Where what the pattern takes ends; it may take nothing."""
-    found = pattern.match(chunk, at)
-    return found.end() if found else at
 
 
 def _decoded(text: bytes) -> Json:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -66,15 +65,9 @@ class _Lazily(MetaPathFinder, Loader):
         """Nothing: its names come when they are asked for."""
 
 
-@contextmanager
-def _lazily() -> Iterator[None]:
-    finder = _Lazily()
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
-with _lazily():
+_finder = _Lazily()
+sys.meta_path.insert(0, _finder)
+try:
     import openai as openai
+finally:
+    sys.meta_path.remove(_finder)

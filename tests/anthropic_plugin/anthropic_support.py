@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from tests.loopback import serving_in_a_thread
 
 from batchd_anthropic.provider import AnthropicProvider
 
@@ -261,25 +260,6 @@ def _text(at: datetime | None) -> str | None:
 @contextmanager
 def running() -> Iterator[FakeAnthropic]:
     """The service in a thread of its own, since the kit's tests have loops of their own."""
-    fake, loop, ready = FakeAnthropic(), asyncio.new_event_loop(), threading.Event()
-    over = asyncio.Event()
-
-    async def serve() -> None:
-        server = web.Server(fake.handle)
-        runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
-        await over.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        assert ready.wait(10)
+    fake = FakeAnthropic()
+    with serving_in_a_thread(fake.handle) as fake.url:
         yield fake
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 from anthropic_support import KEY, MODEL, Connect, FakeAnthropic, running
+from tests.loopback import _read_trust_once as _read_trust_once
+from tests.loopback import trust as trust
 
 from batchd import Submission
 from batchd_anthropic.provider import PACKAGE, AnthropicProvider
@@ -22,17 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if Path(__file__).parent in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason="the package anthropic is not installed: batchd[anthropic]"))
-
-
-@pytest.fixture(scope="session")
-def trust() -> ssl.SSLContext:
-    """The machine's trust store. Reading it takes longer than most of these tests."""
-    return httpx2.create_ssl_context()
-
-
-@pytest.fixture(autouse=True)
-def _read_trust_once(monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> None:
-    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
 
 
 @pytest.fixture

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx2
 import pytest
 from inline_support import KEY, Connect, InlineService, OpenRouterService, serving
+from tests.loopback import _read_trust_once as _read_trust_once
+from tests.loopback import trust as trust
 
 from batchd import Pacing
 from batchd_inline.provider import InlineProvider
-
-
-@pytest.fixture(scope="session")
-def trust() -> ssl.SSLContext:
-    """The machine's trust store. Reading it takes longer than most of these tests."""
-    return httpx2.create_ssl_context()
-
-
-@pytest.fixture(autouse=True)
-def _read_trust_once(monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> None:
-    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
 
 
 @pytest.fixture

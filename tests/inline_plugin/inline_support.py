@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from tests import loopback
 
 from batchd import Submission
 from batchd_inline.provider import InlineProvider
@@ -204,40 +203,15 @@ def refused(status: int, message: str, **headers: str) -> web.Response:
 @asynccontextmanager
 async def serving(service: InlineService) -> AsyncIterator[str]:
     """A server on loopback; yields its base_url."""
-    app = web.Application(client_max_size=300_000_000)
-    app.router.add_route("*", "/{tail:.*}", service.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        service.url = f"http://{host}:{port}{service.prefix}"
+    async with loopback.serving(service.handle, service.prefix) as service.url:
         yield service.url
-    finally:
-        await runner.cleanup()
 
 
 @contextmanager
 def in_a_thread(service: InlineService) -> Iterator[str]:
     """The same for tests that have event loops of their own."""
-    loop = asyncio.new_event_loop()
-    begun = threading.Event()
-    over = asyncio.Event()
-
-    async def run() -> None:
-        async with serving(service):
-            begun.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    assert begun.wait(10)
-    try:
+    with loopback.serving_in_a_thread(service.handle, service.prefix) as service.url:
         yield service.url
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
 
 
 def submission_of(folder: Path, *, key: str = "01key", requests: int = 3, **fields: Any) -> Submission:

@@ -19,6 +19,7 @@ from batchd.testing.household import Household
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import MakeHousehold, csv_of, route
+from ..loopback import serving
 
 ROWS = [f"review {number}" for number in range(6)]
 ANSWER = {"choices": [{"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}], "usage": {}}
@@ -120,14 +121,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     ours = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", ours.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ours.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield ours
-    await runner.cleanup()
+    async with serving(ours.handle) as ours.url:
+        yield ours
 
 
 async def told(household: Household) -> str:

@@ -17,6 +17,7 @@ from batchd.testing.fakes import FakeProvider, FakeService
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import MakeHousehold, csv_of, route
+from ..loopback import serving
 
 ANSWER = {
     "choices": [{"message": {"role": "assistant", "content": "fine"}, "finish_reason": "stop"}],
@@ -83,15 +84,8 @@ class Service:
 @pytest.fixture
 async def service() -> AsyncIterator[Service]:
     ours = Service()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", ours.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    ours.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield ours
-    await runner.cleanup()
+    async with serving(ours.handle, "/v1") as ours.url:
+        yield ours
 
 
 @pytest.mark.slow

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx2
 import pytest
 from openai_support import KEY, Connect, FakeService, serving
+from tests.loopback import _read_trust_once as _read_trust_once
+from tests.loopback import trust as trust
 
 from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 SHORT = OpenAIPacing(first_pause=0.002)
-
-
-@pytest.fixture(scope="session")
-def trust() -> ssl.SSLContext:
-    """The machine's trust store. Reading it takes longer than most of these tests."""
-    return httpx2.create_ssl_context()
-
-
-@pytest.fixture(autouse=True)
-def _read_trust_once(monkeypatch: pytest.MonkeyPatch, trust: ssl.SSLContext) -> None:
-    monkeypatch.setattr(httpx2, "create_ssl_context", lambda **_: trust)
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from tests import loopback
 
 from batchd import RemoteBatch, Submission
 from batchd_openai.provider import OpenAIProvider
@@ -19,7 +20,6 @@ from batchd_openai.provider import OpenAIProvider
 KEY = "sk-test-4f0c9a7be21d"
 
 Connect = Callable[..., OpenAIProvider]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -96,20 +96,9 @@ def response(answer: Any) -> web.Response:
     return web.json_response(content, status=status, headers=headers)
 
 
-@asynccontextmanager
-async def serving(handle: Handler) -> AsyncIterator[str]:
-    """A server on loopback; yields its base_url."""
-    app = web.Application(client_max_size=200_000_000)
-    app.router.add_route("*", "/{tail:.*}", handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}/v1"
-    finally:
-        await runner.cleanup()
+def serving(handle: loopback.Handler) -> AbstractAsyncContextManager[str]:
+    """A server on loopback; gives its base_url."""
+    return loopback.serving(handle, "/v1")
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:
@@ -128,7 +117,7 @@ async def reset(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-def raw(*lines: str, body: bytes = b"") -> Handler:
+def raw(*lines: str, body: bytes = b"") -> loopback.Handler:
     """Send this head and body as they are, then close: for answers that aiohttp itself would never send."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -141,17 +130,17 @@ def raw(*lines: str, body: bytes = b"") -> Handler:
     return handle
 
 
-def cut(content: bytes, *, after: int) -> Handler:
+def cut(content: bytes, *, after: int) -> loopback.Handler:
     """Announce the full length and send only the beginning."""
     return raw("HTTP/1.1 200 OK", f"Content-Length: {len(content)}", body=content[:after])
 
 
-def lengthless(content: bytes) -> Handler:
+def lengthless(content: bytes) -> loopback.Handler:
     """Send the content without its length: it ends with the connection."""
     return raw("HTTP/1.1 200 OK", "Connection: close", body=content)
 
 
-def ranged(content: bytes) -> Handler:
+def ranged(content: bytes) -> loopback.Handler:
     """Send the requested range."""
 
     async def handle(request: web.Request) -> web.StreamResponse:

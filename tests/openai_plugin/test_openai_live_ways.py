@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from openai_support import KEY, Connect, FakeService, serving
+from tests import loopback
 
 from batchd import LiveCall, NotSent, RejectedError
 
@@ -139,17 +140,10 @@ async def secure(certificate: Path) -> AsyncIterator[str]:
     async def handle(request: web.Request) -> web.StreamResponse:
         return web.json_response(ANSWER)
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-        yield f"https://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with loopback.serving(handle, "/v1", tls=context) as url:
+        yield url
 
 
 async def test_a_certificate_of_ones_own_is_said_and_can_be_trusted(

@@ -26,6 +26,7 @@ from batchd_openai.pacing import OpenAIPacing
 from batchd_openai.provider import OpenAIProvider
 
 from ..engine.conftest import ASKING, csv_of, route
+from ..loopback import trust as trust
 from ..sandbox.sandbox_kit import Running, running, until
 
 KEY = "sk-any-key-will-do"
@@ -120,12 +121,6 @@ async def told(pair: Pair, kind: str) -> bool:
 
 
 MakePair = Callable[..., Awaitable[Pair]]
-
-
-@pytest.fixture(scope="session")
-def trust() -> ssl.SSLContext:
-    """The machine's trust store, which takes longer to read than most of these tests."""
-    return httpx2.create_ssl_context()
 
 
 @pytest.fixture
