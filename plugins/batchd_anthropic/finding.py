@@ -78,7 +78,8 @@ async def _key_of(client: Client, remote: str) -> str | None:
     """The key before the custom_id of the first result that can be read; None if there is none, or no key of ours."""
     begun = b""
     try:
-        async with client.streaming(HttpCall(f"send the results of the batch {remote}"), *_results(remote)) as chunks:
+        call = HttpCall(f"send the results of the batch {remote}")
+        async with client.streaming(call, "messages", "batches", remote, "results") as chunks:
             async for chunk in chunks:
                 *lines, begun = (begun + chunk).split(b"\n")
                 for line in lines:
@@ -89,10 +90,6 @@ async def _key_of(client: Client, remote: str) -> str | None:
     except RemoteMissing:
         return None  # its results were deleted since the list was read
     return _key_in(begun) or None
-
-
-def _results(remote: str) -> tuple[str, ...]:
-    return "messages", "batches", remote, "results"
 
 
 def _key_in(line: bytes) -> str | None:

@@ -19,6 +19,7 @@ from batchd import (
     HttpAnswer,
     HttpCall,
     Json,
+    ProviderError,
     TransientError,
     arriving,
     read_id,
@@ -70,6 +71,15 @@ class Client:
         """The answer to a GET, with a few retries."""
         options = {"params": dict(query or {})}
         return await with_retries(self.pacing, lambda: self._json("get", call, _quoted(path), options=options))
+
+    async def described(self, file: str) -> Mapping[str, Json]:
+        """What the service says of a file; nothing if it does not have it, or describes no files."""
+        try:
+            return unwrap(await self.get(HttpCall(f"describe the file {file}", about=file), "files", file))
+        except TransientError:
+            raise
+        except ProviderError:
+            return {}
 
     async def post(self, call: HttpCall, *path: str) -> None:
         """Send a POST that may be repeated. Its answer is ignored."""

@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from batchd import HttpAnswer, HttpCall, Json, ProviderError, RemoteMissing, TransientError
+from batchd import HttpAnswer, HttpCall, ProviderError, RemoteMissing, TransientError
 
-from .normalise import size_of, unwrap
+from .normalise import size_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -169,7 +169,7 @@ def _begin(response: httpx2.Response, draft: _Draft) -> None:
 async def _check(client: Client, file: str, draft: _Draft) -> None:
     """Raise `_Incomplete` if something is missing: a broken body without a length ends like a complete one."""
     told = draft.length is None
-    length = await _size(client, file) if told else draft.length
+    length = size_of(await client.described(file)) if told else draft.length
     if length is None:
         if not draft.last_line_complete:
             draft.resumable = False
@@ -182,13 +182,3 @@ async def _check(client: Client, file: str, draft: _Draft) -> None:
         raise _Incomplete(
             f"Only {draft.arrived} of {length} bytes of the file {file} arrived from {client.settings.base_url}."
         )
-
-
-async def _size(client: Client, file: str) -> int | None:
-    try:
-        answer: Json = await client.get(HttpCall(f"describe the file {file}", about=file), "files", file)
-    except TransientError:
-        raise
-    except ProviderError:
-        return None  # The service does not describe its files, so only the last line can be checked.
-    return size_of(unwrap(answer))

@@ -177,7 +177,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
             # Not worth a second try, nor a poll that fails: it says what to hurry for, and no more.
             with suppress(ProviderError, TimeoutError):
                 async with asyncio.timeout(_KEPT_WITHIN):
-                    file = await self._described(name)
+                    file = await self._client.described(name)
         return answers_until(record, file, self.settings)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
@@ -296,17 +296,9 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
             return False
         return True
 
-    async def _described(self, file: str) -> Mapping[str, Json]:
-        return unwrap(await self._client.get(HttpCall(f"describe the file {file}", about=file), "files", file))
-
     async def _is_there(self, file: str) -> bool:
         """Whether the service still describes the file as one that it has."""
-        try:
-            known = await self._described(file)
-        except TransientError:
-            raise
-        except ProviderError:
-            return False  # it is gone, or the service describes no files
+        known = await self._client.described(file)
         return bool(known) and str(known.get("status")).lower() not in _GONE
 
 
