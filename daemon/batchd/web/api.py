@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 MAX_EVENTS = 1_000
 
 
-async def about(desk: Desk, request: web.Request) -> web.StreamResponse:
+async def about(_desk: Desk, request: web.Request) -> web.StreamResponse:
     """The version of batchd, and what the token lets do."""
-    del desk
     return as_json({"batchd": __version__, "role": request[VISITOR].role.value, "title": request[SETTING].web.title})
 
 
@@ -99,9 +98,8 @@ async def spending(desk: Desk, request: web.Request) -> web.StreamResponse:
     return as_json(await desk.read(look))
 
 
-async def routes(desk: Desk, request: web.Request) -> web.StreamResponse:
+async def routes(_desk: Desk, request: web.Request) -> web.StreamResponse:
     """The routes, with what each takes."""
-    del desk
     setting = request[SETTING]
     return as_json(
         {

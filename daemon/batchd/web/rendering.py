@@ -14,6 +14,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from ..money.budget import waits_for_money
+from ..money.pricing import unit
 from ..people.language import LANGUAGES, Language
 from ..people.reasons import FOR_THE_OPERATOR, reason_in
 from ..status.formatting import clean
@@ -25,7 +26,7 @@ from .guard import KEYS, SETTING
 if TYPE_CHECKING:
     import jinja2
 
-    from ..status.records import JobSummary
+    from ..store.reading.records import JobSummary
     from .backend import Setting
     from .tokens import KnownTokens
     from .visitor import Visitor
@@ -60,15 +61,11 @@ class Words(Struct, frozen=True):
         return self.language.say(name) if self.language.knows(name) else key
 
     def money(self, subunits: int | None, currency: str | None = None) -> str:
-        from ..money.pricing import unit
-
         named = currency or self.currency
         return self.language.money(None if subunits is None else subunits / unit(named), named)
 
     def plain_money(self, subunits: int) -> str:
         """An amount without its currency, for an axis, whose marks must differ however little they are."""
-        from ..money.pricing import unit
-
         amount = subunits / unit(self.currency)
         if 0 < amount < 0.0001:
             decimals = f"{amount:.12f}".rstrip("0").partition(".")[2]
@@ -77,8 +74,6 @@ class Words(Struct, frozen=True):
 
     def most(self, subunits: int, currency: str) -> str:
         """An amount that is not exceeded, rounded up."""
-        from ..money.pricing import unit
-
         return self.language.at_most(subunits, unit(currency), currency)
 
     def time(self, at: float | None) -> str:
@@ -102,11 +97,11 @@ class Words(Struct, frozen=True):
         return self.say(f"{what}_ago", time=self.language.duration(gone)) if gone >= 60 else self.say(f"{what}_now")
 
     def size(self, size: int) -> str:
-        for unit in ("B", "kB", "MB", "GB"):
-            if size < 1_000 or unit == "GB":
+        for name in ("B", "kB", "MB", "GB"):
+            if size < 1_000 or name == "GB":
                 break
             size //= 1_000
-        return f"{self.language.number(size)} {unit}"
+        return f"{self.language.number(size)} {name}"
 
     def told(self, reason: str) -> str:
         """Why a file was handed back or held, or a row failed, in the language of the page where that is known."""

@@ -108,9 +108,8 @@ async def enter(desk: Desk, request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def leave(desk: Desk, request: web.Request) -> web.StreamResponse:
+async def leave(_desk: Desk, request: web.Request) -> web.StreamResponse:
     """`POST /logout`: this browser is asked for the token again."""
-    del desk
     response = web.Response(status=303, headers={"Location": "/login"})
     response.del_cookie(SESSION_COOKIE, path="/", httponly=True, samesite="Strict", secure=request[ORIGIN].secure)
     return response

@@ -1,11 +1,11 @@
-"""The list of jobs, and one job."""
+"""The list of jobs, one job, and the batches under way."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...status.listing import GROUPS, JobList, Wanted
+from ...status.listing import GROUPS, BatchList, JobList, Wanted
 from ...status.telling import JobStory
 from ..desk import Desk
 from ..rendering import PageView, rendered
@@ -46,5 +46,15 @@ async def show_job(desk: Desk, request: web.Request) -> web.StreamResponse:
     def build(page: PageView) -> bytes:
         story = JobStory.take(page.setting.places, job)
         return page.render("job.jinja", story.around.now, story=story, job=story.job, around=story.around)
+
+    return await rendered(desk, request, build)
+
+
+async def show_batches(desk: Desk, request: web.Request) -> web.StreamResponse:
+    """The batches under way, with the rates of live calls."""
+
+    def build(page: PageView) -> bytes:
+        found = BatchList.take(page.setting.places)
+        return page.render("batches.jinja", found.around.now, found=found, around=found.around)
 
     return await rendered(desk, request, build)
