@@ -30,6 +30,8 @@ from .values import AnsweredRow, CostEstimate, JobStatus
 if TYPE_CHECKING:
     from .embedded import EmbeddedDaemon
 
+_row = msgspec.json.Decoder(AnsweredRow).decode
+
 WhenHeld: TypeAlias = Literal["raise", "wait"]
 
 TOKEN = "BATCHD_TOKEN"  # noqa: S105  # the name of a variable
@@ -161,7 +163,7 @@ class Core:
         while True:
             try:
                 async for lines in (await self.opened()).lines("jobs", job, "results", offset=str(offset)):
-                    rows = [AnsweredRow.of(msgspec.json.decode(line)) for line in lines]
+                    rows = [_row(line) for line in lines]
                     offset += len(rows)
                     yield rows
                     heard, pauses = time.monotonic(), _pauses()

@@ -127,24 +127,16 @@ class RowFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredRow:
-    """One row with its outcome: `row` counts from 0. The values of `answer` are None if there is none."""
+    """One row with its outcome, as the daemon writes it: `row` counts from 0.
+
+    The values of `answer` are None if there is none.
+    """
 
     row: int
     status: Literal["ok", "failed", "skipped"]
     columns: Mapping[str, Json]
     answer: Mapping[str, Json]
     failure: RowFailure | None
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
-        failure = record["failure"]
-        return cls(
-            row=record["row"],
-            status=record["status"],
-            columns=record["columns"],
-            answer=record["answer"],
-            failure=None if failure is None else RowFailure(failure["code"], failure["message"]),
-        )
 
     @property
     def ok(self) -> bool:
