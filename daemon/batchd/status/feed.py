@@ -61,7 +61,13 @@ class ObserverFeed:
         self._naming.add(naming)
         naming.add_done_callback(self._naming.discard)
         kept = {name: listener for name, listener in self._listeners.items() if name not in ending}
-        fresh = {name: self._listener(name, observers[name], naming, ending) for name in observers if name not in kept}
+        fresh = {
+            name: Listener(
+                name, observer, self._stored, self._clock, after=[naming, *([ending[name]] if name in ending else [])]
+            )
+            for name, observer in observers.items()
+            if name not in kept
+        }
         self._listeners = kept | fresh
         # Let the write that names them get in line: what is committed from here on is committed after it. To wait for
         # its end would have a reload wait for the disk.
@@ -81,16 +87,6 @@ class ObserverFeed:
         for listener in listeners.values():
             self._follow(listener, listener.finish(grace))
         await asyncio.gather(*self._ending, *self._naming, return_exceptions=True)
-
-    def _listener(
-        self,
-        name: str,
-        observer: ConfiguredObserver,
-        naming: asyncio.Task[None],
-        ending: Mapping[str, asyncio.Task[None]],
-    ) -> Listener:
-        after = [naming, *([ending[name]] if name in ending else [])]
-        return Listener(name, observer, self._stored, self._clock, after=after)
 
     @property
     def _stored(self) -> Observers:

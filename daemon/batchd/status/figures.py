@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from ..domain.subjects import Subject, SubjectKind
+from ..money.pricing import unit
 from ..store.reading.figures import NewEvents, OfNow, new_events, of_now
 from ..store.reading.records import FINAL
 from ..store.reading.snapshot import snapshot
@@ -20,8 +21,8 @@ from .spending import limits
 
 if TYPE_CHECKING:
     from ..money.budget import Limit
+    from ..store.reading.records import Condition
     from .places import Places
-    from .records import Condition
 
 Labels: TypeAlias = tuple[str, ...]
 MAX_CODES = 200
@@ -120,8 +121,6 @@ def _of_batches(today: OfNow, now: float) -> Iterator[Family]:
 
 
 def _of_spending(today: OfNow) -> Iterator[Family]:
-    from ..money.pricing import unit
-
     labels = ("route", "provider", "model", "lane")
     answers: Counter[Labels] = Counter()
     tokens: Counter[Labels] = Counter()
@@ -140,16 +139,12 @@ def _of_spending(today: OfNow) -> Iterator[Family]:
 
 
 def _of_limits(found: Sequence[Limit], currency: str) -> Iterator[Family]:
-    from ..money.pricing import unit
-
-    one = unit(currency)
-    for name, says, values in (
-        ("budget_allowed", "The limits of the budget", [each.allowed for each in found]),
-        ("budget_used", "How much of each limit is spent", [each.spent for each in found]),
-        ("budget_reserved", "What jobs under way can still cost", [each.reserved for each in found]),
+    for name, says, part in (
+        ("budget_allowed", "The limits of the budget", "allowed"),
+        ("budget_used", "How much of each limit is spent", "spent"),
+        ("budget_reserved", "What jobs under way can still cost", "reserved"),
     ):
-        of_each = {(each.name,): value / one for each, value in zip(found, values, strict=True)}
-        yield _gauge(name, says, ("limit",), of_each)
+        yield _gauge(name, says, ("limit",), {(each.name,): getattr(each, part) / unit(currency) for each in found})
 
 
 _DIRECTIONS: Mapping[str, str] = {"input": "input_tokens", "output": "output_tokens", "wasted": "wasted_output"}

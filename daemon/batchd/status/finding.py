@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import BatchdError
+from ..store.reading.records import BatchSummary, JobSummary
 from ..store.reading.snapshot import State, snapshot
 from .formatting import local_time
-from .records import BatchSummary, JobSummary
 
 CANDIDATES_SHOWN = 10
 

@@ -10,7 +10,7 @@ from ..domain.subjects import DISK, EVERYTHING, Subject, SubjectKind, subjects_o
 from .formatting import count, since, span
 
 if TYPE_CHECKING:
-    from .records import BatchSummary, JobSummary
+    from ..store.reading.records import BatchSummary, JobSummary
 
 STATES = {
     "claiming": "arriving",

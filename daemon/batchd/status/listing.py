@@ -18,8 +18,8 @@ from .overview import Overview, batch_record
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..store.reading.records import BatchSummary, JobSummary
     from .places import Places
-    from .records import BatchSummary, JobSummary
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from ..domain.names import REVIEW
+from ..domain.subjects import SubjectKind
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
 from ..values import replace
@@ -23,9 +24,9 @@ from .totals import StatusTotals
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..store.reading.records import BatchSummary, Condition, Delivery, JobSummary, LearntLimit, Tokens
     from ..store.reading.snapshot import State
     from .places import Places
-    from .records import BatchSummary, Condition, Delivery, JobSummary, LearntLimit, Tokens
 
 FINISHED_SHOWN = 5
 
@@ -47,6 +48,14 @@ def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
     except StateUnusable:
         pass  # another check says so
     return needed
+
+
+def refusals(state: Path) -> tuple[list[Condition], list[JobSummary]]:
+    """The conditions of providers and observers, and the jobs that stopped since a provider refuses them."""
+    kinds = (SubjectKind.PROVIDER, SubjectKind.OBSERVER)
+    with snapshot(state) as look:
+        conditions = [each for each in look.conditions() if each.subject.kind in kinds]
+        return conditions, [job for job in look.unfinished() if job.reason_code == "provider_refused"]
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
@@ -179,10 +188,7 @@ class Overview(Struct, frozen=True, kw_only=True):
             "moved_from": job.moved_from,
             "rows": {
                 "total": job.rows,
-                "ok": job.ok,
-                "failed": job.failed,
-                "skipped": job.skipped,
-                "answered": job.answered,
+                **{name: getattr(job, name) for name in ("ok", "failed", "skipped", "answered")},
             },
             "tokens": _tokens(job.tokens),
             "cost": {
@@ -195,12 +201,7 @@ class Overview(Struct, frozen=True, kw_only=True):
             "sha256": job.sha256,
             "redelivered_from": job.duplicate_of,
             "timestamps": {
-                "claimed": utc(job.claimed_at),
-                "accepted": utc(job.accepted_at),
-                "planned": utc(job.planned_at),
-                "collected": utc(job.collected_at),
-                "finished": utc(job.finished_at),
-                "purged": utc(job.purged_at),
+                **_moments(job, "claimed", "accepted", "planned", "collected", "finished", "purged"),
                 "expected": utc(self.expected.get(job.id)),
                 "late": utc(job.late_at),
                 "rests_until": utc(rests_until(job, self.now)),
@@ -287,29 +288,23 @@ def batch_record(batch: BatchSummary) -> dict[str, Any]:
         "key": batch.key,
         "id": batch.remote,
         "extra_remotes": list(batch.extra_remotes),
-        "provider": batch.provider,
-        "model": batch.model,
-        "state": batch.state,
-        "phase": batch.phase,
-        "requests": batch.requests,
-        "completed": batch.completed,
-        "failed": batch.failed,
-        "total": batch.total,
-        "reason": batch.reason,
-        "held_for": batch.held_for,
-        "account": batch.account,
-        "lane": batch.lane,
-        "live_rate": batch.live_rate,
+        **{name: getattr(batch, name) for name in _BATCH_FACTS},
         "timestamps": {
-            "created": utc(batch.created_at),
-            "submitted": utc(batch.submitted_at),
-            "ended": utc(batch.ended_at),
-            "progress": utc(batch.progress_at),
-            "stopping": utc(batch.stopping_at),
-            "cut": utc(batch.cut_at),
+            **_moments(batch, "created", "submitted", "ended", "progress", "stopping", "cut"),
             "answers_until": utc(batch.answers_until),
         },
     }
+
+
+_BATCH_FACTS = (
+    *("provider", "model", "state", "phase", "requests", "completed", "failed", "total"),
+    *("reason", "held_for", "account", "lane", "live_rate"),
+)
+
+
+def _moments(summary: BatchSummary | JobSummary, *names: str) -> dict[str, str | None]:
+    """The times of a job or a batch, by what was done at each."""
+    return {name: utc(getattr(summary, f"{name}_at")) for name in names}
 
 
 def _units(subunits: int | None, currency: str) -> float | None:

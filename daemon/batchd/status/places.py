@@ -17,7 +17,7 @@ from ..store.layout import DATABASE
 from .room import blocked
 
 if TYPE_CHECKING:
-    from .records import Condition
+    from ..store.reading.records import Condition
 
 
 class Places(Struct, frozen=True):

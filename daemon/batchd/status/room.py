@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ..domain.subjects import DISK, Subject, SubjectKind
 from ..store.layout import BLOCKED_PLUGINS
+from ..store.reading.records import Condition
 from ..system.disk import is_full
-from .records import Condition
 
 
 def no_room(state: Path) -> list[Condition]:

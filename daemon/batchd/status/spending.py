@@ -6,15 +6,16 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..money.budget import Ceilings, Limit, SpendingLimits, beginnings, counted, limits_for
+from ..money.pricing import unit
+from ..store.reading.history import account
+from ..store.reading.snapshot import snapshot
 from ..store.reading.spending import GROUPS as GROUPS
 from ..store.reading.spending import Spent as Spent
 from ..store.reading.spending import spending
 from .places import Places
-
-if TYPE_CHECKING:
-    from ..money.budget import Limit
 
 USUAL = 30 * 86_400.0
 """Seconds to look back, unless said otherwise."""
@@ -27,18 +28,12 @@ def sums(state: Path, by: str, *, since: float | None = None) -> Sequence[Spent]
 
 def usual_beginning(by: str, now: float) -> float:
     """Whole days, or months: the sum of a part of one would be taken for the whole."""
-    from ..money.budget import beginnings
-
     day, month = beginnings(now - USUAL)
     return month if by == "month" else day
 
 
 def limits(places: Places, now: float) -> Sequence[Limit]:
     """The limits of days and months in the configuration, with what is spent and reserved of each."""
-    from ..money.budget import Ceilings, SpendingLimits, limits_for
-    from ..store.reading.history import account
-    from ..store.reading.snapshot import snapshot
-
     found: list[Limit] = []
     with snapshot(places.state) as past:
         for (section, name), table in places.budgets.items():
@@ -58,8 +53,6 @@ def limits(places: Places, now: float) -> Sequence[Limit]:
 
 def _amount(written: Any, currency: str) -> int | None:
     """In subunits; None for what is no amount, of which `batchd check` says what is wrong."""
-    from ..money.budget import counted
-
     with suppress(ArithmeticError, ValueError):
         if isinstance(written, int | float):
             return counted(written, currency)
@@ -84,8 +77,6 @@ def records(by: str, sums: Sequence[Spent], limits: Sequence[Limit], currency: s
 
 def limit_record(limit: Limit, currency: str) -> dict[str, Any]:
     """One limit for `--json`."""
-    from ..money.pricing import unit
-
     one = unit(currency)
     return {
         "limit": limit.name,
@@ -97,8 +88,6 @@ def limit_record(limit: Limit, currency: str) -> dict[str, Any]:
 
 def record(by: str, spent: Spent) -> dict[str, Any]:
     """One sum for `--json` and CSV. Money is in units of the currency."""
-    from ..money.pricing import unit
-
     one = unit(spent.currency)
     priced = spent.answers > spent.unpriced
     return {

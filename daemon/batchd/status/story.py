@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..store.reading.records import StoredEvent
 from ..store.reading.snapshot import snapshot
 from .finding import job_called
 from .formatting import utc
-from .records import StoredEvent
 
 
 def story(state: Path, word: str) -> list[StoredEvent]:

@@ -22,8 +22,8 @@ from .overview import JobDetails, Overview
 from .story import record as event_record
 
 if TYPE_CHECKING:
+    from ..store.reading.records import Condition, JobSummary, StoredEvent
     from .places import Places
-    from .records import Condition, JobSummary, StoredEvent
 
 EVENTS_SHOWN = 300
 MAX_REPORT = 4_000_000

@@ -26,8 +26,7 @@ from ...secrets.known import covered
 from ...secrets.references import Secret, secrets_in
 from ...status.daemon import running
 from ...status.formatting import count, join
-from ...status.overview import sinks_needed, under_way
-from ...status.refusals import refusals
+from ...status.overview import refusals, sinks_needed, under_way
 from ...status.room import blocked
 from ...system.mounts import is_network, refuse_network
 from ...values import replace
@@ -134,14 +133,14 @@ def group_result(subject: str, group: str) -> CheckResult:
 def _refused(config: Config) -> Iterator[CheckResult]:
     """What a daemon has found out: providers that refuse us or are down, and routes whose jobs were refused."""
     try:
-        refused = refusals(config.folders.state)
+        conditions, stopped = refusals(config.folders.state)
     except BatchdError:
         return  # said of the state already
     says = "The daemon says" if running(config.folders.state) is not None else "When batchd last ran, it said"
-    for each in refused.conditions:
+    for each in conditions:
         if each.subject.name in {**config.providers, **config.observers}:
             yield note(str(each.subject), f"{says}: {each.text}")
-    for job in refused.stopped:
+    for job in stopped:
         yield note(f"route {job.route}", f"{job.source} stopped, because {job.reason}")
 
 

@@ -12,7 +12,7 @@ from ...status.job_words import needs_a_person, rests_until, state_in_words
 
 if TYPE_CHECKING:
     from ...status.overview import Overview
-    from ...status.records import JobSummary
+    from ...store.reading.records import JobSummary
 
 MILLION = 1_000_000
 

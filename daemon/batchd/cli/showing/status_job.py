@@ -15,7 +15,7 @@ from .status_lines import daemon_line
 
 if TYPE_CHECKING:
     from ...status.overview import JobDetails
-    from ...status.records import BatchSummary
+    from ...store.reading.records import BatchSummary
 
 _LABEL = 11
 

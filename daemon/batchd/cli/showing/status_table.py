@@ -18,7 +18,7 @@ from .terminal import Prose
 
 if TYPE_CHECKING:
     from ...status.overview import Overview
-    from ...status.records import JobSummary
+    from ...store.reading.records import JobSummary
 
 GAP = 2
 BAR = 10
