@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,7 +25,6 @@ from .errors import (
     NotReachable,
     WaitedTooLong,
 )
-from .loop import BackgroundLoop
 from .tables import SentFile
 from .values import AnsweredRow, CostEstimate, JobStatus
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _row = msgspec.json.Decoder(AnsweredRow).decode
 
+T = TypeVar("T")
 WhenHeld: TypeAlias = Literal["raise", "wait"]
 
 TOKEN = "BATCHD_TOKEN"  # noqa: S105  # the name of a variable
@@ -39,6 +41,48 @@ FIRST_LOOK, MAX_PAUSE = 0.05, 2.0
 """Seconds between looks at a job: few at first, since small jobs end soon."""
 AWAY = 60.0
 """Seconds that the daemon may not answer while a program waits: it may be started again."""
+
+
+class BackgroundLoop:
+    """An event loop in a thread of its own, which ends with the process.
+
+    So the client works in a notebook, where a loop runs already, and where there is none.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="batchd client")
+        self._thread.start()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin it; the result can be waited for in any thread, or on another loop."""
+        if self.closed:
+            coroutine.close()
+            raise ClientError("This client is closed. Make another one.")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Its result. If this thread is interrupted, so is the coroutine."""
+        future = self.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The same for those who have a loop of their own."""
+        return await asyncio.wrap_future(self.submit(coroutine))
+
+    @property
+    def closed(self) -> bool:
+        return self._loop.is_closed()
+
+    def close(self) -> None:
+        """End the loop. Nothing may run on it any more."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @dataclass(slots=True)
