@@ -43,7 +43,8 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
     def note(result: CheckResult) -> None:
         results.append(result)
         if not as_json:
-            _echo(result)
+            sign, colour = _SIGNS[result.level]
+            click.echo(f"{click.style(sign, fg=colour)} {click.style(result.subject, bold=True)}: {clean(result.text)}")
 
     path = call.config_path
     loaded, found = read_config(path)
@@ -75,11 +76,6 @@ def check(call: Call, *, offline: bool, as_json: bool) -> int:
         unchecked = any("was not checked" in result.text for result in results if result.level == "note")
         click.echo(f"\n{_sum(len(wrong), offline=offline, unchecked=unchecked)}")
     return status
-
-
-def _echo(result: CheckResult) -> None:
-    sign, colour = _SIGNS[result.level]
-    click.echo(f"{click.style(sign, fg=colour)} {click.style(result.subject, bold=True)}: {clean(result.text)}")
 
 
 def _sum(wrong: int, *, offline: bool, unchecked: bool) -> str:

@@ -51,11 +51,10 @@ def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> 
         records = [record(each, table) for each, table in known.items()]
         echo_json({"services": records})
         return
-    rows = [row(each, table) for each, table in known.items()]
     if markdown:
         click.echo(as_markdown(known), nl=False)
         return
-    echo_table(HEADS, rows)
+    echo_table(HEADS, [row(each, table) for each, table in known.items()])
     click.echo("\nAll that is known of one: batchd services NAME. To begin with one: batchd init --service NAME")
 
 
@@ -123,7 +122,6 @@ def _lane(lane: Any) -> str:
 
 
 def as_markdown(known: Mapping[str, ServiceTable]) -> str:
-    rows = [("service", *HEADS[1:]), *(("---",) * len(HEADS),), *(row(name, table) for name, table in known.items())]
-    for number, name in enumerate(known, start=2):
-        rows[number] = (f"`{name}`", *rows[number][1:])
+    rows = [("service", *HEADS[1:]), ("---",) * len(HEADS)]
+    rows += [(f"`{name}`", *row(name, table)[1:]) for name, table in known.items()]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)

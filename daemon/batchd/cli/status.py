@@ -86,26 +86,23 @@ def status(
 
 
 def _taker(places: Places, word: str | None, wanted: JobFilter) -> Callable[[], Overview | JobDetails]:
-    from ..status.overview import Overview
+    from ..status.overview import JobDetails, Overview
 
     if word is None:
         return lambda: Overview.take(places, wanted=wanted)
-    from ..status.finding import find_jobs
+    from ..status.finding import NotFound, find_jobs
 
     [found] = find_jobs(places.state, [word])
-    return lambda: _survey_of(places, found.id)
 
+    def look() -> JobDetails:
+        try:
+            return JobDetails.take(places, found.id)
+        except KeyError:
+            raise NotFound(
+                f"There is no job {found.id} any more: its file left the inbox before batchd could move it."
+            ) from None
 
-def _survey_of(places: Places, job: str) -> JobDetails:
-    from ..status.finding import NotFound
-    from ..status.overview import JobDetails
-
-    try:
-        return JobDetails.take(places, job)
-    except KeyError:
-        raise NotFound(
-            f"There is no job {job} any more: its file left the inbox before batchd could move it."
-        ) from None
+    return look
 
 
 def _show(survey: Overview | JobDetails, *, as_json: bool, limit: int | None) -> None:

@@ -242,20 +242,14 @@ def _summary(file: Path, looked: RequestFile, repaired: Repaired | None) -> Mapp
         "faults": dict(summary.faults.most_common()),
         "file_faults": [{"code": fault.code, "message": fault.message} for fault in summary.faulty],
         "notes": dict(summary.notes),
-        "limits": {
-            "max_requests": limits.max_requests,
-            "max_bytes": limits.max_bytes,
-            "max_line_bytes": limits.max_line_bytes,
+        "limits": {name: getattr(limits, name) for name in ("max_requests", "max_bytes", "max_line_bytes")},
+        "repair": None
+        if repaired is None
+        else {
+            "written": [
+                {"path": str(each.path), "requests": each.requests, "bytes": each.size} for each in repaired.written
+            ],
+            "changed": dict(repaired.changed),
+            "left_out": dict(repaired.left_out),
         },
-        "repair": None if repaired is None else _repair_record(repaired),
-    }
-
-
-def _repair_record(repaired: Repaired) -> Mapping[str, Any]:
-    return {
-        "written": [
-            {"path": str(each.path), "requests": each.requests, "bytes": each.size} for each in repaired.written
-        ],
-        "changed": dict(repaired.changed),
-        "left_out": dict(repaired.left_out),
     }

@@ -21,7 +21,6 @@ from .spending import limits
 
 if TYPE_CHECKING:
     from ..money.budget import Limit
-    from ..store.reading.records import Condition
     from .places import Places
 
 Labels: TypeAlias = tuple[str, ...]
@@ -66,13 +65,14 @@ class Figures:
             self._clear()
             return self.look(places)
         self._count(new)
+        kinds = Counter(_kind_of(each.subject) for each in conditions)
         return [
             *_of_jobs(today, now),
             *_of_batches(today, now),
             _gauge("usual_batch_seconds", "How long a batch usually takes", ("provider", "lane"), usual),
             *_of_spending(today),
             *_of_limits(limits(places, now), places.currency),
-            _gauge("conditions", "What keeps batchd waiting now", ("kind", "name"), _kinds(conditions)),
+            _gauge("conditions", "What keeps batchd waiting now", ("kind", "name"), kinds),
             _counter("conditions_raised", "Conditions that have come up so far", ("kind", "name"), self._raised),
             _counter("rows", "Rows of finished jobs", ("route", "outcome"), self._rows),
             _counter("row_failures", "Rows that failed for good, by code", ("provider", "code"), self._failures),
@@ -156,10 +156,6 @@ def _gauge(name: str, says: str, labels: Labels, values: Mapping[Any, float]) ->
 
 def _counter(name: str, says: str, labels: Labels, values: Mapping[Labels, float]) -> Family:
     return Family(name, says, labels, dict(sorted(values.items())), counts=True)
-
-
-def _kinds(conditions: Sequence[Condition]) -> Mapping[Labels, float]:
-    return Counter(_kind_of(each.subject) for each in conditions)
 
 
 def _code(code: object) -> str:

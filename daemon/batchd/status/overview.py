@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from ..domain.names import REVIEW
-from ..domain.subjects import SubjectKind
+from ..domain.subjects import DISK, SubjectKind, subjects_of
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
 from ..values import replace
@@ -238,6 +238,15 @@ class JobDetails(Struct, frozen=True):
             around = replace(around, expected={job.id: expected})
         failures = state.failures(job.id) if job.final and job.failed else {}
         return cls(around, job, state.batches(job.id), state.deliveries(job.id), failures)
+
+    def conditions(self) -> list[Condition]:
+        """Those that keep this job waiting."""
+        job = self.job
+        if job.final:
+            return []
+        batches = (batch.key for batch in job.batches)
+        ours = {DISK, *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches)}
+        return [each for each in self.around.conditions if each.subject in ours]
 
     def outputs(self) -> list[str]:
         """The paths of everything that lies in the outbox for it, the report last."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from ..domain.subjects import DISK, SubjectKind, subjects_of
+from ..domain.subjects import SubjectKind
 from ..store.reading.listing import group_of
 from ..store.reading.snapshot import snapshot
 from .expected import usual_times
@@ -91,12 +91,7 @@ class JobStory(Struct, frozen=True, kw_only=True):
 
     def conditions(self) -> list[Condition]:
         """Those that keep this job waiting."""
-        job = self.job
-        if job.final:
-            return []
-        batches = (batch.key for batch in job.batches)
-        ours = {DISK, *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches)}
-        return [each for each in self.around.conditions if each.subject in ours]
+        return self.details.conditions()
 
     def can_try_again(self) -> bool:
         """Whether something keeps it waiting that may be tried at once: not a pause, nor the hours of its route."""

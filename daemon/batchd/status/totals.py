@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -54,18 +53,12 @@ class StatusTotals(Struct, frozen=True):
     @property
     def sentences(self) -> str:
         """For people."""
-        jobs, *today = self._sentences()
-        return f"{jobs}\n{' '.join(today)}"
-
-    def _sentences(self) -> Iterator[str]:
         jobs = [f"{self.in_work:,} under way", f"{self.waiting:,} waiting"]
         jobs += [f"{self.held:,} held"] if self.held else []
         jobs += [f"{self.stopped:,} stopped"] if self.stopped else []
-        yield f"Jobs: {', '.join(jobs)}."
         today = [f"{self.done:,} done", count(self.rows, "row"), money(self.spent, self.currency)]
-        yield f"Today: {', '.join(today)}."
-        if self.left is not None:
-            yield f"Left of today's budget: {money(max(0, self.left), self.currency)}."
+        left = "" if self.left is None else f" Left of today's budget: {money(max(0, self.left), self.currency)}."
+        return f"Jobs: {', '.join(jobs)}.\nToday: {', '.join(today)}.{left}"
 
     def record(self) -> dict[str, Any]:
         """For `--json`. Money is in units of the currency."""

@@ -31,7 +31,6 @@ from ...status.room import blocked
 from ...system.mounts import is_network, refuse_network
 from ...values import replace
 from ...workers.limits import limited
-from .nodes import node_results
 from .result import CheckResult as CheckResult
 from .result import note, ok, wrong
 from .routes import (
@@ -174,7 +173,7 @@ async def remote_results(
         well = f"It answers, and found nothing wrong with {join(models)}."
         async for result in _asked(f"provider {name}", catalogue, "provider", table, well, models):
             yield result
-    async for result in node_results(config, catalogue):
+    async for result in _nodes(config, catalogue):
         yield result
     for name, sink in config.sinks.items():
         if catalogue.absent("sink", sink.plugin) is not None:
@@ -187,6 +186,28 @@ async def remote_results(
         well = "It can be opened. Nothing was sent to it."
         async for result in _asked(f"observer {name}", catalogue, "observer", observer, well):
             yield result
+
+
+async def _nodes(config: Config, catalogue: Catalogue) -> AsyncIterator[CheckResult]:
+    """Which of them can be used. Nothing where workers run on this machine."""
+    if config.workers.executor == "local":
+        return
+    from ...app.executors import nodes_of
+
+    subject = f"workers {config.workers.executor}"
+    try:
+        found = await nodes_of(config, catalogue)
+    except BatchdError as error:
+        yield wrong(subject, str(error))
+        return
+    if found.trouble:
+        yield wrong(subject, found.trouble)
+    for node in found.nodes:
+        if node.fault:
+            yield wrong(f"node {node.name}", f"batchd does not use it: {node.fault}")
+    used = [node for node in found.nodes if not node.fault]
+    if used:
+        yield ok(subject, f"{count(len(used), 'node')} can be used: {count(found.number, 'task')} at a time.")
 
 
 async def _asked(

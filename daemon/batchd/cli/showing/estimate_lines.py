@@ -43,14 +43,13 @@ def opening(made: Estimate) -> Iterator[str]:
             f"The file is large: {counted.looked_at:,} rows from all over it were counted, and all numbers are "
             "extrapolated from them."
         )
+    of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
     failed = sum(counted.failed.values())
     if failed:
-        of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
         yield f"{count(failed, 'row')}{of} cannot be sent, and will cost nothing:"
         for code, number in counted.failed.most_common(_FAILURES_SHOWN):
             yield clean(f"  {number:,} × {code}: {counted.examples[code]}")
     if counted.empty:
-        of = "" if counted.share == 1 else f" of the {counted.looked_at:,} that were looked at"
         yield f"{count(counted.empty, 'row')}{of} with nothing to ask about will be skipped, and cost nothing."
     own = next(each for each in made.quotes if (each.provider, each.model) == made.own)
     yield f"Input: {own.input_tokens:,} tokens, {_counted_by(made)}."

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ...domain.subjects import DISK, subjects_of
 from ...status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
 from .cells import cells
 from .folding import folded
@@ -40,15 +39,9 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
     if not job.final:
         yield "daemon", daemon_line(around)
         yield "waits for", around.waits_for(job) or "nothing"
-        batches = (batch.key for batch in job.batches)
-        subjects = [
-            DISK,
-            *subjects_of(job.id, provider=job.provider, route=job.route, sinks=job.sinks, batches=batches),
-        ]
-        for each in around.conditions:
-            if each.subject in subjects:
-                at = None if each.since is None else local_time(each.since)
-                yield "!", f"{troubled(each.subject, at)}: {one_line(each.text)}"
+        for each in survey.conditions():
+            at = None if each.since is None else local_time(each.since)
+            yield "!", f"{troubled(each.subject, at)}: {one_line(each.text)}"
     elif job.reason:
         yield "because", job.reason
     if job.route:

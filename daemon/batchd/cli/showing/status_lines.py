@@ -57,8 +57,7 @@ def totals_line(survey: Overview) -> str | None:
 def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
     """The totals and the conditions first, then what is under way, then what was finished last."""
     yield daemon_line(survey)
-    totals = totals_line(survey)
-    if totals is not None:
+    if (totals := totals_line(survey)) is not None:
         yield one_line(totals)
     for each in survey.conditions:
         at = None if each.since is None else local_time(each.since)
@@ -66,13 +65,11 @@ def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
     yield from limit_lines(survey)
     for job in survey.unfinished[:most]:
         yield plain_line(job, survey)
-    more = more_line(survey, most)
-    if more is not None:
+    if (more := more_line(survey, most)) is not None:
         yield more
     for job in survey.finished:
         yield plain_line(job, survey)
     if not survey.unfinished and not survey.finished:
         yield none_line(survey)
-    older = older_line(survey)
-    if older is not None:
+    if (older := older_line(survey)) is not None:
         yield older

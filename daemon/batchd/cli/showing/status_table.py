@@ -114,8 +114,7 @@ def _pieces(
 ) -> Iterator[RenderableType]:
     if daemon:
         yield Prose(daemon_line(survey), style="green" if survey.daemon is not None else "yellow")
-        totals = totals_line(survey)
-        if totals is not None:
+        if (totals := totals_line(survey)) is not None:
             yield Prose(totals)
     if survey.conditions:
         notes = Table.grid(padding=(0, 1))
