@@ -14,7 +14,6 @@ from batchd.answers.joining import ResultLine
 from batchd.domain.routing import PluginSpec
 from batchd.domain.rows import Run
 from batchd.file_sink import Shape
-from batchd.money.lanes import Lane
 from batchd.testing.outbox import MemoryOutbox, sample_job
 from batchd.work.collecting.collect import CollectTask, collect
 from batchd.work.collecting.render import RenderTask, render
@@ -23,6 +22,7 @@ from batchd.work.part_files import blocks_of, write_results
 from batchd.workers.worker_plugins import file_sink
 
 from .conftest import Desk
+from .test_collect import answered, collecting
 
 ROWS = [["1", "fine"], ["2", 'a "quoted" one'], ["3", "late\nand broken"], ["4", "=1+1"]]
 SHAPE = Shape("job", ["id", "text"], ["answer"])
@@ -98,36 +98,21 @@ def test_rows_of_a_cancelled_job_are_skipped(provider: Desk) -> None:
     assert statuses == ["ok", "skipped", "skipped", "skipped"]
 
 
-def collecting(provider: Desk, sink: str) -> CollectTask:
+def collecting_two(provider: Desk, sink: str) -> CollectTask:
     """Collect the first two rows, with a piece for this sink made on the way."""
-    lines = [
-        b'%d {"custom_id":"job-%d","response":{"status_code":200,"body":{"choices":[{"message":{"content":"yes"}}]}}}\n'
-        % (row, row)
-        for row in range(2)
-    ]
-    part = run(provider, [], number=2)
-    return CollectTask(
-        first=0,
-        rows=2,
-        answers=provider.write("answers", b"".join(lines)),
-        settled=None,
-        results=provider.path("collected.jsonl"),
-        builder=provider.recipe("ask"),
-        attempt=1,
-        attempts=1,
-        lane=Lane.BATCH,
-        renders=[RenderTask(part, SHAPE, PluginSpec(sink), provider.path("early"))],
-    )
+    lines = [answered(f"job-{row}") for row in range(2)]
+    renders = [RenderTask(run(provider, [], number=2), SHAPE, PluginSpec(sink), provider.path("early"))]
+    return collecting(provider, lines, first=0, rows=2, results=provider.path("collected.jsonl"), renders=renders)
 
 
 def test_a_piece_is_made_while_the_outcomes_are_at_hand(provider: Desk) -> None:
-    done = collect(collecting(provider, "csv"))
+    done = collect(collecting_two(provider, "csv"))
     assert (done.ok, list(done.rendered)) == (2, [{".results.csv": 44}])
     assert provider.read("early.results.csv") == b'1,fine,yes,ok,\n2,"a ""quoted"" one",yes,ok,\n'
 
 
 def test_a_sink_that_fails_keeps_no_outcome_from_being_collected(provider: Desk) -> None:
-    done = collect(collecting(provider, "no_such_sink"))
+    done = collect(collecting_two(provider, "no_such_sink"))
     assert (done.ok, list(done.rendered)) == (2, [])
 
 

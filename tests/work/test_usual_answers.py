@@ -16,8 +16,7 @@ from batchd.answers.unknown_calls import unknown_call
 from batchd.domain.rows import Run
 from batchd.file_sink import Shape
 from batchd.model import Dialect
-from batchd.money.lanes import Lane
-from batchd.work.collecting.collect import CollectDone, CollectTask, collect
+from batchd.work.collecting.collect import CollectDone, collect
 from batchd.work.collecting.render import RenderTask
 from batchd.work.collecting.sorted_answers import sort_answers
 from batchd.work.kept_answers import KeptAnswers
@@ -25,6 +24,7 @@ from batchd.work.part_files import write_results
 from tests.answers.lines import SHAPES
 
 from .conftest import Desk
+from .test_collect import collecting
 
 ROWS = 5
 COLUMNS = ["id", "text"]
@@ -64,20 +64,11 @@ def collected(desk: Desk, answers: list[tuple[int, bytes]], sink: str, dialect: 
     shape = Shape("job", COLUMNS, columns, dialect)
     run = Run(rows, 0, sum(map(len, lines)), 0, ROWS, COLUMNS, None, cancelled=False)
     settings = {"user": "{{ text }}", "columns": columns, "separator": "|"}
-    given: dict[str, Any] = {
-        "first": 0,
-        "rows": ROWS,
-        "answers": desk.write("answers", b"".join(b"%d %b\n" % each for each in answers)),
-        "settled": None,
-        "results": desk.path("results.2.jsonl"),
-        "attempt": 3,
-        "attempts": 3,
-        "lane": Lane.BATCH,
-        "renders": [RenderTask(run, shape, desk.recipe(sink), desk.path("piece"))],
-        "endpoint": "/v1/chat/completions",
-    }
-    builder = more.pop("builder")
-    done = collect(CollectTask(builder=desk.recipe(builder, **settings), **(given | more)))
+    more["renders"] = [RenderTask(run, shape, desk.recipe(sink), desk.path("piece"))]
+    more["builder"] = desk.recipe(more["builder"], **settings)
+    task = collecting(desk, [], first=0, rows=ROWS, attempt=3, endpoint="/v1/chat/completions", **more)
+    Path(task.answers).write_bytes(b"".join(b"%d %b\n" % each for each in answers))
+    done = collect(task)
     assert isinstance(done, CollectDone)
     return done, {
         name: content for name, content in desk.everything().items() if name.startswith(("results.2", "piece"))
