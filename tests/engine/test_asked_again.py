@@ -46,8 +46,7 @@ async def finished(house: Household, *, stop_after: int | None = None, reviews: 
     if stop_after is not None:
         async with house.living() as daemon:
             await daemon.take_in()
-            for _ in range(stop_after):
-                await daemon.step()
+            await daemon.steps(stop_after)
     await house.work()
     return house.outbox()["reviews/may.results.csv"].decode().splitlines()
 

@@ -164,13 +164,11 @@ async def test_what_is_reserved_counts_before_it_is_spent(tmp_path: Path) -> Non
     house.drop("reviews/a.csv", csv(10, "a"))
     async with house.living() as living:
         await living.take_in()
-        for _ in range(30):
-            await living.step()
+        await living.steps(30)
         assert house.service.creates == 1
         house.drop("reviews/b.csv", csv(10, "b"))
         await living.take_in()
-        for _ in range(30):
-            await living.step()
+        await living.steps(30)
         job = await only(living, "reviews/b.csv")
         assert job.state is JobState.HELD
         assert "25.00 are left today: 0.00 are spent and 50.00 reserved for running jobs" in job.reason
@@ -471,9 +469,7 @@ async def test_limits_hold_for_every_instant_of_a_crash(tmp_path: Path) -> None:
         house.drop("reviews/b.csv", csv(10, "b"))
         async with house.living() as living:
             await living.take_in()
-            done = 0
-            while done < stop and await living.step() is not None:
-                done += 1
+            done = await living.steps(stop)
         async with house.at_rest() as living:
             assert sorted(job.state for job in await jobs(living)) == ["done", "held"]
         sent.add(house.service.executed.total())

@@ -40,9 +40,7 @@ async def undisturbed(make_household: MakeHousehold) -> tuple[dict[str, bytes], 
     """The outbox of a run that nothing happens to, and how many actions it takes."""
     household = make_household(service=service(), limits=Limits(max_requests=5))
     household.drop("reviews/may.csv", csv_of(REVIEWS))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        actions = await daemon.drain()
+    actions = await household.work()
     return comparable(household), len(actions)
 
 
@@ -79,8 +77,7 @@ async def test_dropped_after_any_number_of_actions_it_goes_on_as_if_nothing_had_
         household.drop("reviews/may.csv", csv_of(REVIEWS))
         async with household.living() as daemon:
             await daemon.take_in()
-            for _ in range(stop_after):
-                await daemon.step()
+            await daemon.steps(stop_after)
         await household.work()
         assert comparable(household) == expected, f"dropped after {stop_after} actions"
         assert set(household.service.executed.values()) == {1}, f"paid twice, dropped after {stop_after} actions"

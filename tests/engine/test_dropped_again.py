@@ -139,9 +139,7 @@ async def test_stopped_after_any_action_the_rejected_file_is_nowhere_lost(tmp_pa
         house.drop("reviews/may.csv", "id,review\n1,x\n")
         async with house.living() as daemon:
             await daemon.take_in()
-            done = 0
-            while done < stop and await daemon.step() is not None:
-                done += 1
+            done = await daemon.steps(stop)
         await house.work()
         assert not list((house.folders.rejected / "reviews").iterdir())
         kept = sorted(path.read_text() for path in (house.folders.archive / "reviews").iterdir())

@@ -41,13 +41,11 @@ async def test_a_duplicate_of_a_cancelled_job_is_asked_about_itself(make_househo
     household.drop("reviews/first.csv", csv_of(NINE))
     async with household.living() as daemon:
         await daemon.take_in()
-        for _ in range(2):
-            await daemon.step()
+        await daemon.steps(2)
         [first] = await daemon.context.store.jobs.ids()
         household.drop("reviews/second.csv", csv_of(NINE))
         await daemon.take_in()
-        for _ in range(2):
-            await daemon.step()
+        await daemon.steps(2)
         await order(daemon, "cancel", first)
         await daemon.drain()
     assert set(statuses(household, "reviews/first.results.csv")) == {"skipped"}
@@ -189,9 +187,7 @@ async def test_stopped_after_any_action_each_failure_is_asked_once_more_and_no_a
         household.drop("reviews/second.csv", text)
         async with household.living() as daemon:
             await daemon.take_in()
-            done = 0
-            while done < stop and await daemon.step() is not None:
-                done += 1
+            done = await daemon.steps(stop)
         await household.work()
         assert statuses(household, "reviews/second.results.csv") == ["ok"] * 9
         assert (household.service.executed.total(), household.service.creates) == (9, 2)

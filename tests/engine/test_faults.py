@@ -151,8 +151,7 @@ async def test_a_refused_key_makes_jobs_wait_and_a_restored_one_goes_on(make_hou
     household.drop("reviews/may.csv", csv_of(NINE))
     async with household.living() as daemon:
         await daemon.take_in()
-        for _ in range(20):
-            await daemon.step()
+        await daemon.steps(20)
         conditions = await daemon.context.store.event_log.conditions()
         assert "The key is refused." in conditions[Subject.provider("fake")]
         provider.refuse = False

@@ -177,8 +177,7 @@ async def test_a_fault_in_a_plugin_is_told_with_plugin_file_method_and_job(make_
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        for _ in range(12):
-            await daemon.step()
+        await daemon.steps(12)
         [job] = await daemon.context.store.jobs.ids()
         said = (await daemon.context.store.event_log.conditions())[Subject.job(job)]
     assert 'A fault in encode of the plugin "hanging" (' in said

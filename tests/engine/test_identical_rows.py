@@ -103,9 +103,7 @@ async def test_stopped_after_any_action_identical_rows_are_asked_once(tmp_path: 
         house.drop("reviews/a.csv", csv("good", "good", "bad", "good", "bad"))
         async with house.living() as living:
             await living.take_in()
-            done = 0
-            while done < stop and await living.step() is not None:
-                done += 1
+            done = await living.steps(stop)
         async with house.living() as living:
             await living.drain()
         assert answers(house, "a") == [f"re: Review: {word}" for word in ("good", "good", "bad", "good", "bad")]

@@ -83,8 +83,7 @@ async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_
         while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
             await daemon.step()
         said = (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
-        for _ in range(20):
-            await daemon.step()
+        await daemon.steps(20)
     assert "csv and strange" in said
     assert "reviews/may.results.csv" in said
     assert set(household.outbox()) == {"reviews/may.results.csv"}

@@ -117,8 +117,7 @@ async def test_live_calls_under_way_end_and_no_other_begins(make_household: Make
         released.set()
         while service.in_flight:
             await asyncio.sleep(0)
-        for _ in range(3):
-            await daemon.step()
+        await daemon.steps(3)
         assert (len(service.asked), service.in_flight) == (2, 0)
         await order(daemon, "resume", "provider fake")
         await daemon.drain()

@@ -14,7 +14,7 @@ from batchd.engine.looks import held_look
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
-from batchd.testing.household import REVIEWS, Household, Living
+from batchd.testing.household import REVIEWS, Household
 from batchd.values import replace
 
 from .test_budget import order
@@ -136,14 +136,6 @@ async def test_rows_of_a_pilot_that_fail_are_shown_too(tmp_path: Path) -> None:
     assert "The model declined." in house.outbox()["reviews/may.pilot.csv"].decode()
 
 
-async def killed_after(living: Living, steps: int) -> bool:
-    """Work so many actions; whether there was nothing left before."""
-    for _ in range(steps):
-        if await living.step() is None:
-            return True
-    return False
-
-
 @pytest.mark.slow
 async def test_killed_after_any_action_no_row_is_paid_twice(tmp_path: Path) -> None:
     faults = []
@@ -154,7 +146,7 @@ async def test_killed_after_any_action_no_row_is_paid_twice(tmp_path: Path) -> N
             await living.take_in()
         for _ in range(60):
             async with house.living() as living:
-                if await killed_after(living, steps):
+                if await living.steps(steps) < steps:
                     [job] = await living.context.store.jobs.ids()
                     if (await living.context.store.jobs.get(job)).state.final:
                         break

@@ -180,9 +180,7 @@ async def test_stopped_after_any_action_nothing_is_asked_twice(tmp_path: Path) -
         house.drop("reviews/a.csv", csv("good", "bad", "good", "fine"))
         async with house.living() as living:
             await living.take_in()
-            done = 0
-            while done < stop and await living.step() is not None:
-                done += 1
+            done = await living.steps(stop)
         await work(house, ("b.csv", csv("bad", "good", "new")))
         assert answers(house, "a") == [f"re: Review: {review}" for review in ("good", "bad", "good", "fine")]
         assert answers(house, "b") == [f"re: Review: {review}" for review in ("bad", "good", "new")]

@@ -172,8 +172,7 @@ async def test_a_wrong_group_keeps_its_job_waiting_until_it_is_put_right(tmp_pat
     household.drop("reviews/may.csv", csv_of(["fine"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        for _ in range(30):
-            await daemon.step()
+        await daemon.steps(30)
         said = " ".join((await daemon.context.store.event_log.conditions()).values())
         assert "no group “no-such-group”" in said
         assert household.outbox() == {}

@@ -88,8 +88,7 @@ async def test_a_provider_that_is_kept_off_is_not_called(make_household: MakeHou
     async with household.living() as daemon:
         daemon.reconfigure(kept_off={Subject.provider("fake"): "The plugin is kept off."})
         await daemon.take_in()
-        for _ in range(12):
-            await daemon.step()
+        await daemon.steps(12)
         said = (await daemon.context.store.event_log.conditions())[Subject.provider("fake")]
         assert "The plugin is kept off." in said
         assert household.service.files == {}

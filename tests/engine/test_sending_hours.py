@@ -153,8 +153,7 @@ async def test_a_job_whose_batch_is_at_the_provider_waits_for_that(make_househol
         await daemon.take_in()
         while not household.service.creates:
             await daemon.step()
-        for _ in range(3):
-            await daemon.step()
+        await daemon.steps(3)
         household.clock.advance(2 * HOUR)
         household.drop("reviews/june.csv", csv_of(["june"]))
         await daemon.take_in()

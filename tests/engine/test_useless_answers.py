@@ -110,11 +110,9 @@ async def test_stopped_after_any_action_it_is_held_and_asked_again_once(make_hou
         text = {"now": REFUSAL}
         household = batches(make_household, text)
         household.drop("reviews/may.csv", csv_of(ROWS[:75]))
-        done = 0
         async with household.living() as daemon:
             await daemon.take_in()
-            while done < stop and await daemon.step() is not None:
-                done += 1
+            done = await daemon.steps(stop)
         async with household.living() as daemon:
             await daemon.drain()
             job = await the_job(household, daemon)

@@ -242,6 +242,13 @@ class Living:
             self.household.clock.advance(max(0.01, outlook.again_at - self.household.clock.steady()))
         raise AssertionError("The daemon waits without end.")
 
+    async def steps(self, most: int) -> int:
+        """Carry out so many actions, or as many as there are; how many that were."""
+        for number in range(most):
+            if await self.step() is None:
+                return number
+        return most
+
     async def drain(self, *, most: int = 10_000) -> list[Action]:
         """Everything that is left to do, an action at a time."""
         done: list[Action] = []
