@@ -9,6 +9,7 @@ import pytest
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
 from batchd.domain.lifecycle import Close
 from batchd.domain.subjects import Subject
+from batchd.testing.household import Living
 from batchd.values import replace
 
 from .conftest import MakeHousehold, csv_of, route
@@ -46,6 +47,13 @@ class Elsewhere(Strange):
         raise FileExistsError(17, "File exists", "/somewhere/else")
 
 
+async def trouble(daemon: Living, sink: str) -> str:
+    """Work until it is said that this sink is in trouble: in which words."""
+    while (subject := Subject.sink(sink)) not in (said := await daemon.context.store.event_log.conditions()):
+        await daemon.step()
+    return said[subject]
+
+
 async def test_each_file_in_the_way_costs_one_name_and_none_is_tried_again(make_household: MakeHousehold) -> None:
     sink = Strange()
     household = make_household(sinks={"strange": sink}, routes=(route(sinks=("csv", "strange")),))
@@ -80,9 +88,7 @@ async def test_two_sinks_that_publish_the_same_file_are_named_and_the_first_one_
     async with household.living() as daemon:
         await daemon.take_in()
         begun = household.clock.steady()
-        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
-            await daemon.step()
-        said = (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
+        said = await trouble(daemon, "strange")
         await daemon.steps(20)
     assert "csv and strange" in said
     assert "reviews/may.results.csv" in said
@@ -96,9 +102,7 @@ async def test_a_sink_that_contradicts_itself_takes_no_names(make_household: Mak
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
-            await daemon.step()
-        assert "two files" in (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
+        assert "two files" in await trouble(daemon, "strange")
     assert set(household.outbox()) == {"reviews/may.strange"}
 
 
@@ -108,9 +112,7 @@ async def test_a_file_in_the_way_elsewhere_is_no_reason_for_another_name(make_ho
     household.drop("reviews/may.csv", csv_of(["one"]))
     async with household.living() as daemon:
         await daemon.take_in()
-        while Subject.sink("strange") not in await daemon.context.store.event_log.conditions():
-            await daemon.step()
-        assert "/somewhere/else" in (await daemon.context.store.event_log.conditions())[Subject.sink("strange")]
+        assert "/somewhere/else" in await trouble(daemon, "strange")
     assert sink.tries == 3
     assert set(household.outbox()) == {"reviews/may.results.csv"}
 
@@ -124,9 +126,7 @@ async def test_a_sink_that_the_configuration_has_no_more_is_named_and_waited_for
             pass
         configured = daemon.context.configured
         daemon.context.configured = replace(configured, sinks={})
-        while Subject.sink("csv") not in await daemon.context.store.event_log.conditions():
-            await daemon.step()
-        said = (await daemon.context.store.event_log.conditions())[Subject.sink("csv")]
+        said = await trouble(daemon, "csv")
         assert "is to go to the sink csv, which the configuration does not have any more." in said
         daemon.context.configured = configured
         await daemon.drain()

@@ -167,10 +167,12 @@ class PackingLook:
         parts, rest_until = await self._context.store.waiting.of_jobs(
             claimed, room, now=self._context.clock.now(), known=self._known
         )
-        if rest_until is None:
-            self._remember(parts, room)
         if rest_until is not None:
             self.again.append(steady + min(rest_until - self._context.clock.now(), MAX_REST))
+        else:
+            # Jobs of one part that waits are remembered. Of the last one, not all may have been read.
+            of_jobs = Counter(part.job for part in parts)
+            self._known |= {part.job: [part] for part in parts[:-1] if of_jobs[part.job] == 1 < room.of_job}
         queued = []
         for part in parts:
             if part.more and limited:
@@ -192,11 +194,6 @@ class PackingLook:
                 )
             )
         return queued
-
-    def _remember(self, parts: Sequence[WaitingPart], room: ReadLimit) -> None:
-        """Remember jobs of one part that waits. Of the last one, not all may have been read."""
-        of_jobs = Counter(part.job for part in parts)
-        self._known |= {part.job: [part] for part in parts[:-1] if of_jobs[part.job] == 1 < room.of_job}
 
     def _may_go(self, key: WaitingKey, line: JobLine, room: ReadLimit) -> dict[str, float]:
         """The jobs that do not wait for the hours of their route, and since when they are there."""

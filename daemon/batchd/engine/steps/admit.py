@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
-
 from ...domain.lifecycle import Admit
 from ...domain.records import Asked, Job, JobState, Part, PartState
 from ...domain.routing import cached_for
 from ...events import JobPlanned
 from ...money.budget import MAX_AMOUNT, PRICE_UNKNOWN, QUESTION_CHANGED, Account, Refusal, find_refusal, reserved
-from ...money.calibration import correction
 from ...money.lanes import Lane
 from ...money.pricing import Terms, at_most
 from ...values import replace
@@ -26,22 +23,10 @@ LOOK_FOR_MONEY_EVERY = 15.0
 """Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
 
 
-class Correction(Struct, frozen=True):
-    """What counted input tokens are to be multiplied with. `sure` says that they were compared with real ones."""
-
-    factor: float
-    sure: bool
-
-
-async def correction_of(context: Context, asked: Asked) -> Correction:
-    """What past batches of the model have taught."""
-    return correction_by(await context.store.money.calibration(asked.provider, asked.model))
-
-
-def correction_by(counted: tuple[int, int]) -> Correction:
-    """The same by input tokens as they were counted, and as they were billed."""
-    estimated, actual = counted
-    return Correction(correction(estimated, actual), estimated > 0)
+async def is_sure(context: Context, asked: Asked) -> bool:
+    """Whether input tokens of the model, as we count them, were compared with those that were billed."""
+    counted, _ = await context.store.money.calibration(asked.provider, asked.model)
+    return counted > 0
 
 
 async def admit(context: Context, action: Admit) -> None:
@@ -100,7 +85,7 @@ async def price(
     terms = await _terms_of(configured, job, context.clock.now())
     if terms is None:
         return None, {}
-    sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
+    sure, lane = await is_sure(context, job.asked()), configured.lane(job)
     kept = cached_for(job.route)
     open_parts = [part for part in parts if part.state is not PartState.COLLECTED]
     return terms, {part.first: most_of_part(part, terms, lane, sure=sure, cached_for=kept) for part in open_parts}

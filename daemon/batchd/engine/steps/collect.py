@@ -9,6 +9,7 @@ from ...domain.records import Asked, Batch, Job, Part, PartState
 from ...domain.states import USELESS
 from ...errors import WorkerLost
 from ...money.budget import SURE, UNSURE
+from ...money.calibration import correction
 from ...money.lanes import Lane
 from ...money.spending import Bill
 from ...requests.model_params import limit_key
@@ -20,7 +21,6 @@ from ...work.collecting.collect import CollectDone, CollectTask, collect
 from ...workers.limits import Hung
 from ..context import Context
 from .account_refusals import block, waiting_text
-from .admit import correction_by
 from .part_files import remove_attempt
 from .render import note_rendered, render_tasks, summary_task
 from .route_refusals import stop_job
@@ -37,7 +37,6 @@ async def collect_part(context: Context, action: Collect) -> None:
     lane = batch.lane if batch is not None else configured.lane(job)
     cut = batch is not None and batch.cut_at is not None
     asked = job.asked(batch)
-    correction = correction_by(found.counted)
     task = CollectTask(
         first=part.first,
         rows=part.rows,
@@ -62,7 +61,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         requests=str(spool.requests(part)),
         endpoint=job.route.endpoint,
         model=asked.model,
-        factor=correction.factor * (SURE if correction.sure else UNSURE),
+        factor=correction(*found.counted) * (SURE if found.counted[0] > 0 else UNSURE),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
         corrections=str(spool.corrections(part)),

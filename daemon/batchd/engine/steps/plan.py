@@ -9,6 +9,7 @@ from ...domain.records import Job, JobState, Part, PartState
 from ...domain.routing import cached_for
 from ...errors import WorkerLost
 from ...money.budget import MAX_AMOUNT
+from ...money.calibration import correction
 from ...store.answer_copies import readable_copy
 from ...values import replace
 from ...work.pictures import PictureFolder
@@ -17,7 +18,7 @@ from ...work.planning.plan import PlanTask, plan
 from ...work.planning.reuse import Reuse
 from ...workers.limits import Hung
 from ..context import Context
-from .admit import correction_by, correction_of, family_route, most_of_part, refusal_finder
+from .admit import family_route, is_sure, most_of_part, refusal_finder
 from .worker_crashes import note_part_fault
 
 
@@ -43,7 +44,7 @@ async def plan_part(context: Context, action: Plan) -> None:
         endpoint=job.route.endpoint,
         max_line_bytes=provider.limits.max_line_bytes if provider else None,
         model=job.route.model,
-        correction=correction_by(found.counted).factor,
+        correction=correction(*found.counted),
         reuse=await _reuse(context, job, part),
         given_up=context.given_up(part),
         row_timeout=context.time_limits.row,
@@ -82,7 +83,7 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
     # The one in force now, and not when the planning began: that may have waited long for a worker.
     configured = context.configured
     if job.terms is not None:
-        sure, lane = (await correction_of(context, job.asked())).sure, configured.lane(job)
+        sure, lane = await is_sure(context, job.asked()), configured.lane(job)
         most = 0
         if planned.state is not PartState.COLLECTED:
             most = most_of_part(planned, job.terms, lane, sure=sure, cached_for=cached_for(job.route))

@@ -16,7 +16,7 @@ from ...store.tables.switching import Switch
 from ...values import replace
 from ..context import Configured, Context
 from ..retry_later import RetryLater
-from .admit import LOOK_FOR_MONEY_EVERY, correction_of, most_of_part, refusal_finder
+from .admit import LOOK_FOR_MONEY_EVERY, is_sure, most_of_part, refusal_finder
 
 OLD_NEWS = 900.0
 """Seconds since a provider said anything of a batch, which polls are never apart while a daemon runs."""
@@ -85,7 +85,7 @@ async def _switch(context: Context, configured: Configured, job: Job, asked: Ask
     there = replace(there, late_at=now) if late else there
     known = None if moves else job.terms
     terms = known or await asyncio.to_thread(configured.terms, there, now)
-    lane, sure = configured.lane(there), (await correction_of(context, asked)).sure
+    lane, sure = configured.lane(there), await is_sure(context, asked)
     totals = await context.store.jobs.totals(job.id)
 
     def most(part: Part, batch: Batch | None) -> int:
