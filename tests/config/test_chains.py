@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batchd.config.chains import chained
 from batchd.config.problems import Problems
+from batchd.config.routes import chained
 from batchd.config.toml import Document
 from batchd.domain.routing import PluginSpec, Route
 

@@ -12,7 +12,6 @@ import tomli_w
 
 from batchd.app.load import load
 from batchd.config import load as config
-from batchd.config.people import PeopleTable
 from batchd.config.provider_table import LaneTable, PriceTable, ProviderTable
 from batchd.config.tables import (
     BudgetTable,
@@ -20,6 +19,7 @@ from batchd.config.tables import (
     FolderNames,
     Intake,
     ObserverTable,
+    PeopleTable,
     PluginsTable,
     RetentionTable,
     ReuseTable,

@@ -17,7 +17,6 @@ from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
 from ..values import replace
 from . import toml as toml_text
-from .chains import chained
 from .checking.checks import (
     check_ceilings,
     check_currencies,
@@ -30,17 +29,17 @@ from .checking.checks import (
     check_services,
 )
 from .locations import resolved
-from .people import PeopleTable
 from .plugin_tables import PluginTables
 from .problems import Problems
 from .provider_table import ProviderTable
-from .routes import read_route
+from .routes import chained, read_route
 from .tables import (
     ROUTE_NAME,
     BudgetTable,
     FolderNames,
     Intake,
     ObserverTable,
+    PeopleTable,
     PluginsTable,
     RetentionTable,
     ReuseTable,
@@ -142,6 +141,19 @@ class RootTable(Table):
     web: dict[str, Any] = Field(default_factory=dict)
 
 
+_PLAIN: Mapping[str, type[Any]] = {
+    "folders": FolderNames,
+    "intake": Intake,
+    "budget": BudgetTable,
+    "reuse": ReuseTable,
+    "retention": RetentionTable,
+    "people": PeopleTable,
+    "web": WebTable,
+    "plugins": PluginsTable,
+}
+"""The sections that are one table, whose keys are all batchd's."""
+
+
 class _Reading:
     """The check of one document. Each step adds its problems and goes on, so that all are reported together."""
 
@@ -155,33 +167,25 @@ class _Reading:
         path, problems = self._document.path.absolute(), self._problems
         root, faults = check(RootTable, self._document.data)
         problems.add_faults((), faults)
-        names = self._one(FolderNames, "folders")
-        intake = self._one(Intake, "intake")
-        budget = self._one(BudgetTable, "budget")
-        reuse = self._one(ReuseTable, "reuse")
-        retention = self._one(RetentionTable, "retention")
-        people = self._one(PeopleTable, "people")
-        web = self._one(WebTable, "web")
+        tables: dict[str, Any] = {}
+        for name, model in _PLAIN.items():
+            tables[name] = self._table(model, (name,), self._section(name))
+        names: FolderNames | None = tables.pop("folders")
+        budget: BudgetTable | None = tables["budget"]
         workers, _ = self._plugged(
             WorkersTable, Role.EXECUTOR, ("workers",), "local", self._section("workers"), needed=True
         )
-        plugins = self._one(PluginsTable, "plugins")
-        if plugins is not None:
+        if (plugins := tables["plugins"]) is not None:
             check_disabled(plugins.disabled, self._catalogue, problems)
         providers = self._providers()
         sinks = self._sinks()
         observers = self._observers()
         self._plugins.commands(self._tables("commands"))
-        routes = [
-            route
+        read = [
+            read_route(name, table, providers=self._section("providers"), sinks=sinks, plugins=self._plugins)
             for name, table in self._tables("routes")
-            if (
-                route := read_route(
-                    name, table, providers=self._section("providers"), sinks=sinks, plugins=self._plugins
-                )
-            )
         ]
-        routes = chained(routes, self._section("routes"), problems)
+        routes = chained([route for route in read if route is not None], self._section("routes"), problems)
         if not self._section("routes"):
             problems.add(("routes",), "there is no route, so batchd would process no file; write a table [routes.NAME]")
         plugin_dir = resolved(root.plugin_dir, path) if root is not None and root.plugin_dir else None
@@ -193,7 +197,7 @@ class _Reading:
                 del folders["spool"]
             check_folders(folders, path, plugin_dir, problems)
             check_files(routes, folders, problems)
-        if web is not None:
+        if (web := tables["web"]) is not None:
             check_web(web, folders["state"] if names is not None else None, problems)
         if budget is not None:
             check_ceilings(budget, providers, self._route_budgets(), problems)
@@ -201,28 +205,20 @@ class _Reading:
             check_services(budget, providers, problems)
         check_deadlines(routes, providers, self._catalogue, problems)
         check_reach(routes, problems)
-        if problems or not (
-            intake and budget and reuse and retention and workers and names and people and web and plugins
-        ):
+        if problems or workers is None:  # a table with a fault is None
             problems.stop()
         return Config(
             path=path,
             folders=Folders(**{"spool": folders["state"], **folders}),
-            intake=intake,
-            budget=budget,
-            reuse=reuse,
-            retention=retention,
             workers=workers,
             providers=providers,
             routes=tuple(routes),
             route_budgets=self._route_budgets(),
             sinks=sinks,
             observers=observers,
-            plugins=plugins,
-            people=people,
-            web=web,
             plugin_dir=plugin_dir,
             warnings=problems.warnings,
+            **tables,
         )
 
     def _section(self, name: str) -> Mapping[str, Any]:
@@ -239,9 +235,6 @@ class _Reading:
                     (name, key), "is not a name: begin with a letter or digit, then letters, digits, . + - _"
                 )
         return tables
-
-    def _one(self, model: type[TableT], name: str) -> TableT | None:
-        return self._table(model, (name,), self._section(name))
 
     def _table(self, model: type[TableT], keys: Keys, table: Mapping[str, Any]) -> TableT | None:
         checked, faults = check(model, table)

@@ -14,12 +14,7 @@ from ..errors import ConfigError
 from . import toml as toml_text
 
 DEFAULT_FOLDERS: Final[Mapping[str, str]] = {
-    "inbox": "inbox",
-    "outbox": "outbox",
-    "archive": "archive",
-    "rejected": "rejected",
-    "held": "held",
-    "state": "state",
+    name: name for name in ("inbox", "outbox", "archive", "rejected", "held", "state")
 }
 
 

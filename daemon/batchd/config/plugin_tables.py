@@ -23,10 +23,8 @@ from .problems import Problems
 from .service_table import ServiceTable
 from .tables import SinkTable
 
-_LITERAL = (
-    "is the secret itself, so everyone who can read this file sees it; "
-    'write "env:NAME", "file:PATH" or "credential:NAME" instead'
-)
+_REFERENCE = 'write "env:NAME", "file:PATH" or "credential:NAME"'
+_LITERAL = f"is the secret itself, so everyone who can read this file sees it; {_REFERENCE} instead"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]+$")
 
 
@@ -37,34 +35,43 @@ class PluginTables:
         self._catalogue = catalogue
         self.problems = problems
 
-    def known(self, role: Role, kind: object, table: Keys, *, needed: bool, key: str = "plugin") -> bool:
-        """Whether the kind can be used. A broken plugin is a problem only if it is needed."""
+    def known(
+        self, role: Role, kind: object, table: Keys, *, needed: bool, key: str = "plugin", named: Iterable[str] = ()
+    ) -> bool:
+        """Whether the kind can be used. A broken plugin is a problem only if it is needed.
+
+        A route may also have meant one of the tables that are `named`.
+        """
         if not isinstance(kind, str):
             return False  # the table's own model reports it
+        place = (*table, key)
         if self._catalogue.find(role, kind) is not None:
             return True
-        if (why := self._catalogue.absent(role, kind)) is not None:
-            self.problems.warn((*table, key), why)
-            return True
         if self._catalogue.is_disabled(role, kind):
-            self.problems.add((*table, key), f'the {role.noun} "{kind}" is disabled; take it out of [plugins] disabled')
+            self.problems.add(place, f'the {role.noun} "{kind}" is disabled; take it out of [plugins] disabled')
             return False
+        if (why := self._catalogue.absent(role, kind)) is not None:
+            self.problems.warn(place, why)
+            return True
         if role is Role.PROVIDER and self._catalogue.find(Role.SERVICE, kind) is not None:
             self.problems.add(
-                (*table, key), f'there is no plugin "{kind}", but a service of that name; write service = "{kind}"'
+                place, f'there is no plugin "{kind}", but a service of that name; write service = "{kind}"'
             )
             return False
-        kinds = self._catalogue.kinds(role)
+        kinds = {*self._catalogue.kinds(role), *named}
         suspects, alike = self._catalogue.suspects(role, kind)
-        if suspects and (alike or nearest(kind, kinds) is None):
-            sentence = f'the {role.noun} "{kind}" is not there. {told(suspects, alike)}'
-            if needed:
-                self.problems.add((*table, key), sentence, plugin=True)
-            else:
-                self.problems.warn((*table, key), sentence)
+        broken = bool(suspects) and (alike or nearest(kind, kinds) is None)
+        if key == "sinks":  # named by a route
+            sentence = f'there is no sink "{kind}", neither as a table [sinks.{kind}] nor built in'
+        elif broken:
+            sentence = f'the {role.noun} "{kind}" is not there'
         else:
-            known = proposal(kind, kinds, "there are")
-            self.problems.add((*table, key), f'there is no {role.noun} "{kind}"{known}')
+            sentence = f'there is no {role.noun} "{kind}"'
+        sentence += f". {told(suspects, alike)}" if broken else proposal(kind, kinds, "there are")
+        if broken and not needed:
+            self.problems.warn(place, sentence)
+        else:
+            self.problems.add(place, sentence, plugin=broken)
         return False
 
     def served(
@@ -216,20 +223,7 @@ class PluginTables:
 
     def built_in_sink(self, name: str, route: Keys, named: Iterable[str]) -> SinkTable | None:
         """The sink that a route names without a table of its own, if the kind exists and needs no settings."""
-        if self._catalogue.find(Role.SINK, name) is None and self._catalogue.is_disabled(Role.SINK, name):
-            self.problems.add((*route, "sinks"), f'the sink "{name}" is disabled; take it out of [plugins] disabled')
-            return None
-        if (why := self._catalogue.absent(Role.SINK, name)) is not None:
-            self.problems.warn((*route, "sinks"), why)
-            return SinkTable(plugin=name)
-        if self._catalogue.find(Role.SINK, name) is None:
-            kinds = self._catalogue.kinds(Role.SINK)
-            suspects, alike = self._catalogue.suspects(Role.SINK, name)
-            known = {*kinds, *named}
-            broken = bool(suspects) and (alike or nearest(name, known) is None)
-            why = ". " + told(suspects, alike) if broken else proposal(name, known, "there are")
-            sentence = f'there is no sink "{name}", neither as a table [sinks.{name}] nor built in'
-            self.problems.add((*route, "sinks"), sentence + why, plugin=broken)
+        if not self.known(Role.SINK, name, route, needed=True, key="sinks", named=named):
             return None
         _, faults = self._checked(Role.SINK, name, {}, ())
         if faults:
@@ -243,8 +237,9 @@ class PluginTables:
     def _snapshot(self, table: Keys, secrets: Sequence[Keys], faults: list[SettingFault]) -> None:
         self.problems.add_faults(table, faults)
         for keys in secrets:
-            where = 'write "env:NAME", "file:PATH" or "credential:NAME"'
-            self.problems.add((*table, *keys), f"is the secret itself, which would be stored with every job; {where}")
+            self.problems.add(
+                (*table, *keys), f"is the secret itself, which would be stored with every job; {_REFERENCE}"
+            )
 
     def _checked(
         self, role: Role, kind: str, settings: Mapping[str, Any], also_known: Iterable[str]

@@ -117,13 +117,11 @@ class ProviderTable(Table):
         The lower, since a plugin stays below what services take: they take files that break off on the way.
         """
         known = self.known_service.limits if self.known_service is not None else ServiceLimits()
-        return Limits(
-            max_requests=self.max_requests or min(offered.max_requests, known.max_requests or offered.max_requests),
-            max_bytes=self.max_bytes or min(offered.max_bytes, known.max_bytes or offered.max_bytes),
-            max_line_bytes=self.max_line_bytes or _lower(offered.max_line_bytes, known.max_line_bytes),
-            max_enqueued_tokens=self.max_enqueued_tokens
-            or _lower(offered.max_enqueued_tokens, known.max_enqueued_tokens),
-        )
+        most: dict[str, Any] = {}
+        for name in ServiceLimits.model_fields:
+            both = (getattr(offered, name), getattr(known, name))
+            most[name] = getattr(self, name) or min((each for each in both if each is not None), default=None)
+        return Limits(**most)
 
     def packing(self, offered: Limits) -> Limits:
         """The same for making batches: at most the default size, unless the operator set a limit."""
@@ -140,7 +138,3 @@ class ProviderTable(Table):
             PricedLane(lane.name, lane.discount, lane.params, tuple(map(HourSpan.read, lane.hours)))
             for lane in self.lanes
         )
-
-
-def _lower(one: int | None, other: int | None) -> int | None:
-    return min((each for each in (one, other) if each is not None), default=None)

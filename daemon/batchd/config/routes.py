@@ -1,12 +1,13 @@
-"""Routes: checks the tables `[routes.NAME]`, and builds the Route values of the domain."""
+"""Routes: checks the tables `[routes.NAME]` and their chains, and builds the Route values of the domain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
+from ..domain.chains import fault_of, later_steps
 from ..domain.questions import NAME as QUESTION
 from ..domain.questions import PLACEHOLDER
 from ..domain.routing import PluginSpec, Route
@@ -14,9 +15,11 @@ from ..domain.words import Keys, proposal
 from ..files import Rights
 from ..plugin.catalogue import Role
 from ..plugin.validation import check
+from ..values import replace
 from .checking.checks import check_json
 from .locations import resolved
 from .plugin_tables import PluginTables
+from .problems import Problems
 from .tables import RouteTable, SinkTable
 
 VECTORS_OF_PART, FILES_OF_PART = 500, 100
@@ -86,6 +89,29 @@ def read_route(
         "rights": Rights(table.group, table.mode) if table.group is not None or table.mode is not None else None,
     }
     return Route(name=name, **own | differing)
+
+
+def chained(routes: Sequence[Route], tables: Mapping[str, Any], problems: Problems) -> list[Route]:
+    """The routes, each with the sinks for what comes of its chain. `tables` are the routes as they are written."""
+    written = {name: table for name, table in tables.items() if isinstance(table, dict)}
+    then = {name: table["then"] for name, table in written.items() if isinstance(table.get("then"), str)}
+    by_name = {route.name: route for route in routes}
+    for name, following in then.items():
+        keys = ("routes", name, "then")
+        if following not in written:
+            problems.add(keys, f"there is no table [routes.{following}]{proposal(following, written, 'there are')}")
+            continue
+        if (fault := fault_of(name, then)) is not None:
+            problems.add(keys, fault)
+        if written[following].get("questions") is not None:
+            because = 'whose questions = "folder": answers lie in no folder. Write its question there'
+            problems.add(keys, f"leads to {following}, {because}")
+    return [
+        replace(route, sinks=later_steps(route.then, by_name)[-1].sinks)
+        if route.then in by_name and "sinks" not in written[route.name]
+        else route
+        for route in routes
+    ]
 
 
 def _reads_one_answer(written: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ..domain.send_hours import SendHours
 from ..events.groups import kinds_of_all
 from ..money.budget import Beyond, Ceilings, counted
+from ..people.language import Language
 from ..settings import Duration, seconds
 from ..values import replace
 from .locations import DEFAULT_FOLDERS
@@ -118,6 +119,17 @@ def _endpoint(value: str) -> str:
     if re.fullmatch(r"/\S+", value) is None:
         raise ValueError('write an endpoint such as "/v1/chat/completions"')
     return value
+
+
+def _known_timezone(name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        advice = 'write one such as "Asia/Ho_Chi_Minh" or "Europe/Berlin"'
+        raise ValueError(f'there is no time zone "{name}" on this machine; {advice}') from None
+    return name
 
 
 Amount = Annotated[Decimal, BeforeValidator(_amount)]
@@ -237,6 +249,18 @@ class RetentionTable(Table):
     outbox: Retained | None = None
     archive: Retained | None = None
     rejected: Retained | None = None
+
+
+class PeopleTable(Table):
+    """`[people]`: the language and the place of those who read the results. Without a `timezone`, times are in UTC."""
+
+    language: Literal["en", "vi"] = "en"
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = ""
+    html_report: bool = True
+    waiting_notes: bool = True
+
+    def reader(self) -> Language:
+        return Language(self.language, self.timezone)
 
 
 class SinkTable(Table):

@@ -142,12 +142,10 @@ def _may_block(config: Path | None) -> float:
     from ...plugin.validation import check
     from ..tables import PluginsTable
 
-    if config is None:
-        return PluginsTable().may_block
-    section = toml_text.read(config).data.get("plugins", {})
-    written = {key: section[key] for key in ("may_block",) if isinstance(section, dict) and key in section}
-    checked, _ = check(PluginsTable, written)
-    return checked.may_block if checked is not None else PluginsTable().may_block
+    section = toml_text.read(config).data.get("plugins") if config is not None else None
+    written = section if isinstance(section, dict) else {}
+    checked, _ = check(PluginsTable, {key: value for key, value in written.items() if key == "may_block"})
+    return (checked or PluginsTable()).may_block
 
 
 def _kept(plugin: str, ended: _Ended, place: PluginPlace | None, seconds: float, configuration: str) -> KeptOff:
@@ -180,12 +178,8 @@ def _rehearsed(
         "off": dict(off),
     }
     with tempfile.TemporaryFile() as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, json.dumps(arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+        command = [sys.executable, "-c", _CHILD, json.dumps(arguments)]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         told: dict[str, str] = {}
         try:
             for line in _lines(child.stdout, seconds + _SILENT):
