@@ -10,7 +10,7 @@ import pytest
 
 from batchd.cli.init_service import columns_of, question
 from batchd.cli.services import as_markdown
-from batchd.config.services import all_services
+from batchd.config.service_table import all_services
 from batchd.plugin.catalogue import Catalogue, Role
 from batchd.requests.rules import operation
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from batchd.config.limits import provider_limits
-from batchd.config.load import Config, load
-from batchd.config.services import service_named
+from batchd.config.load import Config, load, provider_limits
+from batchd.config.service_table import service_named
 from batchd.contracts import Limits
 from batchd.errors import ConfigError, PluginError
 from batchd.plugin.catalogue import Catalogue

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchd.config.load import load
-from batchd.config.service_table import ServiceTable
-from batchd.config.services import all_services
+from batchd.config.service_table import ServiceTable, all_services
 from batchd.plugin.catalogue import Catalogue
 from batchd_openai.provider import OpenAIProvider
 from batchd_openai.settings import Access

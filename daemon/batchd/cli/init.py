@@ -75,7 +75,7 @@ def _wanted(service: str | None, model: str | None, columns: str | None) -> tupl
             raise click.UsageError("--model and --columns go with --service: name the service too")
         return importlib.resources.files("batchd").joinpath("config.toml").read_bytes(), ""
     from ..config.checking.rehearsing import loaded_plugins
-    from ..config.services import service_named
+    from ..config.service_table import service_named
     from .init_service import columns_of, tables
     from .init_service import written as written_for
 

@@ -36,7 +36,7 @@ def services(call: Call, name: str | None, *, markdown: bool, as_json: bool) -> 
       batchd services groq
     """
     from ..config.checking.rehearsing import loaded_plugins
-    from ..config.services import all_services, service_named
+    from ..config.service_table import all_services, service_named
 
     catalogue = loaded_plugins(call.config_path_if_any, making=False)
     if name is not None:

@@ -138,7 +138,7 @@ def _limits(call: Call, provider: str | None) -> Limits:
     if provider is None:
         return Limits()
     from ..config.checking.rehearsing import loaded_plugins
-    from ..config.limits import provider_limits
+    from ..config.load import provider_limits
 
     return provider_limits(call.config_path, provider, loaded_plugins(call.config_path, making=False))
 

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from ..contracts import BatchProvider, LiveProvider
 from ..domain.routing import PluginSpec, Route
-from ..domain.words import Keys
+from ..domain.words import Keys, proposal
+from ..errors import ConfigError
+from ..model import Limits
 from ..money.budget import SpendingLimits
 from ..plugin.catalogue import Catalogue, Role
 from ..plugin.validation import check
@@ -121,6 +123,27 @@ def load(path: Path, catalogue: Catalogue) -> Config:
 def check_document(document: Document, catalogue: Catalogue) -> Config:
     """As `load`, for a text that may not be in the file yet."""
     return _Reading(document, catalogue).config()
+
+
+def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
+    """The limits of a provider, the operator's or else the plugin's, without a check of anything else."""
+    document = toml_text.read(config)
+    tables = document.data.get("providers")
+    table = tables.get(name) if isinstance(tables, dict) else None
+    if not isinstance(table, dict):
+        known = proposal(name, tables if isinstance(tables, dict) else (), "there are")
+        raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
+    problems = Problems(document)
+    served = PluginTables(catalogue, problems).served(table, ("providers", name), needed=True)
+    if served is None:
+        problems.stop()
+    table, service = served
+    common = {key: value for key, value in table.items() if key in ProviderTable.own_keys()}
+    provider, faults = check(ProviderTable, {"plugin": name, **common, "known_service": service})
+    problems.add_faults(("providers", name), faults)
+    if provider is None or problems:
+        problems.stop()
+    return provider.limits(catalogue.limits_of(provider.plugin) or Limits())
 
 
 class RootTable(Table):

@@ -7,6 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..domain.words import proposal
+from ..errors import ConfigError, PluginError
+from ..plugin.catalogue import Catalogue, Role, told
+from ..plugin.validation import check
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -93,3 +98,22 @@ def _over(known: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict) and isinstance(inner, dict):
             merged[key] = _over(inner, value)
     return merged
+
+
+def service_named(catalogue: Catalogue, name: str) -> ServiceTable:
+    """What is known of the service. Raises ConfigError with the nearest names, PluginError if its table is wrong."""
+    if catalogue.find(Role.SERVICE, name) is None:
+        known = proposal(name, catalogue.kinds(Role.SERVICE), "there are")
+        known += "" if known.endswith("?") else "."
+        suspects = told(*catalogue.suspects(Role.SERVICE, name))
+        raise ConfigError(f'There is no service "{name}"{known} `batchd services` lists them. {suspects}'.rstrip())
+    table, faults = check(ServiceTable, catalogue.service(name))
+    if table is None:
+        wrong = "; ".join(fault.in_table for fault in faults)
+        raise PluginError(f'The table of the service "{name}" is wrong: {wrong}.')
+    return table
+
+
+def all_services(catalogue: Catalogue) -> dict[str, ServiceTable]:
+    """Every service that can be chosen by `service = "NAME"`, by name."""
+    return {name: service_named(catalogue, name) for name in catalogue.kinds(Role.SERVICE)}

@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from pydantic import ConfigDict
 
-from ..contracts import BatchProvider, Observer, PromptBuilder, Reader, Settings, Sink
+from ..contracts import BatchProvider, LiveProvider, Observer, PromptBuilder, Reader, Settings, Sink
 from ..errors import PluginError
+from ..executor import Executor
 from .hooks import Role
 
 
@@ -26,14 +27,17 @@ class AnySettings(Settings):
     model_config = ConfigDict(extra="allow")
 
 
-BY_ROLE: Mapping[Role, type[Any]] = {
-    Role.READER: Reader,
-    Role.PROMPT_BUILDER: PromptBuilder,
-    Role.PROVIDER: BatchProvider,
-    Role.SINK: Sink,
-    Role.OBSERVER: Observer,
+CONTRACTS: Mapping[Role, tuple[type[Any], ...]] = {
+    Role.READER: (Reader,),
+    Role.PROMPT_BUILDER: (PromptBuilder,),
+    Role.PROVIDER: (BatchProvider, LiveProvider),
+    Role.SINK: (Sink,),
+    Role.OBSERVER: (Observer,),
+    Role.EXECUTOR: (Executor,),
 }
-"""The roles that batchd can go on without, each with the contract that a stand-in has."""
+"""What an object of the role may be; a stand-in is of the first."""
+CAN_BE_ABSENT = CONTRACTS.keys() - {Role.EXECUTOR}
+"""The roles that batchd can go on without."""
 
 
 def absent(role: Role, why: str) -> Callable[..., Any]:
@@ -45,7 +49,7 @@ def absent(role: Role, why: str) -> Callable[..., Any]:
     async def refuse_later(*_: Any, **__: Any) -> NoReturn:
         raise PluginOff(why)
 
-    contract = BY_ROLE[role]
+    contract = CONTRACTS[role][0]
     methods = {
         name: refuse_later if inspect.iscoroutinefunction(getattr(contract, name)) else refuse
         for name in contract.__abstractmethods__

@@ -80,10 +80,6 @@ _registered_once = functools.cache(registered)
 """For modules that a process imports once. The files of the plugin folder are read again at each load."""
 
 
-def _unheard(plugin: str, what: str) -> None:
-    del plugin, what
-
-
 @dataclass(eq=False, repr=False)
 class Catalogue:
     """All offers, by role and kind. Pickles as its arguments: the other process loads the plugins itself."""
@@ -106,7 +102,7 @@ class Catalogue:
         *,
         tolerant: bool = False,
         off: Mapping[str, str] | None = None,
-        begun: Begun = _unheard,
+        begun: Begun = lambda *_: None,
     ) -> Catalogue:
         """Import every plugin that is not disabled. Broken ones are listed in `broken` and raise nothing.
 
@@ -143,7 +139,8 @@ class Catalogue:
         return catalogue
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_reload, (self._plugin_dir, self._names_disabled, self._tolerant, self._off))
+        load = functools.partial(Catalogue.load, tolerant=self._tolerant, off=self._off)
+        return load, (self._plugin_dir, self._names_disabled)
 
     @property
     def offers(self) -> Sequence[Offer]:
@@ -188,9 +185,9 @@ class Catalogue:
 
     def absent(self, role: str, kind: str) -> str | None:
         """Why the kind is missing, if a plugin that is kept off may have it and batchd can go on without it."""
-        from .absent import BY_ROLE
+        from .absent import CAN_BE_ABSENT
 
-        if self.find(role, kind) is not None or not self._off or role not in BY_ROLE:
+        if self.find(role, kind) is not None or not self._off or role not in CAN_BE_ABSENT:
             return None
         suspects, alike = self.suspects(role, kind)
         off = [each for each in suspects if each.kept_off]
@@ -231,6 +228,8 @@ class Catalogue:
 
     def create(self, role: str, kind: str, settings: Mapping[str, Any]) -> Any:
         """A new object of the kind. Raises PluginError, which names the plugin; batchd's own errors pass through."""
+        # Here and not at the top: they import pydantic, which a command that only lists plugins does not need.
+        from .absent import CONTRACTS
         from .validation import check
 
         offer = self._offer(role, kind)
@@ -252,7 +251,7 @@ class Catalogue:
         if inspect.iscoroutine(instance):
             instance.close()
             raise PluginError(f"{about} is made by an async function: write a plain def.")
-        contracts = _contracts(offer.role)
+        contracts = CONTRACTS[offer.role]
         if not isinstance(instance, contracts):
             expected = " or ".join(contract.__name__ for contract in contracts)
             raise PluginError(f"{about} breaks its contract: it makes {type(instance).__name__}, not {expected}.")
@@ -349,29 +348,9 @@ class Catalogue:
         self._broken += broken
 
 
-def _reload(plugin_dir: Path | None, disabled: Collection[str], tolerant: bool, off: Mapping[str, str]) -> Catalogue:
-    return Catalogue.load(plugin_dir, disabled, tolerant=tolerant, off=off)
-
-
 def _rival(offer: Offer, reason: str) -> BrokenPlugin:
     return BrokenPlugin(offer.plugin, offer.distribution, offer.where, reason, offer.role, (offer.kind,))
 
 
 def _about(offer: Offer) -> str:
     return f'The {offer.role.noun} "{offer.kind}" ({offer})'
-
-
-def _contracts(role: Role) -> tuple[type, ...]:
-    # Here and not at the top: contracts imports pydantic, which a command that only lists plugins does not need.
-    from .. import contracts
-    from ..executor import Executor
-
-    of_role: Mapping[Role, tuple[type, ...]] = {
-        Role.READER: (contracts.Reader,),
-        Role.PROMPT_BUILDER: (contracts.PromptBuilder,),
-        Role.PROVIDER: (contracts.BatchProvider, contracts.LiveProvider),
-        Role.SINK: (contracts.Sink,),
-        Role.OBSERVER: (contracts.Observer,),
-        Role.EXECUTOR: (Executor,),
-    }
-    return of_role[role]

@@ -14,10 +14,9 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 class NewRole(Struct, frozen=True):
-    """What is written for a role: the words for it, its hook, the class's ending, its table in the configuration."""
+    """What is written for a role: the words for it, the class's ending, its table in the configuration."""
 
     noun: str
-    hook: str
     ending: str
     toml: str
     faked: bool = False
@@ -26,7 +25,6 @@ class NewRole(Struct, frozen=True):
 
 _PROVIDER = NewRole(
     "provider",
-    "register_providers",
     "Provider",
     '[providers.{kind}]    # and in a route: provider = "{kind}"\nbase_url = "https://api.example.org"\n'
     'api_key = "env:{variable}_API_KEY"',
@@ -35,14 +33,12 @@ _PROVIDER = NewRole(
 ROLES: Mapping[str, NewRole] = {
     "reader": NewRole(
         "reader",
-        "register_readers",
         "Reader",
         "[routes.reviews.reader]    # in a route of yours; files that end in .{module} are read without it\n"
         'plugin = "{kind}"',
     ),
     "prompt": NewRole(
         "prompt builder",
-        "register_prompt_builders",
         "Prompt",
         '[routes.reviews.prompt]    # in a route of yours\nplugin = "{kind}"\ncolumn = "review"',
     ),
@@ -50,19 +46,17 @@ ROLES: Mapping[str, NewRole] = {
     "live": _PROVIDER,
     "sink": NewRole(
         "sink",
-        "register_sinks",
         "Sink",
         '[sinks.{kind}]    # and in a route: sinks = ["same", "{kind}"]\nfolder = "pages"',
     ),
     "observer": NewRole(
         "observer",
-        "register_observers",
         "Observer",
         '[observers.{kind}]\nurl = "env:{variable}_URL"\nevents = ["done", "held", "failed"]',
         faked=True,
     ),
-    "executor": NewRole("executor", "register_executors", "Executor", '[workers]\nexecutor = "{kind}"'),
-    "command": NewRole("command", "register_commands", "", "[commands.{kind}]\nat_least = 1"),
+    "executor": NewRole("executor", "Executor", '[workers]\nexecutor = "{kind}"'),
+    "command": NewRole("command", "", "[commands.{kind}]\nat_least = 1"),
 }
 """By the word for `--role`."""
 
@@ -148,7 +142,7 @@ class NewPlugin(Struct, frozen=True):
             "noun": role.noun,
             "sentence": f"{article.capitalize()} {role.noun}",
             "role": self.role,
-            "hook": role.hook,
+            "hook": f"register_{role.noun.replace(' ', '_')}s",
             "file": self._file,
             "factory": f"make_{self.module}" if self.role == "command" else f"{name}{role.ending}",
             "toml": self.toml,

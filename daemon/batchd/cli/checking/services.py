@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from ...config.load import Config
 from ...config.provider_table import ProviderTable
-from ...config.service_table import ServiceTable
-from ...config.services import all_services
+from ...config.service_table import ServiceTable, all_services
 from ...domain.words import nearest
 from ...errors import PluginError
 from ...plugin.catalogue import Catalogue
