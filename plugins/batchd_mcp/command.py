@@ -44,8 +44,8 @@ def mcp(context: click.Context, root: Path, url: str | None) -> None:
         raise click.ClickException(NEEDED)
     from batchd.client import AsyncClient
 
-    from .server import serve
+    from .server import server_of
 
     # The call of the command line knows the configuration.
     client = AsyncClient(url) if url is not None else AsyncClient(folder=context.find_root().obj.config_path)
-    serve(client, root)
+    server_of(client, root).run("stdio")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +14,9 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from batchd import BatchdError, __version__
-from batchd.client import AnsweredRow, AsyncClient, AsyncSubmittedJob, JobStatus, WaitedTooLong
+from batchd.client import AnsweredRow, AsyncClient, JobStatus, WaitedTooLong
 
-from .files import NotBelow, OpenedFile, opened_below
+from .files import NotBelow, opened_below
 from .untrusted import marked
 
 INSTRUCTIONS = (
@@ -48,7 +48,7 @@ class Tools:
 
     async def estimate(self, file: File, route: Route = None) -> str:
         """What a file would cost by a route, and whether the budget would hold it. Nothing is asked or kept."""
-        with _in_words(), self._opened(file) as opened:
+        with _in_words(), opened_below(self._root, file) as opened:
             made = await self._client.estimate(opened.path, route=route, name=opened.name)
         told = {
             "rows": made.rows,
@@ -63,9 +63,10 @@ class Tools:
 
     async def submit(self, file: File, route: Route = None) -> str:
         """Send a file to be answered, which spends money within the operator's budget. Gives the id of the job."""
-        with _in_words(), self._opened(file) as opened:
+        with _in_words(), opened_below(self._root, file) as opened:
             job = await self._client.submit(opened.path, route=route, name=opened.name)
-            await self._taken(job)
+            with suppress(WaitedTooLong):
+                await job.wait_for_id(TAKEN_WITHIN)
         return _told({"job": job.id, "taken": job.id is not None}, {"file": job.source})
 
     async def status(self, job: JobWord) -> str:
@@ -95,18 +96,6 @@ class Tools:
         told = {"rows_in_all": status.rows["total"], "offset": offset, "rows_here": len(lines)}
         return f"{json.dumps(told)}\n{marked(chr(10).join(lines))}"
 
-    @contextmanager
-    def _opened(self, file: str) -> Iterator[OpenedFile]:
-        with opened_below(self._root, file) as opened:
-            yield opened
-
-    async def _taken(self, job: AsyncSubmittedJob) -> None:
-        """Wait until it has an id, for a moment."""
-        try:
-            await job.wait_for_id(TAKEN_WITHIN)
-        except WaitedTooLong:
-            return
-
 
 def server_of(client: AsyncClient, root: Path) -> MCPServer[None]:
     """The server with its tools. It closes the client at its end."""
@@ -129,11 +118,6 @@ def server_of(client: AsyncClient, root: Path) -> MCPServer[None]:
     ):
         server.add_tool(tool, annotations=hints, structured_output=False)
     return server
-
-
-def serve(client: AsyncClient, root: Path) -> None:
-    """Serve on standard input and output until the other end closes them."""
-    server_of(client, root).run("stdio")
 
 
 @contextmanager

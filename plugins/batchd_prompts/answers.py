@@ -10,8 +10,7 @@ from dataclasses import replace
 
 from batchd import Failure, Json, Response
 
-from .json_answers import JsonReader, json_values, unfenced
-from .unreadable import unparsable
+from .json_answers import JsonReader, json_values, unfenced, unparsable
 
 
 class Answers(ABC):

@@ -13,7 +13,6 @@ import msgspec
 from batchd import Failure, Json
 
 from .schema import completed
-from .unreadable import unparsable
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -27,6 +26,8 @@ _NO_TEXT = "\ufeff\u200b\u200c\u200d\u2060 \t\r\n"
 _MOST_TRIES = 100
 """How many opening braces of a text are tried: each may cost as much as reading the rest of it."""
 _MOST_DEPTH = 30
+_QUOTED = 200
+"""How many characters of an answer a message quotes."""
 
 
 class JsonReader:
@@ -108,6 +109,12 @@ def _said(fault: jsonschema_rs.ValidationError) -> str:
     return f"“{where}” does not fit the schema: {reason}" if where else f"it does not fit the schema: {reason}"
 
 
+def unparsable(what: str, text: str) -> Failure:
+    """The failure for an answer in the wrong form. The model is told what is wrong with it, and asked again."""
+    quoted = text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
+    return Failure("unparsable", f"The answer could not be read: {what}: {quoted!r}.", transient=True, correction=what)
+
+
 def unfenced(text: str) -> str:
     """What is in the code fence, if a text is all in one; else the text."""
     bare = text.strip(_NO_TEXT)
@@ -122,9 +129,7 @@ def json_values(text: str) -> list[Json]:
     try:
         values: list[Json] = [_decode(text)]
     except (ValueError, RecursionError):
-        values = list(_readings(text, None)) or list(_between_words(text))
-        loose = None if values else _loose(text)
-        values += [] if loose is None else [loose]
+        values = list(_readings(text, None)) or list(_between_words(text)) or [_loose(text)]
     found: list[Json] = []
     for value in values:
         if isinstance(value, dict | list) and value not in found:
@@ -137,20 +142,12 @@ def json_values(text: str) -> list[Json]:
 
 def _objects(text: str, first: Json) -> Iterator[dict[str, Json]]:
     """The objects in a text, the likeliest first: of all of it, of a fence, then of what stands between words."""
-    found = False
     for value in _readings(text, first):
-        for each in _inside(value):
-            found = True
-            yield each
-        if found:
+        if inside := list(_inside(value)):
+            yield from inside
             return
-    for each in _between_words(text):
-        found = True
-        yield from _inside(each)
-    if not found:
-        loose = _loose(text)
-        if loose is not None:
-            yield from _inside(loose)
+    for value in list(_between_words(text)) or [_loose(text)]:
+        yield from _inside(value)
 
 
 def _readings(text: str, first: Json) -> Iterator[Json]:

@@ -48,9 +48,10 @@ class Template:
             self._template: JinjaTemplate | None = _environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ValueError(_explained(error)) from None
-        self.needs: tuple[str, ...] = tuple(sorted(_needed(tree)))
-        """The columns that a row must have."""
-        self.uses: tuple[str, ...] | None = None if _uses_whole_row(tree) else tuple(sorted(_used(tree)))
+        used = find_undeclared_variables(tree) - {WHOLE_ROW} | {column for _, column in _subscripts(tree)}
+        self.needs: tuple[str, ...] = tuple(sorted(used - set(_optional(tree))))
+        """The columns that a row must have: not those that it tests with `is defined` or `default`."""
+        self.uses: tuple[str, ...] | None = None if _uses_whole_row(tree) else tuple(sorted(used))
         """The columns that it is about, also those that a row need not have; None for all of them."""
         self.pieces: tuple[Piece, ...] | None = _plain_pieces(tree)
         """Its texts and cells if it is plain, else None."""
@@ -130,16 +131,6 @@ def _refuse_unsupported(tree: nodes.Template) -> None:
                 f"Line {name.lineno} of the template uses self, which is a word of Jinja. "
                 'A column of that name is written {{ row["self"] }}.'
             )
-
-
-def _needed(tree: nodes.Template) -> set[str]:
-    """The columns that are used, except those that the template tests with `is defined` or `default`."""
-    return _used(tree) - set(_optional(tree))
-
-
-def _used(tree: nodes.Template) -> set[str]:
-    named = find_undeclared_variables(tree) - {WHOLE_ROW}
-    return named | {column for _, column in _subscripts(tree)}
 
 
 def _uses_whole_row(tree: nodes.Template) -> bool:

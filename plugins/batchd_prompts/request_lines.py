@@ -34,7 +34,8 @@ def encode_requests(
         if row.columns is not columns:
             columns = row.columns
             missing = next((failure for one in templates if (failure := one.missing(columns)) is not None), None)
-            sources = [] if missing is not None else _sources(slots, columns)
+            if missing is None:
+                sources = [columns.index(slot.column) if isinstance(slot, Cell) else slot for slot in slots]
         yield _filled(row, pieces, sources) if missing is None else missing
 
 
@@ -56,10 +57,6 @@ def _filled(row: Row, pieces: Sequence[bytes], sources: Sequence[int | Template]
     except UnicodeEncodeError:
         return BROKEN_TEXT
     return b"".join(line)
-
-
-def _sources(slots: Sequence[Slot], columns: Sequence[str]) -> list[int | Template]:
-    return [columns.index(slot.column) if isinstance(slot, Cell) else slot for slot in slots]
 
 
 def _split(
@@ -84,6 +81,4 @@ def _slots(template: Template) -> list[Slot]:
 
 
 def _marked(template: Template, mark: str) -> str:
-    if template.pieces is None:
-        return mark
-    return "".join(piece if isinstance(piece, str) else mark for piece in template.pieces)
+    return mark if template.pieces is None else template.filled(lambda _: mark)

@@ -141,13 +141,9 @@ class TemplateSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _with_pictures(self) -> TemplateSettings:
+    def _one_form(self) -> TemplateSettings:
         if self.image_detail is not None and self.images is None:
             raise ValueError("There is an image_detail, but no images. Remove it, or name the columns of the pictures.")
-        return self
-
-    @model_validator(mode="after")
-    def _one_form(self) -> TemplateSettings:
         if self.json_schema is None and self.schema_mode != "strict":
             raise ValueError("There is a schema_mode, but no schema. Remove it, or write the schema.")
         if self.system is None and self.system_role != "system":

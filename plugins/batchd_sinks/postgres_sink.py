@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from pydantic import Field
@@ -90,15 +90,15 @@ class PostgresSink(Sink[PostgresSettings]):
             done = await self._copied(connection, columns, job, rows, unread)
             if done is None:
                 async with connection.transaction():
-                    staged = ", ".join(f"c{place} {_staged(place)}" for place in range(len(columns)))
+                    staging = ["bigint" if place == KEY.index("row") else "text" for place in range(len(columns))]
+                    staged = ", ".join(f"c{place} {type_}" for place, type_ in enumerate(staging))
                     await connection.execute(f"CREATE TEMPORARY TABLE batchd_rows ({staged}) ON COMMIT DROP")
                     records = _records(
                         job, rows, unread, [_json if column.is_json else _text for column in columns[len(KEY) :]]
                     )
                     done = await connection.copy_records_to_table("batchd_rows", records=records)
                     await connection.execute(self._upsert(columns, answers=len(FIRST) + len(rows.columns)))
-        where, count = place_of(self.settings.url.reveal()), int(done.rpartition(" ")[2])
-        return Receipt(where, table=self.settings.table, rows=count)
+        return Receipt(self._where, table=self.settings.table, rows=int(done.rpartition(" ")[2]))
 
     async def _copied(
         self,
@@ -208,7 +208,9 @@ class PostgresSink(Sink[PostgresSettings]):
                 # Nothing is waited for: the server takes the transaction back.
                 connection.terminate()
                 raise
-            await _close(connection)
+            # What was committed stays, even if the server does not say goodbye.
+            with suppress(Exception):
+                await asyncio.wait_for(connection.close(), 5)
         except asyncpg.PostgresError as error:
             message = " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")
             code = error.sqlstate or ""
@@ -229,16 +231,6 @@ class PostgresSink(Sink[PostgresSettings]):
             return await asyncpg.connect(url, timeout=self.settings.timeout, statement_cache_size=0)
         except (asyncpg.exceptions.ClientConfigurationError, ValueError):
             raise unusable(self.settings.url.where) from None
-
-
-async def _close(connection: Any) -> None:
-    # What was committed stays, even if the server does not say goodbye.
-    with suppress(Exception):
-        await asyncio.wait_for(connection.close(), 5)
-
-
-def _staged(place: int) -> str:
-    return "bigint" if FIRST[place : place + 1] == ("row",) else "text"
 
 
 async def _records(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..domain.words import nearest
 from ..errors import BatchdError, PluginError
 from .coroutines import fault_of
-from .disabled import DisabledPlugin, disabled_offer, disabled_origin
+from .disabled import DisabledPlugin, disabled_origin
 from .hooks import Offer as Offer
 from .hooks import Role as Role
 from .hooks import ask, registered, rivals
@@ -326,12 +326,11 @@ class Catalogue:
             registered_offers, reason = ask(origin, manager, role)
             self._begun("", "")
             if reason is None:
-                for offer in registered_offers:
-                    left_out = disabled_offer(offer, self._names_disabled)
-                    if left_out is None:
-                        offers.append(offer)
-                    else:
-                        self._disabled.append(left_out)
+                left_out = [offer for offer in registered_offers if offer.kind in self._names_disabled]
+                offers += [offer for offer in registered_offers if offer not in left_out]
+                self._disabled += [
+                    DisabledPlugin(origin.name, origin.distribution, origin.where, role, each.kind) for each in left_out
+                ]
             else:
                 kinds = tuple(offer.kind for offer in registered_offers)
                 broken.append(BrokenPlugin.of(origin, reason, role=role, kinds=kinds))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .hooks import Offer, Role
+from .hooks import Role
 from .sources import Origin
 
 
@@ -38,13 +38,6 @@ def disabled_origin(origin: Origin, disabled: Collection[str]) -> DisabledPlugin
     if origin.name in disabled or (distribution and distribution in map(_normal, disabled)):
         return DisabledPlugin(origin.name, origin.distribution, origin.where)
     return None
-
-
-def disabled_offer(offer: Offer, disabled: Collection[str]) -> DisabledPlugin | None:
-    """The offer as a disabled one, None if its kind is not in `disabled`."""
-    if offer.kind not in disabled:
-        return None
-    return DisabledPlugin(offer.plugin, offer.distribution, offer.where, offer.role, offer.kind)
 
 
 def _normal(name: str) -> str:

@@ -129,12 +129,10 @@ def check_disabled(names: Sequence[str], catalogue: Catalogue, problems: Problem
     if not names:
         return
     try:
-        known = {name for offer in catalogue.offers for name in offer.names}
+        plugins: Sequence[Any] = (*catalogue.offers, *catalogue.broken, *catalogue.disabled)
     except PluginError:
         return  # two plugins offer the same kind, which is reported where it matters
-    known |= {name for plugin in catalogue.broken for name in plugin.names}
-    known |= {name for plugin in catalogue.disabled for name in plugin.names}
-    known -= {""}
+    known = {name for each in plugins for name in each.names if name}
     for number, name in enumerate(names):
         if name.lower() not in {each.lower() for each in known}:
             text = f'no plugin, distribution or kind is called "{name}"{proposal(name, known, "there are")}'
