@@ -10,33 +10,28 @@ from batchd.testing.conformance.plugin import PluginConformance
 
 def failed(conformance: type[PluginConformance]) -> dict[str, str]:
     """The tests that this class fails, with their messages."""
-    messages = {}
-    for name in dir(conformance):
-        if name.startswith("test_"):
-            one: Any = conformance()
-            try:
-                getattr(one, name)()
-            except SkipTest:
-                pass
-            except Exception as error:
-                messages[name] = f"{type(error).__name__}: {error}"
-            finally:
-                one.teardown_method()
-    return messages
+    raised = _raised(conformance)
+    return {name: f"{type(error).__name__}: {error}" for name, error in raised.items() if not _is_skip(error)}
 
 
 def skipped(conformance: type[PluginConformance]) -> set[str]:
     """The tests that are skipped, since this class has no samples for them."""
-    names = set()
+    return {name for name, error in _raised(conformance).items() if _is_skip(error)}
+
+
+def _is_skip(error: Exception) -> bool:
+    return isinstance(error, SkipTest)
+
+
+def _raised(conformance: type[PluginConformance]) -> dict[str, Exception]:
+    raised: dict[str, Exception] = {}
     for name in dir(conformance):
         if name.startswith("test_"):
             one: Any = conformance()
             try:
                 getattr(one, name)()
-            except SkipTest:
-                names.add(name)
-            except Exception:
-                continue
+            except Exception as error:
+                raised[name] = error
             finally:
                 one.teardown_method()
-    return names
+    return raised

@@ -21,13 +21,17 @@ from batchd.testing.conformance import (
 from . import good_plugins as good
 
 
+def made(self: Any) -> Any:
+    """One without settings."""
+    return self.plugin(self.plugin.Settings())
+
+
 class OfReader(ReaderConformance):
     """Files with tabs."""
 
     plugin: type[Any] = good.TabReader
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
     def samples(self) -> Mapping[str, bytes]:
         return {
@@ -55,8 +59,7 @@ class OfPromptBuilder(PromptBuilderConformance):
 
     plugin: type[Any] = good.Label
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
     def rows(self) -> Sequence[Row]:
         return [Row(0, ["id", "review"], ["1", "Good."]), Row(5, ["id", "review"], ["2", "Đẹp\u2028👍🏽"])]
@@ -68,8 +71,7 @@ class OfBatchProvider(BatchProviderConformance):
     plugin: type[Any] = good.Shop
     pause = 0.0
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
 
 class OfLiveProvider(LiveProviderConformance):
@@ -77,8 +79,7 @@ class OfLiveProvider(LiveProviderConformance):
 
     plugin: type[Any] = good.Echo
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
     def refused(self) -> Body:
         return {"model": "small"}
@@ -89,8 +90,7 @@ class OfSink(SinkConformance):
 
     plugin: type[Any] = good.Lines
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
 
 class OfTable(SinkConformance):
@@ -127,8 +127,7 @@ class OfExecutor(ExecutorConformance):
 
     plugin: type[Any] = good.Pool
 
-    def make(self) -> Any:
-        return self.plugin(self.plugin.Settings())
+    make = made
 
 
 class OfCommand(CommandConformance):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-import os
-import re
-import selectors
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import xlsxwriter
 
-from batchd import BatchProvider, Body, LiveProvider, Row
+from batchd import Body, Row
 from batchd.plugin.catalogue import Catalogue
 from batchd.testing.conformance import (
     BatchProviderConformance,
@@ -28,8 +22,9 @@ from batchd.testing.conformance import (
 )
 from batchd.testing.fakes import InlineExecutor
 
+from ..sandbox.sandbox_kit import SandboxProcess
+
 CATALOGUE = Catalogue.load()
-PATIENCE = 30.0
 ROWS_TO_COMPARE = (1_000, 8_000)
 """A file of which each row is kept takes more than a megabyte. Each piece of memory is noted, so more take seconds."""
 
@@ -236,49 +231,36 @@ class TestCsvSink(SinkConformance):
 
     rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_files"
+    kind, settings = "csv", {"bom": True, "delimiter": ";"}
 
     def make(self) -> Any:
-        return CATALOGUE.create("sink", "csv", {"bom": True, "delimiter": ";"})
+        return CATALOGUE.create("sink", self.kind, self.settings)
 
 
-class TestSameSink(SinkConformance):
+class TestSameSink(TestCsvSink):
     """The form of the dropped file, which these rows do not tell."""
 
-    rows_to_compare = ROWS_TO_COMPARE
-    module = "batchd_files"
-
-    def make(self) -> Any:
-        return CATALOGUE.create("sink", "same", {})
+    kind, settings = "same", {}
 
 
-class TestXlsxSink(SinkConformance):
+class TestXlsxSink(TestCsvSink):
     """Workbooks, each made in one piece."""
 
-    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_tables"
-
-    def make(self) -> Any:
-        return CATALOGUE.create("sink", "xlsx", {})
+    kind, settings = "xlsx", {}
 
 
-class TestParquetSink(SinkConformance):
+class TestParquetSink(TestCsvSink):
     """Typed columns, each file made in one piece."""
 
-    rows_to_compare = ROWS_TO_COMPARE
     module = "batchd_tables"
-
-    def make(self) -> Any:
-        return CATALOGUE.create("sink", "parquet", {})
+    kind, settings = "parquet", {}
 
 
-class TestJsonlSink(SinkConformance):
+class TestJsonlSink(TestCsvSink):
     """The provider's own lines."""
 
-    rows_to_compare = ROWS_TO_COMPARE
-    module = "batchd_files"
-
-    def make(self) -> Any:
-        return CATALOGUE.create("sink", "jsonl", {})
+    kind, settings = "jsonl", {}
 
 
 # --- providers -------------------------------------------------------------------------------------------------
@@ -287,36 +269,11 @@ class TestJsonlSink(SinkConformance):
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A sandbox server in its own process; yields the address of its API."""
-    folder = tmp_path_factory.mktemp("sandbox")
-    command = [sys.executable, "-m", "batchd", "sandbox", "--port", "0", "--instant", "--folder", str(folder)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("BATCHD_")}
-    environment["PYTHONUNBUFFERED"] = "1"
-    with (folder / "stderr").open("wb") as errors:
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
+    process = SandboxProcess(tmp_path_factory.mktemp("sandbox"), ("--instant",))
     try:
-        yield _address(server, folder / "stderr")
+        yield asyncio.run(process.start())
     finally:
-        server.terminate()
-        server.wait(PATIENCE)
-        assert server.stdout is not None
-        server.stdout.close()
-
-
-def _address(server: subprocess.Popen[bytes], errors: Path) -> str:
-    assert server.stdout is not None
-    deadline = time.monotonic() + PATIENCE
-    output = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(server.stdout, selectors.EVENT_READ)
-        while time.monotonic() < deadline and selector.select(deadline - time.monotonic()):
-            chunk = os.read(server.stdout.fileno(), 1_000)
-            output += chunk
-            match = re.search(rb"listening on (http://\S+)", output)
-            if match is not None:
-                return match[1].decode().rstrip("/").removesuffix("/v1") + "/v1"
-            if not chunk:
-                break
-    raise AssertionError(f"The sandbox did not start: {output!r} {errors.read_text()}")
+        process.end()
 
 
 def provider(address: str) -> Any:
@@ -333,8 +290,6 @@ class TestOpenAI(BatchProviderConformance):
     @pytest.fixture(autouse=True)
     def _connected(self, sandbox: str) -> None:
         self.address = sandbox
-        if not isinstance(provider(sandbox), BatchProvider):
-            pytest.skip("it is not a batch provider")
 
     def make(self) -> Any:
         return provider(self.address)
@@ -349,8 +304,6 @@ class TestOpenAILive(LiveProviderConformance):
     @pytest.fixture(autouse=True)
     def _connected(self, sandbox: str) -> None:
         self.address = sandbox
-        if not isinstance(provider(sandbox), LiveProvider):
-            pytest.skip("batchd_openai offers no live calls")
 
     def make(self) -> Any:
         return provider(self.address)

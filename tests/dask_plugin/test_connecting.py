@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,15 +20,22 @@ from .cluster import cluster, free_port
 pytestmark = pytest.mark.slow
 
 
-async def trouble_at(address: str) -> str:
+@asynccontextmanager
+async def opened(address: str, **attributes: Any) -> AsyncIterator[Any]:
     executor = Catalogue.load().create("executor", "dask", {"address": address})
-    executor.connect_within = 0.5
+    for name, value in attributes.items():
+        setattr(executor, name, value)
     await executor.aopen()
     try:
-        assert executor.number >= 1
-        return str(executor.trouble)
+        yield executor
     finally:
         await executor.aclose()
+
+
+async def trouble_at(address: str) -> str:
+    async with opened(address, connect_within=0.5) as executor:
+        assert executor.number >= 1
+        return str(executor.trouble)
 
 
 async def test_nobody_is_there() -> None:
@@ -51,11 +61,8 @@ async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None
     (tmp_path / "spool").mkdir(mode=0o700)
     with cluster(tmp_path / "cluster", nodes=1) as there:
         there.wait_for_nodes()
-        executor = Catalogue.load().create("executor", "dask", {"address": there.address})
-        executor.hello = replace(ask_for(None, frozenset(), tmp_path / "spool", marking=False), mark="4711")
-        executor.ask_every = 0.1
-        await executor.aopen()
-        try:
+        hello = replace(ask_for(None, frozenset(), tmp_path / "spool", marking=False), mark="4711")
+        async with opened(there.address, hello=hello, ask_every=0.1) as executor:
             assert "it cannot use the folder of the working files" in executor.trouble
             waiting = asyncio.ensure_future(executor.run(add, Sum([20, 22])))
             (tmp_path / "spool" / MARK).write_text("4711")
@@ -65,8 +72,6 @@ async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None
                 await asyncio.sleep(0.05)
             [node] = executor.nodes()
             assert "another folder than the daemon's is at" in node.fault
-        finally:
-            await executor.aclose()
 
 
 @pytest.mark.field("folders")
@@ -75,10 +80,8 @@ async def test_what_a_node_has_done_is_not_done_again_if_it_dies_before_the_daem
     done = tmp_path / "done"
     with cluster(tmp_path / "cluster", nodes=1) as there:
         there.wait_for_nodes()
-        executor = Catalogue.load().create("executor", "dask", {"address": there.address})
-        executor.hello = ask_for(None, frozenset(), tmp_path / "spool", marking=True)
-        await executor.aopen()
-        try:
+        hello = ask_for(None, frozenset(), tmp_path / "spool", marking=True)
+        async with opened(there.address, hello=hello) as executor:
             running = asyncio.ensure_future(executor.run(note_a_run, str(done)))
             while not any((tmp_path / "spool" / "outcomes").glob("*[!t]")):  # no draft
                 await asyncio.sleep(0)
@@ -88,5 +91,3 @@ async def test_what_a_node_has_done_is_not_done_again_if_it_dies_before_the_daem
             assert done.read_text() == "run\n"
             while any((tmp_path / "spool" / "outcomes").iterdir()):
                 await asyncio.sleep(0.01)
-        finally:
-            await executor.aclose()

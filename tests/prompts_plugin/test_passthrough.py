@@ -6,15 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchd import Failure, PromptBuilder, Response, Row
 from batchd_prompts.passthrough import PassthroughBuilder, PassthroughSettings
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""A slow machine must not fail a property test."""
 
 BUILDER = PassthroughBuilder(PassthroughSettings())
 GOOD = {
@@ -98,7 +95,6 @@ JSON = st.recursive(
 BODIES = st.dictionaries(st.sampled_from(["messages", "n", "stop", "\u2028"]), JSON, min_size=1)
 
 
-@PATIENT
 @given(st.lists(BODIES, max_size=3), st.dictionaries(st.sampled_from(["model", "n", "temperature"]), JSON))
 def test_encoding_many_gives_the_same_as_building_each(bodies, common):
     rows = [row(body=body) for body in bodies]

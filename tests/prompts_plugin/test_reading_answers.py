@@ -34,6 +34,8 @@ def chat(content: Any, finish_reason: str | None = "stop", **message: Any) -> Re
     "text",
     [
         '{"label": "good", "score": 4}',
+        ' {"score":4,"label":"good"}\n',
+        '```\n{"label":"good","score":4}```\n',
         '\ufeff{"label": "good", "score": 4}',
         'Sure! {"label": "good", "score": 4} Anything else?',
         '```json\n{"label": "good", "score": 4}\n```',
@@ -52,7 +54,8 @@ def chat(content: Any, finish_reason: str | None = "stop", **message: Any) -> Re
     ],
 )
 def test_the_one_object_that_fits_is_read(text: str) -> None:
-    assert builder(schema=SCHEMA).parse(chat(text)) == GOOD
+    one = builder(schema=SCHEMA)
+    assert (one.columns, one.parse(chat(text))) == (("label", "score"), GOOD)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,12 @@ def test_the_one_object_that_fits_is_read(text: str) -> None:
         ('{"label": "good", "score": 4.5}', "4.5"),
         ('{"label": "good", "score": 4}{"label": "bad", "score": 4}', "2 different objects that fit"),
         ('{"label": "good"}', "it has no “score”"),
+        ('{"label": "good", "score": 4, "mood": 1}', "it has “mood”, which the schema does not have"),
         ("{" * 50_000, "expected JSON"),
+        ("[" * 5_000, "expected JSON"),
+        ("Sure! Here you are.", "expected JSON"),
+        ('{"label": "good"', "expected JSON"),
+        ("[1]", "expected a JSON object"),
     ],
 )
 def test_what_does_not_fit_is_asked_again_with_the_reason(text: str, says: str) -> None:
