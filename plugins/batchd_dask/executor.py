@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchd import Executor, Node, NodeLost, OptionalPackage, PluginError, WorkerLost
 
-from .connecting import CONNECT_WITHIN, connected, said
-from .settings import DaskSettings
+from .settings import DaskSettings, parts
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("batchd.dask")
 
 _PACKAGE = OptionalPackage("distributed", "dask", "executor dask", where="where batchd runs and on each node")
-LOOK_EVERY = 1.0
+CONNECT_WITHIN, LOOK_EVERY = 5.0, 1.0
 ASK_EVERY = 15.0
 """Seconds after which a node is asked again: a share may be lost there, or what was missing may have come."""
 ANSWER_WITHIN = 20.0
@@ -312,3 +311,40 @@ def _name(function: Callable[[Any], Any], task: Any) -> str:
 def shown(key: Any) -> str:
     """The name of a task of ours in its key, else the key."""
     return str(key).rpartition("-")[0] or str(key)
+
+
+async def connected(settings: DaskSettings, within: float) -> Client:
+    """A client of the scheduler. Raises OSError if it is not there."""
+    from distributed import Client
+
+    _quiet()
+    try:
+        client = Client(settings.address, asynchronous=True, set_as_default=False, timeout=within, name="batchd")
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"The executor dask cannot use the address {settings.address}: {error}") from None
+    try:
+        await asyncio.wait_for(client, within + 1)
+    except (TypeError, RuntimeError) as error:
+        await client.close(timeout=1)
+        if parts(settings.address)[0] in {"tls", "wss"}:
+            raise PluginError(
+                f"The executor dask cannot use {settings.address}: {error}. Certificates are in the configuration of "
+                "Dask: distributed.comm.tls, in a file of ~/.config/dask or in DASK_CONFIG."
+            ) from None
+        raise
+    except BaseException:
+        await client.close(timeout=1)
+        raise
+    return client
+
+
+def said(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _quiet() -> None:
+    """What Dask logs about connections is said by batchd itself, in its own log."""
+    logging.getLogger("distributed").handlers.clear()
+    for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

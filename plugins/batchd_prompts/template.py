@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,12 +10,13 @@ from batchd import Body, Failure, Json, PromptBuilder, Response, Row, without_th
 
 from .answers import read_answer
 from .examples import checked_examples
-from .images import with_images
 from .json_text import BROKEN_TEXT, is_broken
 from .schema import in_words, response_format
 from .template_settings import TemplateSettings as TemplateSettings
 
 _INSTRUCTIONS = ("system", "developer")
+_ADDRESS = re.compile(r"https?://[^\s/]\S*|data:image/\S+", re.IGNORECASE)
+_OTHER = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 
 
 class TemplateBuilder(PromptBuilder[TemplateSettings]):
@@ -62,7 +64,7 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
                 return BROKEN_TEXT
             texts.append(text)
         body = self._body(texts)
-        return body if self.settings.images is None else with_images(body, row, self.settings)
+        return body if self.settings.images is None else _with_images(body, row, self.settings)
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
         if self.settings.images is not None:
@@ -108,3 +110,32 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
             messages = [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
         body: Body = {"messages": messages}
         return body if self._format is None else {**body, "response_format": self._format}
+
+
+def _with_images(body: Body, row: Row, settings: TemplateSettings) -> Body | Failure:
+    """The body with the row's pictures behind the question. An empty cell is no picture."""
+    pieces: list[Body] = []
+    for column in settings.images or ():
+        if column not in row.columns:
+            return Failure("template", f"The prompt shows the column “{column}”, which the row does not have.")
+        cell = row[column]
+        name = cell.strip() if isinstance(cell, str) else "" if cell is None else str(cell)
+        if not name:
+            continue
+        if is_broken(name):
+            return BROKEN_TEXT
+        if not _ADDRESS.fullmatch(name):
+            if _OTHER.match(name):
+                return Failure(
+                    "picture",
+                    f"The column “{column}” holds {name[:200]!r}, which is neither an address with https:// nor the "
+                    "name of a file. Correct that cell and drop the row again.",
+                )
+            name = f"file:{name}"
+        detail = {} if settings.image_detail is None else {"detail": settings.image_detail}
+        pieces.append({"type": "image_url", "image_url": {"url": name, **detail}})
+    if not pieces:
+        return body
+    *before, last = body["messages"]
+    text = [{"type": "text", "text": last["content"]}] if last["content"].strip() else []
+    return {**body, "messages": [*before, {**last, "content": [*text, *pieces]}]}

@@ -9,6 +9,8 @@ from textwrap import dedent
 
 import pytest
 
+from batchd.config.load import load
+from batchd.errors import ConfigError
 from batchd.plugin.catalogue import Catalogue
 
 PLUGINS = """
@@ -206,6 +208,15 @@ model = "small"
 plugin = "template"
 user = "Review: {{ review }}"
 """
+
+
+def refused(path: Path, catalogue: Catalogue) -> list[str]:
+    """The lines of the error, without the path, which each begins with."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, catalogue)
+    lines = str(caught.value).split("\n")
+    assert all(line.startswith(f"{path}:") for line in lines)
+    return [line.removeprefix(f"{path}:") for line in lines]
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from batchd.config.load import load
 from batchd.errors import ConfigError, PluginError
 from batchd.plugin.catalogue import Catalogue
 
+from .conftest import refused
+
 Write = Callable[[str], Path]
 
 HEAD = """\
@@ -27,15 +29,6 @@ provider = "acme"
 model = "small"
 prompt = { plugin = "template", user = "{{ review }}" }
 """
-
-
-def refused(path: Path, catalogue: Catalogue) -> list[str]:
-    """The lines of the error, without the path, which each begins with."""
-    with pytest.raises(ConfigError) as caught:
-        load(path, catalogue)
-    lines = str(caught.value).split("\n")
-    assert all(line.startswith(f"{path}:") for line in lines)
-    return [line.removeprefix(f"{path}:") for line in lines]
 
 
 @pytest.mark.parametrize(

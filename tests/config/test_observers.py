@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 
 from batchd.config.load import load
-from batchd.errors import ConfigError
 from batchd.events.groups import GROUPS, every_kind
 from batchd.plugin.catalogue import Catalogue
 
+from .conftest import refused
+
 Write = Callable[[str], Path]
-
-
-def refused(path: Path, catalogue: Catalogue) -> str:
-    """The one thing that is wrong, without the path."""
-    with pytest.raises(ConfigError) as caught:
-        load(path, catalogue)
-    return str(caught.value).removeprefix(f"{path}:")
 
 
 def test_an_observer_has_a_plugin_settings_and_a_filter(write: Write, catalogue: Catalogue, good: str) -> None:
@@ -70,13 +64,13 @@ def test_without_a_table_there_is_no_observer(write: Write, catalogue: Catalogue
     ],
 )
 def test_what_is_wrong_is_named(write: Write, catalogue: Catalogue, good: str, table: str, message: str) -> None:
-    assert refused(write(good + "[observers.finished]\n" + table + "\n"), catalogue) == message
+    assert refused(write(good + "[observers.finished]\n" + table + "\n"), catalogue) == [message]
 
 
 def test_an_event_that_resembles_nothing_is_answered_with_all_there_are(
     write: Write, catalogue: Catalogue, good: str
 ) -> None:
-    said = refused(write(good + '[observers.finished]\nevents = ["xyzzy"]\n'), catalogue)
+    [said] = refused(write(good + '[observers.finished]\nevents = ["xyzzy"]\n'), catalogue)
     assert all(f" {name}" in said for name in (*GROUPS, *every_kind()))
 
 

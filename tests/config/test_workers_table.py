@@ -7,7 +7,8 @@ import pytest
 from batchd.config.load import load
 from batchd.plugin.catalogue import Catalogue
 
-from .test_observers import Write, refused
+from .conftest import refused
+from .test_observers import Write
 
 
 def test_without_the_table_workers_are_processes_of_this_machine(write: Write, catalogue: Catalogue, good: str) -> None:
@@ -39,4 +40,4 @@ def test_what_stands_there(write: Write, catalogue: Catalogue, good: str) -> Non
     ],
 )
 def test_what_is_wrong_is_said(write: Write, catalogue: Catalogue, good: str, table: str, message: str) -> None:
-    assert refused(write(good + "[workers]\n" + table + "\n"), catalogue) == message
+    assert refused(write(good + "[workers]\n" + table + "\n"), catalogue) == [message]

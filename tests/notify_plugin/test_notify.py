@@ -10,13 +10,12 @@ import hmac
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from aiosmtpd.smtp import SMTP
 from pydantic import ValidationError
 
@@ -39,6 +38,8 @@ from batchd_notify.command import Command
 from batchd_notify.notify import Notify
 from batchd_notify.webhook import Webhook
 from batchd_notify.words import body, line, record, subject
+
+from ..sinks_plugin.receiver import Answer, Receiver
 
 # apprise asks for a module that Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")
@@ -183,36 +184,15 @@ async def test_an_address_that_apprise_does_not_know_is_told_without_showing_it(
     assert "hunter2" not in str(caught.value)
 
 
-@asynccontextmanager
-async def receiver(answer: Callable[[], web.StreamResponse]) -> AsyncIterator[tuple[str, list[Any]]]:
-    got: list[Any] = []
-
-    async def take(request: web.Request) -> web.StreamResponse:
-        got.append((dict(request.headers), await request.read()))
-        return answer()
-
-    application = web.Application()
-    application.router.add_post("/in", take)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/in", got
-    finally:
-        await runner.cleanup()
-
-
 async def test_an_event_is_posted_signed_and_with_the_same_key_again() -> None:
-    statuses = iter([503, 200])
-    async with receiver(lambda: web.Response(status=next(statuses))) as (url, got):
-        observer = Webhook(Webhook.Settings(url=url, secret="s3cr3t"))
+    with closing(Receiver(Answer(503))) as receiver:
+        observer = Webhook(Webhook.Settings(url=receiver.url, secret="s3cr3t"))
         await observer.aopen()
         with pytest.raises(TransientError, match="status 503"):
             await observer.notice(finished(7))
         await observer.notice(finished(7))
         await observer.aclose()
-    (headers, content), (again, same) = got
+    (headers, content), (again, same) = receiver.requests
     assert content == same
     assert headers["Idempotency-Key"] == again["Idempotency-Key"] == "batchd-event-7"
     signed = hmac.new(b"s3cr3t", headers["Batchd-Timestamp"].encode() + b"." + content, hashlib.sha256).hexdigest()
@@ -222,11 +202,9 @@ async def test_an_event_is_posted_signed_and_with_the_same_key_again() -> None:
 
 
 async def test_a_webhook_follows_no_redirect_and_says_what_does_not_answer() -> None:
-    async with receiver(lambda: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/elsewhere"})) as (
-        url,
-        _,
-    ):
-        observer = Webhook(Webhook.Settings(url=url, secret="s"))
+    elsewhere = Answer(302, {"Location": "http://127.0.0.1:9/elsewhere", "Connection": "close"})
+    with closing(Receiver(elsewhere)) as receiver:
+        observer = Webhook(Webhook.Settings(url=receiver.url, secret="s"))
         await observer.aopen()
         with pytest.raises(RejectedError, match="redirects elsewhere"):
             await observer.notice(HELD)

@@ -141,7 +141,6 @@ class NewPlugin(Struct, frozen=True):
             "distribution": self.distribution,
             "noun": role.noun,
             "sentence": f"{article.capitalize()} {role.noun}",
-            "role": self.role,
             "hook": f"register_{role.noun.replace(' ', '_')}s",
             "file": self._file,
             "factory": f"make_{self.module}" if self.role == "command" else f"{name}{role.ending}",

@@ -166,7 +166,7 @@ class PromptBuilderConformance(PluginConformance):
             missing: list[str] = []
             builder = self.make()
             filled = builder.pattern(partial(_text_of, texts, missing))
-            if filled is None or missing or not all(map(_is_utf8, texts.values())):
+            if filled is None or missing or no_json(texts):
                 continue
             built = builder.build(_copied(row))
             assert filled == built, (
@@ -312,14 +312,6 @@ def _text_of(texts: Mapping[str, str], missing: list[str], column: str) -> str:
     if column not in texts:
         missing.append(column)
     return texts.get(column, "")
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _said(text: str) -> Response:
