@@ -169,16 +169,8 @@ def test_each_machine_has_a_mount_of_its_own(rig: ClusterRig, there: Cluster, tm
     waiting = f"until [ $(stat -f -c %T {spool}) = fuseblk ]; do sleep 0.1; done"
     for name in list(there.nodes):
         there.kill(name)
-    own = (
-        "unshare",
-        "--mount",
-        "--propagation",
-        "private",
-        "bash",
-        "-c",
-        f'umount -l {spool}; {mount} & {waiting}; exec "$@"',
-        "node",
-    )
+    private = ["unshare", "--mount", "--propagation", "private", "bash", "-c"]
+    own = (*private, f'umount -l {spool}; {mount} & {waiting}; exec "$@"', "node")
     ours = subprocess.Popen(mount.split())
     try:
         until(lambda: os.path.ismount(spool), "the daemon's machine has it")

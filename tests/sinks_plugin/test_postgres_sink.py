@@ -188,14 +188,8 @@ async def test_a_server_that_goes_away_half_way_leaves_nothing_of_the_job(url: s
 
     def kill(number: int) -> None:
         if number == 4_000:
-            killed.extend(
-                asyncio.run(
-                    ask(
-                        url,
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%cut%'",
-                    )
-                )
-            )
+            ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%cut%'"
+            killed.extend(asyncio.run(ask(url, ending)))
 
     rows.before = kill
     with pytest.raises(TransientError, match=r"127\.0\.0\.1"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 import pytest
@@ -29,6 +31,15 @@ def sink_for(receiver: Receiver, **settings: Any) -> WebhookSink:
     return Impatient(WebhookSink.Settings(url=receiver.url, secret="s3cret", **settings))
 
 
+@asynccontextmanager
+async def posting(*answers: Answer, **settings: Any) -> AsyncIterator[tuple[WebhookSink, Receiver]]:
+    """A sink, and the receiver that it posts to."""
+    with closing(Receiver(*answers)) as receiver:
+        sink = sink_for(receiver, **settings)
+        yield sink, receiver
+        await sink.aclose()
+
+
 @pytest.mark.slow
 class TestWebhook(SinkConformance):
     module = "batchd_sinks"
@@ -49,21 +60,15 @@ class TestWebhook(SinkConformance):
 
 
 async def test_it_posts_no_faster_than_it_may() -> None:
-    receiver = Receiver()
-    sink = sink_for(receiver, page_rows=2, per_second=50)
-    began = time.monotonic()
-    await sink.publish(sample_job(MemoryOutbox()), sample_rows())
-    assert (len(receiver.pages), time.monotonic() - began >= 3 / 50) == (4, True)
-    await sink.aclose()
-    receiver.close()
+    async with posting(page_rows=2, per_second=50) as (sink, receiver):
+        began = time.monotonic()
+        await sink.publish(sample_job(MemoryOutbox()), sample_rows())
+        assert (len(receiver.pages), time.monotonic() - began >= 3 / 50) == (4, True)
 
 
 async def test_the_receiver_gets_each_row_with_the_facts_of_its_job() -> None:
-    receiver = Receiver()
-    sink = sink_for(receiver, page_rows=3)
-    receipt = await sink.publish(sample_job(MemoryOutbox()), sample_rows())
-    await sink.aclose()
-    receiver.close()
+    async with posting(page_rows=3) as (sink, receiver):
+        receipt = await sink.publish(sample_job(MemoryOutbox()), sample_rows())
     assert receipt == Receipt(receiver.url.removesuffix("/in"), rows=7)
     first, *_, last = receiver.pages.values()
     assert first.pop("rows")[0] == {
@@ -80,18 +85,12 @@ async def test_the_receiver_gets_each_row_with_the_facts_of_its_job() -> None:
 
 async def test_a_receiver_that_is_often_busy_gets_every_row_once() -> None:
     busy = [Answer(429, {"Retry-After": "0"}), Answer(503), Answer(500)]
-    receiver = Receiver(*(answer for _ in range(4) for answer in (Answer(), *busy)))
-    sink = sink_for(receiver, page_rows=2)
-    tries = 0
-    while True:
-        tries += 1
-        try:
-            await sink.publish(sample_job(MemoryOutbox()), many_rows(12))
-            break
-        except TransientError:
-            continue
-    await sink.aclose()
-    receiver.close()
+    tries, received = 0, False
+    async with posting(*[Answer(), *busy] * 4, page_rows=2) as (sink, receiver):
+        while not received:
+            tries += 1
+            with suppress(TransientError):
+                received = await sink.publish(sample_job(MemoryOutbox()), many_rows(12)) is not None
     taken = [json.loads(content)["page"] for _, content in receiver.requests]
     assert [row["row"] for row in receiver.rows] == list(range(12))
     assert sorted(set(taken)) == [1, 2, 3, 4, 5, 6]
@@ -100,12 +99,9 @@ async def test_a_receiver_that_is_often_busy_gets_every_row_once() -> None:
 
 
 async def test_a_refusal_is_no_reason_to_go_on_with_the_next_page() -> None:
-    receiver = Receiver(Answer(), Answer(413))
-    sink = sink_for(receiver, page_rows=2)
-    with pytest.raises(RejectedError, match=r"takes no content of \d+ bytes"):
-        await sink.publish(sample_job(MemoryOutbox()), many_rows(12))
-    await sink.aclose()
-    receiver.close()
+    async with posting(Answer(), Answer(413), page_rows=2) as (sink, receiver):
+        with pytest.raises(RejectedError, match=r"takes no content of \d+ bytes"):
+            await sink.publish(sample_job(MemoryOutbox()), many_rows(12))
     assert len(receiver.requests) == 2
 
 

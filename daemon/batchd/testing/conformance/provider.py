@@ -109,7 +109,8 @@ class BatchProviderConformance(ProviderConformance):
 
     async def test_a_submitted_batch_is_found_and_there_is_one(self, provider: BatchProvider[Any]) -> None:
         """`find` returns the one batch that `submit` created, or raises CannotFind or NotKnownYet."""
-        submission, remote = await self._submitted(provider)
+        submission, batch = await self._submitted(provider)
+        remote: object = batch.id
         assert isinstance(remote, str), f"submit() returned {remote!r}; it must return the provider's id, as text."
         assert remote, "submit() returned an empty id; nothing could be asked about the batch any more."
         remotes = await self._find(provider, submission)
@@ -162,8 +163,8 @@ class BatchProviderConformance(ProviderConformance):
 
     async def test_a_status_can_be_stored(self, provider: BatchProvider[Any]) -> None:
         """A phase of ours, counts that are numbers, details that are JSON."""
-        submission, remote = await self._submitted(provider)
-        status = await provider.poll(RemoteBatch(remote, submission.key, {}))
+        _, batch = await self._submitted(provider)
+        status = await provider.poll(batch)
         assert isinstance(status, BatchStatus), f"poll() returned {status!r}; it must return a BatchStatus."
         assert isinstance(status.phase, BatchPhase), f"The phase is {status.phase!r}; use batchd.BatchPhase."
         for name in ("total", "completed", "failed"):
@@ -184,25 +185,25 @@ class BatchProviderConformance(ProviderConformance):
 
     async def test_another_object_goes_on_where_one_left_off(self, provider: BatchProvider[Any]) -> None:
         """The daemon may be killed at any time: of a batch it then knows id, key and details only."""
-        submission, remote = await self._submitted(provider)
+        _, batch = await self._submitted(provider)
         with explained(
             "A new provider object, as after a restart, could not go on with the batch:",
             ". Keep nothing about a batch in the object; what is needed later goes into `details`.",
         ):
-            details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, remote, submission)))
+            details = msgspec.json.decode(msgspec.json.encode(await self._details(provider, batch)))
             async with self._opened() as another:
-                ended = await self._until_ended(another, RemoteBatch(remote, submission.key, details))
+                ended = await self._until_ended(another, RemoteBatch(batch.id, batch.key, details))
                 answered = [result async for result in another.results(ended)]
-        assert answered, f"After a restart not one of the answers of batch {remote} was there."
+        assert answered, f"After a restart not one of the answers of batch {batch.id} was there."
 
     # --- the rest --------------------------------------------------------------------------------------------
 
     async def test_a_cancelled_batch_can_still_be_polled_and_forgotten(self, provider: BatchProvider[Any]) -> None:
         """`cancel` asks, `poll` shows the result; a second `forget` has no effect."""
-        submission, remote = await self._submitted(provider)
-        details = await self._details(provider, remote, submission)
-        await provider.cancel(RemoteBatch(remote, submission.key, details))
-        await self._until_ended(provider, RemoteBatch(remote, submission.key, details))
+        submission, batch = await self._submitted(provider)
+        batch = RemoteBatch(batch.id, batch.key, await self._details(provider, batch))
+        await provider.cancel(batch)
+        await self._until_ended(provider, batch)
         with explained(
             "forget() of a batch that is done, or the second one of the same batch, raised",
             ". What is not there any more is forgotten.",
@@ -212,8 +213,7 @@ class BatchProviderConformance(ProviderConformance):
 
     async def test_a_cancellation_passes_through(self, provider: BatchProvider[Any]) -> None:
         """The daemon cancels running calls when it stops."""
-        submission, remote = await self._submitted(provider)
-        batch = RemoteBatch(remote, submission.key, {})
+        submission, batch = await self._submitted(provider)
         await passes_cancellation(provider.poll(batch), "poll()")
         await passes_cancellation(provider.upload(self._submission()), "upload()")
         await passes_cancellation(provider.find(submission), "find()")
@@ -247,14 +247,14 @@ class BatchProviderConformance(ProviderConformance):
         size = file.stat().st_size
         return Submission(key, file, len(bodies), size, self.model, self.endpoint, timeout=PATIENCE)
 
-    async def _submitted(self, provider: BatchProvider[Any]) -> tuple[Submission, str]:
+    async def _submitted(self, provider: BatchProvider[Any]) -> tuple[Submission, RemoteBatch]:
         submission = self._submission()
         submission = dataclasses.replace(submission, upload=await provider.upload(submission))
-        return submission, await provider.submit(submission)
+        return submission, RemoteBatch(await provider.submit(submission), submission.key, {})
 
     async def _ended(self, provider: BatchProvider[Any]) -> tuple[Submission, RemoteBatch]:
-        submission, remote = await self._submitted(provider)
-        return submission, await self._until_ended(provider, RemoteBatch(remote, submission.key, {}))
+        submission, batch = await self._submitted(provider)
+        return submission, await self._until_ended(provider, batch)
 
     async def _answered(self, provider: BatchProvider[Any]) -> tuple[Submission, list[Result]]:
         submission, remote = await self._ended(provider)
@@ -268,9 +268,9 @@ class BatchProviderConformance(ProviderConformance):
                 return batch
             await asyncio.sleep(self.pause)
 
-    async def _details(self, provider: BatchProvider[Any], remote: str, submission: Submission) -> dict[str, Any]:
-        status = await provider.poll(RemoteBatch(remote, submission.key, {}))
-        return {} if no_json(dict(status.details)) else dict(status.details)
+    async def _details(self, provider: BatchProvider[Any], batch: RemoteBatch) -> dict[str, Any]:
+        details = dict((await provider.poll(batch)).details)
+        return {} if no_json(details) else details
 
     async def _find(self, provider: BatchProvider[Any], submission: Submission) -> list[str] | None:
         try:
