@@ -7,14 +7,20 @@ import binascii
 import math
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings
 
 from .json_text import BROKEN_TEXT, is_broken
 from .template_settings import TemplateText, joined, template
+
+
+def _named(column: str) -> str:
+    if not column.strip():
+        raise ValueError("The name of the column is empty.")
+    return column
 
 
 class EmbeddingSettings(Settings):
@@ -26,19 +32,12 @@ class EmbeddingSettings(Settings):
     """What stands between the cells of `input`."""
     text: TemplateText | None = None
     """In place of `input`: a template, such as `query: {{ question }}`."""
-    column: str = "embedding"
+    column: Annotated[str, AfterValidator(_named)] = "embedding"
     """The column that holds the vector, as a list of numbers in JSON."""
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     """The length of the vectors, for models that let you choose; answers are checked by it."""
     encoding_format: Literal["float", "base64"] | None = None
     """How the service writes the numbers: `base64` makes smaller answers. By default as the service does."""
-
-    @field_validator("column")
-    @classmethod
-    def _named(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("The name of the column is empty.")
-        return value
 
     @model_validator(mode="after")
     def _one_text(self) -> EmbeddingSettings:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import AfterValidator
 
 from batchd import Body, Failure, Json, PromptBuilder, Response, Row, Settings, request_failure, without_thinking
 
 from .json_text import encoded_body
 
 
+def _path(url: str) -> str:
+    if not url.startswith("/"):
+        raise ValueError('The url is the path of an endpoint, such as "/v1/chat/completions".')
+    return url
+
+
 class PassthroughSettings(Settings):
     """The prompt table of a route for complete requests."""
 
-    url: str = "/v1/chat/completions"
+    url: Annotated[str, AfterValidator(_path)] = "/v1/chat/completions"
     """The endpoint that each line must name, since a batch has only one."""
-
-    @field_validator("url")
-    @classmethod
-    def _path(cls, value: str) -> str:
-        if not value.startswith("/"):
-            raise ValueError('The url is the path of an endpoint, such as "/v1/chat/completions".')
-        return value
 
 
 class PassthroughBuilder(PromptBuilder[PassthroughSettings]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from batchd import FromFile, Json, Settings
 
@@ -42,6 +42,43 @@ class MessageSettings(Settings):
     content: TemplateText
 
 
+def _asks(text: str) -> str:
+    if not text.strip():
+        raise ValueError('The prompt is empty. Write a question about each row, such as "Review: {{ review }}".')
+    return text
+
+
+def _different(columns: tuple[str, ...]) -> tuple[str, ...]:
+    if not columns:
+        raise ValueError("The list of columns is empty. Name the columns, or leave the list out.")
+    if not all(name.strip() for name in columns):
+        raise ValueError("One of the columns has an empty name.")
+    duplicate = next((name for name in columns if columns.count(name) > 1), None)
+    if duplicate is not None:
+        raise ValueError(f"The column “{duplicate}” is listed twice.")
+    return columns
+
+
+def _of_an_object(schema: dict[str, Json]) -> dict[str, Json]:
+    checked_schema(schema)
+    JsonReader(schema)
+    return schema
+
+
+def _with_groups(pattern: str) -> str:
+    Matched(pattern)
+    return pattern
+
+
+def _ending_with_the_question(messages: tuple[MessageSettings, ...]) -> tuple[MessageSettings, ...]:
+    if not messages or messages[-1].role != "user":
+        raise ValueError('The last of the messages must be the question, with the role "user".')
+    return messages
+
+
+Columns = Annotated[tuple[str, ...], AfterValidator(_different)]
+
+
 class TemplateSettings(Settings):
     """The prompt table of a route."""
 
@@ -49,27 +86,27 @@ class TemplateSettings(Settings):
 
     system: TemplateText | None = None
     """The system message, a template like `user`."""
-    user: TemplateText | None = None
+    user: Annotated[TemplateText, AfterValidator(_asks)] | None = None
     """The question about each row, in Jinja2: `{{ column }}` or `{{ row["Any name"] }}` is a cell."""
-    input: tuple[str, ...] | None = None
+    input: Columns | None = None
     """In place of `user`: the columns whose cells are the question, joined."""
     input_separator: str = "\n"
     """What stands between the cells of `input`."""
-    messages: tuple[MessageSettings, ...] | None = None
+    messages: Annotated[tuple[MessageSettings, ...], AfterValidator(_ending_with_the_question)] | None = None
     """In place of `user` and `system`: several messages, of which the last one is the question."""
     examples: Annotated[tuple[dict[str, Json], ...], FromFile(read_examples)] = ()
     """Rows with their answers, shown to the model before the question: the name of a file, or tables."""
-    images: tuple[str, ...] | None = None
+    images: Columns | None = None
     """The columns whose cells are pictures: addresses on the web, or names of files in the route's `files`."""
     image_detail: Literal["auto", "low", "high"] | None = None
     """How closely the model looks at the pictures, for services that know it."""
-    columns: tuple[str, ...] | None = None
+    columns: Columns | None = None
     """The columns that the answer fills; by default only `answer`."""
     separator: str | None = None
     """The text between the pieces of an answer with more than one column."""
-    json_schema: dict[str, Json] | None = Field(default=None, alias="schema")
+    json_schema: Annotated[dict[str, Json], AfterValidator(_of_an_object)] | None = Field(default=None, alias="schema")
     """A JSON Schema, requested as structured output; its properties become the columns."""
-    regex: str | None = None
+    regex: Annotated[str, AfterValidator(_with_groups)] | None = None
     """A regular expression that is searched in the answer; its named groups become the columns."""
     json_answer: bool = Field(default=False, alias="json")
     """Whether the answer is JSON of any form: kept in one column, or the keys of an object in several."""
@@ -82,49 +119,6 @@ class TemplateSettings(Settings):
     prompt alone, for services that refuse both."""
     system_role: Literal["system", "developer", "user"] = "system"
     """The role of the system message. With `user` it stands before the question, in one message."""
-
-    @field_validator("user")
-    @classmethod
-    def _asks(cls, value: str | None) -> str | None:
-        if value is not None and not value.strip():
-            raise ValueError('The prompt is empty. Write a question about each row, such as "Review: {{ review }}".')
-        return value
-
-    @field_validator("columns", "input", "images")
-    @classmethod
-    def _names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is None:
-            return None
-        if not value:
-            raise ValueError("The list of columns is empty. Name the columns, or leave the list out.")
-        if not all(name.strip() for name in value):
-            raise ValueError("One of the columns has an empty name.")
-        duplicate = next((name for name in value if value.count(name) > 1), None)
-        if duplicate is not None:
-            raise ValueError(f"The column “{duplicate}” is listed twice.")
-        return value
-
-    @field_validator("json_schema")
-    @classmethod
-    def _of_an_object(cls, value: dict[str, Json] | None) -> dict[str, Json] | None:
-        if value is not None:
-            checked_schema(value)
-            JsonReader(value)
-        return value
-
-    @field_validator("regex")
-    @classmethod
-    def _with_groups(cls, value: str | None) -> str | None:
-        if value is not None:
-            Matched(value)
-        return value
-
-    @field_validator("messages")
-    @classmethod
-    def _end_with_the_question(cls, value: tuple[MessageSettings, ...] | None) -> tuple[MessageSettings, ...] | None:
-        if value is not None and (not value or value[-1].role != "user"):
-            raise ValueError('The last of the messages must be the question, with the role "user".')
-        return value
 
     @model_validator(mode="after")
     def _one_question(self) -> TemplateSettings:

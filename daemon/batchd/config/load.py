@@ -131,7 +131,7 @@ def provider_limits(config: Path, name: str, catalogue: Catalogue) -> Limits:
     tables = document.data.get("providers")
     table = tables.get(name) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
-        known = proposal(name, tables if isinstance(tables, dict) else (), "there are")
+        known = proposal(name, tables if isinstance(tables, dict) else ())
         raise ConfigError(f"{config}: there is no table [providers.{name}]{known}")
     problems = Problems(document)
     served = PluginTables(catalogue, problems).served(table, ("providers", name), needed=True)

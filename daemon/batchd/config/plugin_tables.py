@@ -67,7 +67,7 @@ class PluginTables:
             sentence = f'the {role.noun} "{kind}" is not there'
         else:
             sentence = f'there is no {role.noun} "{kind}"'
-        sentence += f". {told(suspects, alike)}" if broken else proposal(kind, kinds, "there are")
+        sentence += f". {told(suspects, alike)}" if broken else proposal(kind, kinds)
         if broken and not needed:
             self.problems.warn(place, sentence)
         else:
@@ -210,9 +210,7 @@ class PluginTables:
             if each.lower().lstrip(".") not in known:
                 if self._catalogue.kept_off:
                     continue  # a plugin that is kept off may read it
-                self.problems.add(
-                    (*route, "formats"), f'names "{each}", which no reader reads{proposal(each, known, "there are")}'
-                )
+                self.problems.add((*route, "formats"), f'names "{each}", which no reader reads{proposal(each, known)}')
 
     def _keys(self, kind: str) -> set[str]:
         try:

@@ -42,7 +42,7 @@ def read_route(
     problems.add_faults(keys, faults)
     provider = written.get("provider")
     if isinstance(provider, str) and provider.strip() and provider not in providers:
-        known = proposal(provider, providers, "there are")
+        known = proposal(provider, providers)
         problems.add((*keys, "provider"), f"there is no table [providers.{provider}]{known}")
     params = written.get("params")
     check_json((*keys, "params"), params, problems)

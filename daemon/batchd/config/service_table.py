@@ -103,7 +103,7 @@ def _over(known: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any
 def service_named(catalogue: Catalogue, name: str) -> ServiceTable:
     """What is known of the service. Raises ConfigError with the nearest names, PluginError if its table is wrong."""
     if catalogue.find(Role.SERVICE, name) is None:
-        known = proposal(name, catalogue.kinds(Role.SERVICE), "there are")
+        known = proposal(name, catalogue.kinds(Role.SERVICE))
         known += "" if known.endswith("?") else "."
         suspects = told(*catalogue.suspects(Role.SERVICE, name))
         raise ConfigError(f'There is no service "{name}"{known} `batchd services` lists them. {suspects}'.rstrip())

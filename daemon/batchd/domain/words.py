@@ -64,7 +64,7 @@ def _same_word(name: str) -> str:
     return _same_letters(name).casefold()
 
 
-def proposal(word: str, known: Iterable[str], noun: str) -> str:
+def proposal(word: str, known: Iterable[str], noun: str = "there are") -> str:
     """`; did you mean "settle"?`; if no known word is close, all of them: `; known sinks: csv, jsonl`."""
     known = sorted(known)
     meant = nearest(word, known)

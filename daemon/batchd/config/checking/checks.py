@@ -115,7 +115,7 @@ def check_services(budget: BudgetTable, providers: Mapping[str, ProviderTable], 
         if provider.prices_of is None:
             continue
         if Service.named(provider.prices_of) is None:
-            known = proposal(provider.prices_of, published_prices.names(), "there are")
+            known = proposal(provider.prices_of, published_prices.names())
             problems.add(keys, f'there are no published prices of "{provider.prices_of}"{known}')
         elif budget.currency != published_prices.CURRENCY:
             problems.warn(
@@ -135,7 +135,7 @@ def check_disabled(names: Sequence[str], catalogue: Catalogue, problems: Problem
     known = {name for each in plugins for name in each.names if name}
     for number, name in enumerate(names):
         if name.lower() not in {each.lower() for each in known}:
-            text = f'no plugin, distribution or kind is called "{name}"{proposal(name, known, "there are")}'
+            text = f'no plugin, distribution or kind is called "{name}"{proposal(name, known)}'
             problems.warn(("plugins", "disabled", number), text)
 
 
@@ -144,7 +144,7 @@ def check_events(observer: Keys, names: Iterable[str], problems: Problems) -> No
     known = every_kind() | GROUPS.keys()
     for number, name in enumerate(names):
         if name not in known:
-            text = f'there is no event or group of events "{name}"{proposal(name, known, "there are")}'
+            text = f'there is no event or group of events "{name}"{proposal(name, known)}'
             problems.add((*observer, "events", number), text)
 
 
@@ -188,7 +188,7 @@ def check_fallback(route: Route, providers: Mapping[str, ProviderTable], problem
     if route.fallback == route.provider:
         problems.add((*keys, "fallback"), "is the provider of the route itself; name another one")
     elif route.fallback not in providers:
-        known = proposal(route.fallback, providers, "there are")
+        known = proposal(route.fallback, providers)
         problems.add((*keys, "fallback"), f"there is no table [providers.{route.fallback}]{known}")
     if route.fallback_after is None and route.finish_within is None:
         problems.add(
