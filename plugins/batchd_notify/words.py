@@ -22,6 +22,15 @@ _DONE = {
     "JobCancelled": ("cancelled", "đã hủy"),
 }
 """The outcome of a file, for the subject."""
+_LOOK_VI = "Để xem lý do: batchd status"
+_LINES = {
+    "JobRejected": (
+        "{name} could not be used ({code}). The note beside it in the folder rejected says why.",
+        "{name} không dùng được ({code}). Ghi chú bên cạnh tập tin trong thư mục rejected nêu lý do.",
+    ),
+    "JobFailed": ("{name} has stopped. To see why: batchd status {job}", f"{{name}} đã dừng. {_LOOK_VI} {{job}}"),
+}
+"""What happened to a file, in English and in Vietnamese."""
 _SAYS_WHY = "batchd's log says why"
 _QUOTES = ("job ", "sink ", "plugin ", "observer ", "order ")
 """Subjects of conditions whose words may be those of a plugin or a database, about a row."""
@@ -61,26 +70,16 @@ def line(event: Event, language: Language = "en") -> str:
     event = without_quotes(event)
     data = event.data()
     name = str(data.get("source") or (f"Job {event.job}" if event.job else ""))
-    match event.kind, language:
-        case "JobFinished", _:
-            said = _finished(name, data, language)
-        case "JobRejected", "vi":
-            said = (
-                f"{name} không dùng được ({data['code']}). Ghi chú bên cạnh tập tin trong thư mục rejected nêu lý do."
-            )
-        case "JobRejected", _:
-            said = f"{name} could not be used ({data['code']}). The note beside it in the folder rejected says why."
-        case "JobFailed", "vi":
-            said = f"{name} đã dừng. Để xem lý do: batchd status {event.job}"
-        case "JobFailed", _:
-            said = f"{name} has stopped. To see why: batchd status {event.job}"
-        case "JobHeld", "vi":
-            then = (
-                "Việc sẽ tự tiếp tục khi ngân sách đủ." if data["waits"] else f"Để xem lý do: batchd status {event.job}"
-            )
-            said = f"{name} đang giữ lại. {then}"
-        case _:
-            said = event.sentence
+    kind, vi = event.kind, language == "vi"
+    if kind == "JobFinished":
+        said = _finished(name, data, language)
+    elif kind in _LINES:
+        said = _LINES[kind][vi].format(name=name, job=event.job, code=data.get("code"))
+    elif kind == "JobHeld" and vi:
+        then = "Việc sẽ tự tiếp tục khi ngân sách đủ." if data["waits"] else f"{_LOOK_VI} {event.job}"
+        said = f"{name} đang giữ lại. {then}"
+    else:
+        said = event.sentence
     return _one_line(said)
 
 

@@ -27,7 +27,7 @@ from batchd import (
 )
 
 from .postgres_errors import explained, place_of, unreachable, unusable
-from .tables import FIRST, KEY, names_of, placed, quoted
+from .tables import FIRST, KEY, creating, names_of, placed, quoted, replacing
 
 if TYPE_CHECKING:
     import asyncpg
@@ -154,9 +154,7 @@ class PostgresSink(Sink[PostgresSettings]):
         )
         if not found:
             columns = [_Column(name, "bigint" if name == "row" else "text") for name in names]
-            parts = [f"{quoted(each.name)} {each.type}{' NOT NULL' if each.name in KEY else ''}" for each in columns]
-            key = ", ".join(map(quoted, KEY))
-            await connection.execute(f"CREATE TABLE {self._table} ({', '.join(parts)}, PRIMARY KEY ({key}))")
+            await connection.execute(creating(self._table, ((each.name, each.type) for each in columns)))
             return columns
         types = {str(each["attname"]): str(each["type"]) for each in found}
         placed_at, missing = placed(names, types)
@@ -178,11 +176,8 @@ class PostgresSink(Sink[PostgresSettings]):
                     # A row that failed may keep what its answer was, which need not be of this type.
                     value = f"CASE WHEN {status} = 'ok' THEN {value} END"
             values.append(value)
-        changes = ", ".join(f"{name} = excluded.{name}" for name in names[len(KEY) :])
-        return (
-            f"INSERT INTO {self._table} ({', '.join(names)}) SELECT {', '.join(values)} FROM batchd_rows "  # noqa: S608  # quoted
-            f"ON CONFLICT ({', '.join(names[: len(KEY)])}) DO UPDATE SET {changes}"
-        )
+        into = f"INSERT INTO {self._table} ({', '.join(names)}) SELECT {', '.join(values)} FROM batchd_rows"  # noqa: S608  # quoted
+        return f"{into} {replacing(names)}"
 
     @property
     def _table(self) -> str:

@@ -26,7 +26,7 @@ from batchd import (
     cell_text,
 )
 
-from .tables import FIRST, KEY, names_of, placed, quoted
+from .tables import FIRST, KEY, creating, names_of, placed, quoted, replacing
 
 _INT64 = 1 << 63
 _LOOK_EVERY = 0.2
@@ -92,12 +92,8 @@ class SqliteSink(Sink[SqliteSettings]):
         with self._opened(cancelled) as database:
             columns = [quoted(name) for name in self._columns(database, names_of(rows))]
             marks = ", ".join("?" * len(columns))
-            changes = ", ".join(f"{column} = excluded.{column}" for column in columns[len(KEY) :])
-            database.executemany(
-                f"INSERT INTO {quoted(self.settings.table)} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608  # quoted
-                f"ON CONFLICT ({', '.join(columns[: len(KEY)])}) DO UPDATE SET {changes}",
-                records(),
-            )
+            into = f"INSERT INTO {quoted(self.settings.table)} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  # quoted
+            database.executemany(f"{into} {replacing(columns)}", records())
             database.execute("COMMIT")
         return count
 
@@ -106,9 +102,7 @@ class SqliteSink(Sink[SqliteSettings]):
         table = quoted(self.settings.table)
         existing = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
         if not existing:
-            key = ", ".join(map(quoted, KEY))
-            columns = [f"{quoted(name)}{' NOT NULL' if name in KEY else ''}" for name in names]
-            database.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({key}))")
+            database.execute(creating(table, ((name, "") for name in names)))
             return list(names)
         found, missing = placed(names, existing)
         if set(missing) & set(KEY):

@@ -30,5 +30,17 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def creating(table: str, columns: Iterable[tuple[str, str]]) -> str:
+    """The statement that makes the table, of the names and types of its columns."""
+    parts = [f"{quoted(name)} {type_}{' NOT NULL' if name in KEY else ''}" for name, type_ in columns]
+    return f"CREATE TABLE {table} ({', '.join(parts)}, PRIMARY KEY ({', '.join(map(quoted, KEY))}))"
+
+
+def replacing(columns: Sequence[str]) -> str:
+    """The end of an INSERT into these quoted columns: a row that is there already gets the new values."""
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns[len(KEY) :])
+    return f"ON CONFLICT ({', '.join(columns[: len(KEY)])}) DO UPDATE SET {changes}"
+
+
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()

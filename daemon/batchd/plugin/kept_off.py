@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,15 +105,9 @@ def dump_of(state: Path, process: int) -> Path:
 
 
 def note_dumps(state: Path, *, seconds: float, configuration: str, homes: Sequence[Home] | None = None) -> None:
-    """Store what processes have left of their end."""
-    left = list(_from_dumps(state, seconds=seconds + DEAF, configuration=configuration, homes=homes))
-    if left:
-        with contextlib.suppress(OSError):
-            keep_off(state, [*stored(state), *left])
-
-
-def _from_dumps(state: Path, *, seconds: float, configuration: str, homes: Sequence[Home] | None) -> Iterator[KeptOff]:
-    """What processes that ended without a word have left in their dumps, which are taken away."""
+    """Store what processes that ended without a word have left in their dumps, which are taken away."""
+    left: list[KeptOff] = []
+    within = seconds + DEAF
     for dump in state.glob(_DUMPS):
         try:
             if _is_alive(dump.stem.rpartition("-")[2]):
@@ -127,8 +121,11 @@ def _from_dumps(state: Path, *, seconds: float, configuration: str, homes: Seque
             died = died_of(text)
             loading = f"{place} ended the process: {died}" if died else ""
             if not loading and (place.method == "<module>" or place.method.startswith("register_")):
-                loading = f"{place} did not return within {seconds:g} s"
-            yield KeptOff(place.plugin, place.file, place.line, place.method, seconds, at, configuration, loading)
+                loading = f"{place} did not return within {within:g} s"
+            left.append(KeptOff(place.plugin, place.file, place.line, place.method, within, at, configuration, loading))
+    if left:
+        with contextlib.suppress(OSError):
+            keep_off(state, [*stored(state), *left])
 
 
 def died_of(dump: str) -> str:
