@@ -14,7 +14,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from batchd import BatchdError, __version__
-from batchd.client import AnsweredRow, AsyncClient, JobStatus, WaitedTooLong
+from batchd.client import AnsweredRow, AsyncClient, WaitedTooLong
 
 from .files import NotBelow, opened_below
 from .untrusted import marked
@@ -73,7 +73,16 @@ class Tools:
         """How a job stands: whether it is finished, how many rows are answered, what it waits for."""
         with _in_words():
             status = await (await self._client.job(job)).status()
-        return _status(status)
+        told = {
+            "job": status.id,
+            "state": status.in_words,
+            "finished": status.finished,
+            "waits_for_a_person": status.needs_person,
+            "rows": status.rows,
+            "cost": status.cost,
+            "currency": status.currency,
+        }
+        return _told(told, {"file": status.source, "waits_for": status.waits_for, "reason": status.reason})
 
     async def results(
         self,
@@ -129,19 +138,6 @@ def _in_words() -> Iterator[None]:
         raise ToolError(marked(str(error))) from None
     except OSError as error:
         raise ToolError(f"The file cannot be read: {error.strerror}.") from None
-
-
-def _status(status: JobStatus) -> str:
-    told = {
-        "job": status.id,
-        "state": status.in_words,
-        "finished": status.finished,
-        "waits_for_a_person": status.needs_person,
-        "rows": status.rows,
-        "cost": status.cost,
-        "currency": status.currency,
-    }
-    return _told(told, {"file": status.source, "waits_for": status.waits_for, "reason": status.reason})
 
 
 def _told(ours: Mapping[str, Any], others: Mapping[str, str | None]) -> str:

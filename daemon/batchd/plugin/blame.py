@@ -120,7 +120,7 @@ def homes_of(origins: Iterable[Origin]) -> Sequence[Home]:
         if point is None:
             homes.append((Path(origin.where), origin.name))
         elif point.module != OWN and (found := _found(point.module.partition(".")[0])) is not None:
-            homes.append((found.parent if found.name == "__init__.py" else found, origin.name))
+            homes.append((_home(found), origin.name))
     return [*homes, *((path.parent, "") for path, _ in homes if any(path == Path(each.where) for each in origins))]
 
 
@@ -146,23 +146,19 @@ def _owner(file: str, homes: Iterable[Home]) -> str | None:
 
 
 def _homes() -> list[Home]:
-    """The files and folders of plugins."""
-    return [*_local_homes(), *_installed_homes()]
-
-
-def _local_homes() -> Iterator[Home]:
-    folders = set()
+    """The files and folders of plugins: first those of the plugin folder."""
+    homes: list[Home] = []
     for name, module in list(sys.modules.items()):
         if name.startswith(LOCAL) and module.__file__:
-            yield Path(module.__file__), name.removeprefix(LOCAL)
-            folders.add(Path(module.__file__).parent)
-    yield from ((folder, "") for folder in folders)
-
-
-def _installed_homes() -> Iterator[Home]:
+            homes.append((Path(module.__file__), name.removeprefix(LOCAL)))
+    homes += [(folder, "") for folder in {file.parent for file, _ in homes}]
     for point in metadata.entry_points(group=GROUP):
-        module = sys.modules.get(point.module.partition(".")[0])
-        if point.module == OWN or module is None or not module.__file__:
-            continue
-        file = Path(module.__file__)
-        yield (file.parent if file.name == "__init__.py" else file), point.name
+        imported = sys.modules.get(point.module.partition(".")[0])
+        if point.module != OWN and imported is not None and imported.__file__:
+            homes.append((_home(Path(imported.__file__)), point.name))
+    return homes
+
+
+def _home(file: Path) -> Path:
+    """The folder of a package; a module is its own."""
+    return file.parent if file.name == "__init__.py" else file
