@@ -43,9 +43,8 @@ def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambd
 def archived_already(source: Path, folder: Path, relative: str) -> str | None:
     """The name, relative to `folder`, under which this very file is there, of those that `reserve` would try first."""
     name = archive_name(relative)
-    above, _, last = name.rpartition("/")
     for number in count(1):
-        candidate = f"{above}/{numbered_file(last, number)}" if above else numbered_file(last, number)
+        candidate = numbered_file(name, number)
         path = folder / candidate
         if path.is_symlink() or not path.is_file():
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -13,24 +13,12 @@ LIMIT_KEYS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 """The keys that limit the tokens of an answer. A request has one of them."""
 
 
-def _always(_: Json) -> bool:
-    return True
-
-
-def _not_one(value: Json) -> bool:
-    return bool(value != 1)
-
-
-def _not_zero(value: Json) -> bool:
-    return value not in {0, None}
-
-
 class _Refused(Struct, frozen=True):
-    """A key that some models refuse, with these values; and what to write instead."""
+    """A key that some models refuse, with all values but those that are `taken`; and what to write instead."""
 
     key: str
     instead: str
-    values: Callable[[Json], bool] = _always
+    taken: Sequence[Json] = ()
 
 
 _REASONING = re.compile(r"(?:^|[/:.])(?:gpt-5|o[134])(?:$|[-.@:_])(?!.*\bchat\b)", re.IGNORECASE)
@@ -38,17 +26,17 @@ _REASONING = re.compile(r"(?:^|[/:.])(?:gpt-5|o[134])(?:$|[-.@:_])(?!.*\bchat\b)
 _KNOWN: Mapping[re.Pattern[str], tuple[_Refused, ...]] = {
     _REASONING: (
         _Refused("max_tokens", "write max_completion_tokens instead"),
-        _Refused("temperature", "only 1, the default, is taken: take it out", _not_one),
-        _Refused("top_p", "only 1, the default, is taken: take it out", _not_one),
-        _Refused("presence_penalty", "take it out", _not_zero),
-        _Refused("frequency_penalty", "take it out", _not_zero),
-        _Refused("logprobs", "take it out", bool),
+        _Refused("temperature", "only 1, the default, is taken: take it out", [1]),
+        _Refused("top_p", "only 1, the default, is taken: take it out", [1]),
+        _Refused("presence_penalty", "take it out", [0, None]),
+        _Refused("frequency_penalty", "take it out", [0, None]),
+        _Refused("logprobs", "take it out", [False, None]),
         _Refused("top_logprobs", "take it out"),
         _Refused("logit_bias", "take it out"),
-        _Refused("n", "only 1 is taken: take it out", _not_one),
+        _Refused("n", "only 1 is taken: take it out", [1]),
     ),
     re.compile(r"(?:^|/)deepseek-reasoner$", re.IGNORECASE): (
-        _Refused("logprobs", "take it out", bool),
+        _Refused("logprobs", "take it out", [False, None]),
         _Refused("top_logprobs", "take it out"),
     ),
 }
@@ -66,7 +54,7 @@ def refused_params(model: str, params: Mapping[str, Json], *, route: str) -> Ite
         for each in refused:
             if thinks_not and each.key in _WITHOUT_THINKING_KEYS:
                 continue
-            if each.key in params and each.values(params[each.key]):
+            if each.key in params and params[each.key] not in each.taken:
                 yield (
                     f"{model} is known to refuse {each.key} = {params[each.key]}, so every row would fail: in "
                     f"[routes.{route}.params], {each.instead}."
