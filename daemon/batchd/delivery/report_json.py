@@ -74,7 +74,7 @@ def report_of(
         "replaces": job.replaces,
         "source": job.source,
         "sha256": job.sha256,
-        "outcome": _outcome(job, counts),
+        "outcome": "cancelled" if job.cancelled else "failed" if why_failed(job, counts) else "done",
         "route": job.route.name,
         "provider": job.route.provider,
         "model": job.route.model,
@@ -239,12 +239,6 @@ def publish_report(
     make_folder(target.parent, rights=rights)
     with publishing(target, rights=rights) as file:
         file.write(report)
-
-
-def _outcome(job: Job, counts: Mapping[RowStatus, int]) -> str:
-    if job.cancelled:
-        return "cancelled"
-    return "done" if why_failed(job, counts) is None else "failed"
 
 
 def why_failed(job: Job, counts: Mapping[RowStatus, int]) -> tuple[str, str] | None:

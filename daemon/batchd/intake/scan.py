@@ -105,16 +105,10 @@ def _note(path: str, status: os.stat_result, listing: Listing) -> None:
     if kind in _KINDS:
         listing.oddities.append((path, _KINDS[kind]))
     elif status.st_nlink > 1:
-        listing.oddities.append((path, _linked(status.st_nlink)))
+        what = f"This file has {status.st_nlink} names (hard links), so it could be changed under another one"
+        listing.oddities.append((path, f"{what} while batchd works on it. {_COPY_INSTEAD}"))
     else:
         listing.files.append(Entry(path, Stamp.of(status), status.st_dev))
-
-
-def _linked(names: int) -> str:
-    return (
-        f"This file has {names} names (hard links), so it could be changed under another one while batchd works on "
-        f"it. {_COPY_INSTEAD}"
-    )
 
 
 def _unreadable(error: OSError) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ...columns import cell_text
 from ...contracts import PromptBuilder
 from ...domain import rows
 from ...errors import PluginError
@@ -227,14 +228,8 @@ def _one_by_one(data: bytes, first: int, needed: Sequence[int]) -> RowBlock:
             continue
         numbers.append(number)
         for place, column in texts.items():
-            column.append(_encode(_shown(record[place]))[1:-1])
+            column.append(_encode(cell_text(record[place]))[1:-1])
     return RowBlock(numbers, texts, others, may_be_cut=True)
-
-
-def _shown(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else _encode(value).decode()
 
 
 def _may_be_cut(data: bytes) -> bool:

@@ -37,7 +37,8 @@ class PartRequests:
         self._stack = stack
         self._keys: IO[bytes] | None = None
         self._asked: set[bytes] = set()
-        self._ahead, self._behind = _frame(task.job, task.endpoint)
+        self._ahead = b'{"custom_id":"' + RequestId.beginning(task.job).encode()
+        self._behind = b'","method":"POST","url":' + msgspec.json.encode(task.endpoint) + b',"body":'
         self._rules = BodyRules(task.endpoint, task.common.get("model"))
         self._writes = writes(task.endpoint)
         self._count = tokens.counter(task.model)
@@ -145,9 +146,3 @@ class PartRequests:
         done.counted_tokens = self._count.total
         done.longest = round(self._count.longest * correction)
         return done
-
-
-def _frame(job: str, endpoint: str) -> tuple[bytes, bytes]:
-    ahead = b'{"custom_id":"' + RequestId.beginning(job).encode()
-    behind = b'","method":"POST","url":' + msgspec.json.encode(endpoint) + b',"body":'
-    return ahead, behind
