@@ -41,10 +41,6 @@ def as_json(value: Any, *, status: int = 200, headers: dict[str, str] | None = N
     )
 
 
-def error(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
-    return as_json({"error": {"status": status, "message": sentence}}, status=status, headers=headers)
-
-
 def _valid(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()

@@ -145,7 +145,7 @@ async def put_file(desk: Desk, request: web.Request) -> web.StreamResponse:
     received = await receive(
         desk, request, request.match_info["route"], request.match_info["name"], request.content.read
     )
-    return as_json({"place": received.place, "bytes": received.size, "upload": received.upload}, status=201)
+    return as_json({"place": received.place, "bytes": received.size, "upload": received.word}, status=201)
 
 
 async def _values(request: web.Request) -> Mapping[str, object]:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ..errors import BatchdError, StateUnusable
 from ..status.finding import NotFound
-from .answers import HEADERS, Refused, error
+from .answers import HEADERS, Refused, as_json
 from .backend import NoResults, Setting
 from .desk import DESK, VISITOR, Busy, Desk
 from .endpoints import Endpoint
@@ -168,7 +168,8 @@ async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse
             request.transport.abort()
         raise ConnectionResetError(refusal.sentence)
     if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", ""):
-        return error(refusal.status, refusal.sentence, refusal.headers)
+        record = {"error": {"status": refusal.status, "message": refusal.sentence}}
+        return as_json(record, status=refusal.status, headers=refusal.headers)
     from .pages.entry import refused_page
 
     if request.get(SETTING) is not None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 from aiohttp import BodyPartReader, web
-from msgspec import Struct
 
 from ..domain.names import archive_name, display, numbered
 from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
@@ -43,15 +42,7 @@ Source = Callable[[int], Awaitable[bytes]]
 """Gives the next bytes, at most so many, and none at the end."""
 
 
-class Received(Struct, frozen=True):
-    """A file that lies in the inbox now: its path there, its size, and the word by which its job can be found."""
-
-    place: str
-    size: int
-    upload: str
-
-
-async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> Received:
+async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> ReceivedFile:
     """Write the file beside its place in the inbox, then give it its name there. Refused, in words."""
     setting, cleaned = request[SETTING], _required(request, route, name)
     target = await asyncio.to_thread(desk.backend.inbox_place, cleaned, route)
@@ -112,7 +103,7 @@ async def pour(source: Source, file: IO[bytes], most: int) -> int:
     return size
 
 
-async def _write(target: Path, inbox: Path, source: Source, most: int) -> Received:
+async def _write(target: Path, inbox: Path, source: Source, most: int) -> ReceivedFile:
     draft = target.with_name(f"{DRAFT}{secrets.token_hex(8)}.part")
     try:
         file = await asyncio.to_thread(_opened, draft, inbox)
@@ -124,7 +115,7 @@ async def _write(target: Path, inbox: Path, source: Source, most: int) -> Receiv
         # As the daemon will find it: a share may round the time of a file once it is closed.
         changed = (await asyncio.to_thread(draft.stat)).st_mtime_ns
         name = (await asyncio.to_thread(_named, draft, target)).relative_to(inbox).as_posix()
-        return Received(name, size, ReceivedFile(name, size, changed).word)
+        return ReceivedFile(name, size, changed)
     except OSError as error:
         raise Refused(507, f"The inbox cannot be written: {error.strerror}. Nothing of the file was kept.") from None
     finally:
@@ -186,7 +177,7 @@ def _too_large(most: int) -> Refused:
     return Refused(413, f"The file is larger than the {most:,} bytes that [web] max_upload allows. Nothing was kept.")
 
 
-async def from_form(desk: Desk, request: web.Request, visitor: Visitor) -> Received:
+async def from_form(desk: Desk, request: web.Request, visitor: Visitor) -> ReceivedFile:
     """The file of a form: its fields first, the token of the form among them, then the file."""
     fields: dict[str, str] = {}
     try:
