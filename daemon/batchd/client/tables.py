@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -61,19 +62,13 @@ def file_of(rows: RowsLike, name: str | None) -> Iterator[SentFile]:
 
 def pandas_frame(rows: Iterable[AnsweredRow]) -> pd.DataFrame:
     """A table of pandas: your columns, the answer's, `status` and `error`."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise _missing("pandas") from None
-    return pd.DataFrame(_columns(rows))
+    frame: pd.DataFrame = _package("pandas").DataFrame(_columns(rows))
+    return frame
 
 
 def polars_frame(rows: Iterable[AnsweredRow]) -> pl.DataFrame:
-    try:
-        import polars as pl
-    except ImportError:
-        raise _missing("polars") from None
-    return pl.DataFrame(_columns(rows), strict=False)
+    frame: pl.DataFrame = _package("polars").DataFrame(_columns(rows), strict=False)
+    return frame
 
 
 def _columns(rows: Iterable[AnsweredRow]) -> dict[str, list[Any]]:
@@ -91,11 +86,14 @@ def _columns(rows: Iterable[AnsweredRow]) -> dict[str, list[Any]]:
     return table
 
 
-def _missing(package: str) -> PackageMissing:
-    return PackageMissing(
-        f"A table of {package} needs the package {package}, which is not installed here: pip install {package}. "
-        "Without it, go through the rows, or take to_list()."
-    )
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise PackageMissing(
+            f"A table of {name} needs the package {name}, which is not installed here: pip install {name}. "
+            "Without it, go through the rows, or take to_list()."
+        ) from None
 
 
 def _records(rows: Any) -> Iterator[Mapping[str, Any]]:

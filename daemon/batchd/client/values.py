@@ -85,20 +85,10 @@ class JobStatus:
     @classmethod
     def of(cls, job: Mapping[str, Any]) -> Self:
         return cls(
-            id=job["id"],
-            source=job["source"],
-            state=job["state"],
-            in_words=job["in_words"],
-            finished=job["finished"],
+            **{name: job[name] for name in _AS_THE_API},
             needs_person=job["group"] == "held" or job["state"] == "failed",
-            waits_for=job["waits_for"],
-            route=job["route"],
-            provider=job["provider"],
-            model=job["model"],
-            rows=job["rows"],
             cost=job["cost"]["so_far"],
             currency=job["cost"]["currency"],
-            reason=job["reason"],
             files=[each["name"] for each in job.get("files", ())],
             record=job,
         )
@@ -115,6 +105,13 @@ class JobStatus:
             needs_person=False,
             waits_for="the daemon to take the file from the inbox",
         )
+
+
+_AS_THE_API = (
+    *("id", "source", "state", "in_words", "finished", "waits_for"),
+    *("route", "provider", "model", "rows", "reason"),
+)
+"""Fields of a job's status that the API calls the same."""
 
 
 @dataclass(frozen=True, slots=True)
