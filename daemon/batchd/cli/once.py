@@ -136,7 +136,7 @@ def _kind(path: str) -> str:
 def _outcome(job: Any) -> str:
     from ..domain.states import FAILED_AT_THE_END
     from ..status.formatting import count
-    from ..status.job_words import needs_a_person, state_in_words, waits_for
+    from ..status.job_words import needs_a_person, outcomes, state_in_words, waits_for
 
     if job.state == "rejected":
         return f"rejected. {job.reason}"
@@ -145,7 +145,4 @@ def _outcome(job: Any) -> str:
         return f"{state_in_words(job)}; waits for {waits_for(job, (), awake=True)}"
     if not job.final:
         return f"{state_in_words(job)}."
-    counts = [f"{job.ok:,} ok"]
-    counts += [f"{job.failed:,} failed"] if job.failed else []
-    counts += [f"{job.skipped:,} skipped"] if job.skipped else []
-    return f"{state_in_words(job)}. {count(job.rows or 0, 'row')}: {', '.join(counts)}.{failed}"
+    return f"{state_in_words(job)}. {count(job.rows or 0, 'row')}: {', '.join(outcomes(job))}.{failed}"

@@ -51,6 +51,12 @@ def state_in_words(job: JobSummary) -> str:
     return "preparing" if "unplanned" in job.parts else "waiting to be sent"
 
 
+def outcomes(job: JobSummary) -> list[str]:
+    """How many rows have each outcome: `3 ok`, and what else there is."""
+    others = ((job.failed, "failed"), (job.skipped, "skipped"))
+    return [f"{job.ok:,} ok", *(f"{number:,} {outcome}" for number, outcome in others if number)]
+
+
 def needs_a_person(job: JobSummary) -> bool:
     """Whether the job waits for a person."""
     if job.now_in is not job:

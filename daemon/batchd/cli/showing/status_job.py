@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...status.formatting import clean, local_time, money, money_at_most, one_line, short_count, span, troubled
+from ...status.job_words import outcomes
 from .cells import cells
 from .folding import folded
 from .status_lines import daemon_line
@@ -92,9 +93,7 @@ def _listed(label: str, items: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _rows(survey: JobDetails) -> str:
     job = survey.job
-    facts = [f"{job.ok:,} ok"]
-    facts += [f"{job.failed:,} failed"] if job.failed else []
-    facts += [f"{job.skipped:,} skipped"] if job.skipped else []
+    facts = outcomes(job)
     open_rows = (job.rows or 0) - job.ok - job.failed - job.skipped
     if open_rows and not job.final:
         ahead = job.answered - job.ok - job.failed - job.skipped
