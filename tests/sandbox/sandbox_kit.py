@@ -22,6 +22,7 @@ import openai
 from tests.durability.rig import Child, shared_nursery
 
 from batchd_sandbox.batches.worker_process import Process
+from batchd_sandbox.records import TERMINAL
 from batchd_sandbox.server import serving
 from batchd_sandbox.settings import SandboxSettings
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 SPARE: list[Process] = []
 """Worker processes that one sandbox of this process leaves to the next. They know nothing of the jobs before."""
-TERMINAL = ("completed", "failed", "expired", "cancelled")
 LABELS = "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY."
 
 
@@ -68,6 +68,19 @@ def request_lines(count: int, **changes: Any) -> list[dict[str, Any]]:
 def as_jsonl(lines: list[dict[str, Any]]) -> bytes:
     """The bytes of an input file."""
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def errors_of(batch: Batch) -> list[tuple[str | None, int | None]]:
+    """The codes of a refused batch's errors, and their lines."""
+    assert batch.errors is not None
+    return [(one.code, one.line) for one in batch.errors.data or ()]
+
+
+def counts_of(batch: Batch) -> tuple[int, int, int]:
+    """How many requests a batch has, how many are answered, and how many have failed."""
+    counts = batch.request_counts
+    assert counts is not None
+    return counts.total, counts.completed, counts.failed
 
 
 @dataclass

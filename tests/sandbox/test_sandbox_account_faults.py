@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import openai
 import pytest
-from sandbox_kit import Running, request_line, request_lines
+from sandbox_kit import Running, counts_of, errors_of, request_line, request_lines
 
 from batchd_sandbox.faults.grammar import FaultNotUnderstood, parse
 from batchd_sandbox.refusals import ACCOUNT_REASONS
@@ -33,20 +33,16 @@ async def test_uploads_are_refused_until_it_is_lifted(sandbox: Running, reason: 
 async def test_a_batch_ends_failed_with_the_accounts_error(sandbox: Running) -> None:
     await sandbox.order("batch:account:reason=arrearage")
     batch = await sandbox.run(request_lines(2))
-    assert batch.status == "failed"
-    assert batch.errors is not None
-    assert [(each.code, each.line) for each in batch.errors.data or ()] == [("Arrearage", None)]
+    assert (batch.status, errors_of(batch)) == ("failed", [("Arrearage", None)])
 
 
 async def test_each_line_is_refused_for_the_account(sandbox: Running) -> None:
     await sandbox.order("line:account")
     batch = await sandbox.run(request_lines(3))
-    assert batch.request_counts is not None
-    assert (batch.status, batch.request_counts.failed) == ("completed", 3)
+    assert (batch.status, counts_of(batch)) == ("completed", (3, 0, 3))
 
 
 async def test_lines_with_a_parameter_are_refused_and_others_are_not(sandbox: Running) -> None:
     await sandbox.order("line:param:param=top_p")
     batch = await sandbox.run([request_line("a", top_p=0.5), request_line("b")])
-    assert batch.request_counts is not None
-    assert (batch.request_counts.completed, batch.request_counts.failed) == (1, 1)
+    assert counts_of(batch) == (2, 1, 1)

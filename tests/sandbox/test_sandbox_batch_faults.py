@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from sandbox_kit import Running, as_jsonl, request_line, request_lines, running
-
-if TYPE_CHECKING:
-    from openai.types import Batch
+from sandbox_kit import Running, as_jsonl, counts_of, errors_of, request_line, request_lines, running
 
 pytestmark = pytest.mark.slow
-
-
-def _errors(batch: Batch) -> list[tuple[str | None, int | None]]:
-    assert batch.errors is not None
-    return [(one.code, one.line) for one in batch.errors.data or ()]
-
-
-def _counts(batch: Batch) -> tuple[int, int, int]:
-    assert batch.request_counts is not None
-    return batch.request_counts.total, batch.request_counts.completed, batch.request_counts.failed
 
 
 async def test_failed_lines_names_them(sandbox: Running) -> None:
     await sandbox.order("batch:failed-lines:lines=2+4-5")
     batch = await sandbox.run(request_lines(6))
     assert batch.status == "failed"
-    assert _errors(batch) == [("invalid_request", 2), ("invalid_request", 4), ("invalid_request", 5)]
+    assert errors_of(batch) == [("invalid_request", 2), ("invalid_request", 4), ("invalid_request", 5)]
     assert (await sandbox.ledger())["requests_executed"] == 0
     assert (await sandbox.run(request_lines(6))).status == "completed"
 
@@ -37,15 +24,15 @@ async def test_failed_lines_names_them(sandbox: Running) -> None:
 async def test_failed_lines_with_a_marker_names_those_that_contain_it(sandbox: Running) -> None:
     await sandbox.order("batch:failed-lines:marker=poison,code=content_filter")
     lines = [request_line("a"), request_line("b", "poison"), request_line("c"), request_line("d", "poisonous")]
-    assert _errors(await sandbox.run(lines)) == [("content_filter", 2), ("content_filter", 4)]
-    assert _errors(await sandbox.run(lines)) == [("content_filter", 2), ("content_filter", 4)]
+    assert errors_of(await sandbox.run(lines)) == [("content_filter", 2), ("content_filter", 4)]
+    assert errors_of(await sandbox.run(lines)) == [("content_filter", 2), ("content_filter", 4)]
     assert (await sandbox.run([lines[0], lines[2]])).status == "completed"
 
 
 async def test_failed_without_line_numbers(sandbox: Running) -> None:
     await sandbox.order("batch:failed:code=input_error")
     batch = await sandbox.run(request_lines(3))
-    assert (batch.status, _errors(batch)) == ("failed", [("input_error", None)])
+    assert (batch.status, errors_of(batch)) == ("failed", [("input_error", None)])
     assert (await sandbox.run(request_lines(3))).status == "completed"
 
 
@@ -71,7 +58,7 @@ async def test_expired_half_way(sandbox: Running) -> None:
     assert batch.status == "expired"
     assert batch.expired_at is not None
     assert batch.completed_at is None
-    assert _counts(batch) == (10, 3, 0)
+    assert counts_of(batch) == (10, 3, 0)
     output, errors = await sandbox.results(batch)
     assert len(output) == 3
     assert len(errors) == 7
@@ -115,7 +102,7 @@ async def test_expired_after_its_latency_and_shuffled(tmp_path: Path) -> None:
 async def test_token_limit(sandbox: Running) -> None:
     await sandbox.order("batch:token-limit:limit=1500000")
     batch = await sandbox.run(request_lines(3))
-    assert (batch.status, _errors(batch)) == ("failed", [("token_limit_exceeded", None)])
+    assert (batch.status, errors_of(batch)) == ("failed", [("token_limit_exceeded", None)])
     assert batch.errors is not None
     message = str((batch.errors.data or [])[0].message)
     assert message.startswith("Enqueued token limit reached for sandbox-small in organization")
@@ -126,7 +113,7 @@ async def test_token_limit(sandbox: Running) -> None:
 async def test_model_not_found(sandbox: Running) -> None:
     await sandbox.order("batch:model-not-found")
     batch = await sandbox.run(request_lines(3))
-    assert (batch.status, _errors(batch)) == ("failed", [("model_not_found", 1)])
+    assert (batch.status, errors_of(batch)) == ("failed", [("model_not_found", 1)])
 
 
 async def test_stuck_makes_no_progress_until_cancelled(tmp_path: Path) -> None:
@@ -137,7 +124,7 @@ async def test_stuck_makes_no_progress_until_cancelled(tmp_path: Path) -> None:
         other = await sandbox.run(request_lines(5))
         assert other.status == "completed"
         now = await sandbox.client.batches.retrieve(stuck.id)
-        assert (now.status, _counts(now)) == ("in_progress", (5, 0, 0))
+        assert (now.status, counts_of(now)) == ("in_progress", (5, 0, 0))
         await sandbox.lift()
         await sandbox.client.batches.cancel(stuck.id)
         cancelled = await sandbox.finished(stuck.id)
@@ -148,7 +135,7 @@ async def test_stuck_makes_no_progress_until_cancelled(tmp_path: Path) -> None:
 async def test_no_output(sandbox: Running) -> None:
     await sandbox.order("batch:no-output:status=500")
     batch = await sandbox.run(request_lines(3))
-    assert (batch.status, batch.output_file_id, _counts(batch)) == ("completed", None, (3, 0, 3))
+    assert (batch.status, batch.output_file_id, counts_of(batch)) == ("completed", None, (3, 0, 3))
     _, errors = await sandbox.results(batch)
     assert {line["response"]["status_code"] for line in errors.values()} == {500}
     assert (await sandbox.ledger())["requests_executed"] == 0
@@ -167,10 +154,10 @@ async def test_empty_ids(sandbox: Running) -> None:
 async def test_counts_lie_about_failures(sandbox: Running) -> None:
     await sandbox.order("batch:counts-lie:count=2", "line:0:lines=1-3")
     lying = await sandbox.run(request_lines(10))
-    assert _counts(lying) == (10, 10, 0)
+    assert counts_of(lying) == (10, 10, 0)
     output, errors = await sandbox.results(lying)
     assert (len(output), len(errors)) == (7, 3)
-    assert _counts(await sandbox.run(request_lines(10))) == (0, 0, 0)
+    assert counts_of(await sandbox.run(request_lines(10))) == (0, 0, 0)
     assert [batch["executed"] for batch in (await sandbox.ledger())["batches"]] == [7, 10]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import openai
 import pytest
-from sandbox_kit import SandboxProcess, as_jsonl, connected, request_lines, until
+from sandbox_kit import SandboxProcess, as_jsonl, connected, counts_of, errors_of, request_lines, until
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ async def test_a_batch_in_progress_continues_after_kill_9(processes: Processes) 
 
         async def some_are_answered() -> bool:
             now = await sandbox.client.batches.retrieve(batch.id)
-            return now.request_counts is not None and now.request_counts.completed >= 5
+            return counts_of(now)[1] >= 5
 
         await until(some_are_answered)
     process.stop(signal.SIGKILL)
@@ -157,8 +157,7 @@ async def test_options_come_from_the_environment(processes: Processes) -> None:
         with pytest.raises(openai.InternalServerError):
             await sandbox.create(file_id)
         batch = await sandbox.finished((await sandbox.create(file_id)).id)
-        assert batch.errors is not None
-        assert (batch.errors.data or [])[0].code == "too_many_tasks"
+        assert errors_of(batch) == [("too_many_tasks", None)]
         with pytest.raises(openai.AuthenticationError):
             await sandbox.client.with_options(api_key="sk-other-key-123").models.list()
 

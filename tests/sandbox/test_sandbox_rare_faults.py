@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from sandbox_kit import Running, as_jsonl, request_lines, running, until
+from sandbox_kit import Running, as_jsonl, counts_of, request_lines, running, until
 
 pytestmark = pytest.mark.slow
 
@@ -73,8 +73,7 @@ async def test_stuck_after_some_answers_keeps_them_when_it_is_cancelled(sandbox:
     stuck = await sandbox.create(await sandbox.upload(as_jsonl(request_lines(10))))
 
     async def answered() -> bool:
-        batch = await sandbox.client.batches.retrieve(stuck.id)
-        return batch.request_counts is not None and batch.request_counts.completed == 4
+        return counts_of(await sandbox.client.batches.retrieve(stuck.id))[1] == 4
 
     await until(answered)
     await sandbox.client.batches.cancel(stuck.id)

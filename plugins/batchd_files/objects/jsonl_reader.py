@@ -143,12 +143,8 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
             "no_rows",
             "This is one JSON list, not JSON Lines. Give it a name that ends in .json, and drop it again.",
         )
-    return FileRefused(
-        "no_rows",
-        f"Not one of the {lines:,} lines is a row. {first.failure.message} Each line must be one JSON object."
-        if lines > 1
-        else f"The only line is not a row. {first.failure.message} Each line must be one JSON object.",
-    )
+    what = f"Not one of the {lines:,} lines is a row." if lines > 1 else "The only line is not a row."
+    return FileRefused("no_rows", f"{what} {first.failure.message} Each line must be one JSON object.")
 
 
 class _Lines:
