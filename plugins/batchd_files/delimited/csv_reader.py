@@ -137,11 +137,11 @@ class CsvReader(Reader[CsvSettings]):
                 compose = encoding == "cp1258"
                 records = Records(text, form, max_cell=self.max_cell, compose=compose, skipped=skipped)
                 rows = Rows(records, form, [row.cells for row in trial.rows[1:]], declared=declared)
-                names = rows.header().names
-                if len(names) == 1 < rows.cells_of_header:
+                header = rows.header()
+                if len(header.names) == 1 < len(header.written):
                     # Without its other cells, the header would not show the delimiter.
                     self._dialect = replace(self._dialect, declared=can_be_declared(form.delimiter))
-                yield [names]
+                yield [header.names]
                 yield from rows.blocks()
                 self._description |= rows.remarks()
         except UnicodeDecodeError:

@@ -49,11 +49,6 @@ class Rows:
         self._ruler: Sequence[str] | None = None
         self._blank = self._repeated = 0
 
-    @property
-    def cells_of_header(self) -> int:
-        """How many cells the header has in the file."""
-        return len(self._header.written)
-
     def remarks(self) -> dict[str, Json]:
         """What a person may want to know of the file, once it is read."""
         header = self._header

@@ -23,8 +23,7 @@ def redirect(request: web.Request) -> web.Response:
 
 def bomb(_: web.Request) -> web.Response:
     """Little gzip that unpacks to much."""
-    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    return web.Response(body=_packed(), headers=headers)
+    return _json(_packed(), headers={"Content-Encoding": "gzip"})
 
 
 @cache
