@@ -26,7 +26,7 @@ from .node_watch import watch_nodes
 from .stopping import Stopping
 from .sweeping import keep_sweeping
 from .waiting_notes import WaitingNoteKeeper
-from .warm_up import WarmUp
+from .warm_up import start_workers
 from .watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Supervisor:
         self._dropped = asyncio.Event()
         self._stopping = Stopping(context.clock)
         self._watchdog = Watchdog(notifier, context.store.event_log, self._status)
-        self._warm_up = WarmUp(context)
+        self._starting: asyncio.Task[None] | None = None
         self._tasks: dict[asyncio.Task[None], Due] = {}
         self._last_seen: Seen | None = None
 
@@ -115,7 +115,7 @@ class Supervisor:
     async def run_until_idle(self) -> None:
         """Work until nothing is left that can be done without a person, then stop."""
         # There is work for it, or nobody would have started it.
-        self._warm_up.begin()
+        self._warm_up()
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._watch_inbox(until_idle=True), name="watch the inbox")
             loops.create_task(watch_nodes(self.engine, self._stopping), name="watch the nodes")
@@ -140,13 +140,18 @@ class Supervisor:
             self._last_seen = seen
             self._watchdog.scanned()
             if seen is not None and seen.settling:
-                self._warm_up.begin()
+                self._warm_up()
             if seen is not None and (seen.claimed or until_idle):
                 self._wake.set()
             # Ten thousand files in the inbox take long to look at, and the same process moves them out.
             pause = max(pause, (self.context.clock.steady() - began) * LOOKING_TAKES_AT_MOST)
             due = seen.again_in if seen is not None else None
             await self._stopping.or_event(self._dropped, min(pause, due + BREATH) if due is not None else pause)
+
+    def _warm_up(self) -> None:
+        """Start the workers while the first file settles. Only the first call does anything."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(start_workers(self.context), name="start workers")
 
     def _before_scan(self) -> float:
         """Seconds until the next scan. First the watcher makes sure that it watches: the scan sees what it missed."""
@@ -231,10 +236,10 @@ class Supervisor:
         if creates:
             await asyncio.wait(creates, timeout=CREATES_MAY_TAKE)
         await self.engine.end_orders()
-        rest = list(self._tasks)
+        rest = [*self._tasks, *filter(None, [self._starting])]
         for task in rest:
             task.cancel()
-        await asyncio.gather(*rest, self._warm_up.end(), return_exceptions=True)
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def _status(self) -> str:
         settling = self._last_seen.settling if self._last_seen is not None else 0
