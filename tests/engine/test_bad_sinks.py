@@ -160,18 +160,24 @@ async def perform(daemon: Living, action: Any) -> None:
     await daemon.engine.perform(due)
 
 
-async def test_a_sink_that_was_taken_out_is_named_at_once_with_what_to_do(make_household: MakeHousehold) -> None:
+@pytest.mark.parametrize("put_back", [False, True])
+async def test_a_sink_that_was_taken_out_is_named_at_once_with_what_to_do(
+    make_household: MakeHousehold, put_back: bool
+) -> None:
     household = house(make_household, Webhook("works"))
     async with household.living() as daemon:
         [job] = await delivering_beside(household, daemon)
         assert sinks_needed(household.folder / "state") == {"csv": [job], "webhook": [job]}, "what `check` looks for"
-        csv = daemon.context.configured.sinks["csv"]
-        daemon.reconfigure(sinks={"csv": csv})
+        sinks = daemon.context.configured.sinks
+        daemon.reconfigure(sinks={"csv": sinks["csv"]})
         await daemon.step()
         said = (await daemon.context.store.event_log.conditions())[WEBHOOK]
         assert "which the configuration does not have any more" in said
         assert f"batchd skip-sink {job} webhook" in said
-        await order(daemon, "skip-sink", job, '{"sink": "webhook"}')
+        if put_back:
+            daemon.reconfigure(sinks=sinks)
+        else:
+            await order(daemon, "skip-sink", job, '{"sink": "webhook"}')
         await daemon.drain()
         assert (await daemon.context.store.jobs.get(job)).state == "done"
         assert await daemon.context.store.event_log.conditions() == {}

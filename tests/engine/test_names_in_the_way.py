@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from batchd.contracts import DeliveryJob, ResultRows, Settings, Sink
-from batchd.domain.lifecycle import Close
 from batchd.domain.subjects import Subject
 from batchd.testing.household import Living
-from batchd.values import replace
 
 from .conftest import MakeHousehold, csv_of, route
 
@@ -115,20 +113,3 @@ async def test_a_file_in_the_way_elsewhere_is_no_reason_for_another_name(make_ho
         assert "/somewhere/else" in await trouble(daemon, "strange")
     assert sink.tries == 3
     assert set(household.outbox()) == {"reviews/may.results.csv"}
-
-
-async def test_a_sink_that_the_configuration_has_no_more_is_named_and_waited_for(make_household: MakeHousehold) -> None:
-    household = make_household(routes=(route(sinks=("csv",)),))
-    household.drop("reviews/may.csv", csv_of(["one"]))
-    async with household.living() as daemon:
-        await daemon.take_in()
-        while not isinstance(await daemon.step(), Close):
-            pass
-        configured = daemon.context.configured
-        daemon.context.configured = replace(configured, sinks={})
-        said = await trouble(daemon, "csv")
-        assert "is to go to the sink csv, which the configuration does not have any more." in said
-        daemon.context.configured = configured
-        await daemon.drain()
-        assert await daemon.context.store.event_log.conditions() == {}
-    assert "reviews/may.results.csv" in household.outbox()

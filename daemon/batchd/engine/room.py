@@ -107,8 +107,19 @@ class Room:
 
     def kind(self, due: Due) -> Kind:
         """Whose room it takes."""
-        kind = _kind(due)
-        return (kind[0], "hanging") if kind[0] == "worker" and getattr(due.action, "job", "") in self._hanging else kind
+        action, provider = due.action, due.provider or ""
+        if isinstance(action, lifecycle.Pack):
+            return "pack", ""
+        if isinstance(action, _WORKER_ACTIONS):
+            return "worker", "hanging" if getattr(action, "job", "") in self._hanging else ""
+        if isinstance(action, lifecycle.Deliver):
+            return "deliver", action.sink
+        if not is_remote(action):
+            return "local", ""
+        if due.live:
+            return "live", provider
+        what = "send" if isinstance(action, _SENDING) else "watch" if isinstance(action, _WATCHING) else "fetch"
+        return what, provider
 
 
 def is_remote(action: Action) -> bool:
@@ -119,19 +130,3 @@ def is_remote(action: Action) -> bool:
 def urgency(due: Due) -> int:
     """Its place among the due actions: the lower the sooner. A create or an upload comes before the tenth poll."""
     return _URGENCY.get(type(due.action), 0)
-
-
-def _kind(due: Due) -> Kind:
-    action = due.action
-    if isinstance(action, lifecycle.Pack):
-        return "pack", ""
-    if isinstance(action, _WORKER_ACTIONS):
-        return "worker", ""
-    if isinstance(action, lifecycle.Deliver):
-        return "deliver", action.sink
-    if not is_remote(action):
-        return "local", ""
-    if due.live:
-        return "live", due.provider or ""
-    what = "send" if isinstance(action, _SENDING) else "watch" if isinstance(action, _WATCHING) else "fetch"
-    return what, due.provider or ""

@@ -26,6 +26,11 @@ def block(context: Context, place: Place, stage: Stage, text: str) -> None:
     context.accounts.refused(place, stage, text, steady=context.clock.steady(), key=key_mark(context, place[0]))
 
 
+def sentence(message: str) -> str:
+    """A service's message, which may lack the dot at its end."""
+    return message if message.endswith((".", "!", "?", "。")) else f"{message}."
+
+
 def rejected_text(error: RejectedError) -> str:
     """The plugin's own words, and what happens then."""
     return f"{error} {TRIES} Jobs wait; nothing is lost."
@@ -35,6 +40,5 @@ def waiting_text(place: Place, refused: AccountRefused) -> str:
     """What happened, who has to do what, and what happens then."""
     provider, model = place
     of = f"the account for the model {model}" if model else "the account"
-    message = refused.message if refused.message.endswith((".", "!", "?", "。")) else f"{refused.message}."
     waits = "Jobs wait, no row fails for it and nothing is lost."
-    return f"{provider} refuses {of}: {message} {refused.advice} {waits} {TRIES}"
+    return f"{provider} refuses {of}: {sentence(refused.message)} {refused.advice} {waits} {TRIES}"

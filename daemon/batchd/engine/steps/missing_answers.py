@@ -74,10 +74,7 @@ async def _in_words(context: Context, batch: Batch, arrived: Arrived, missing: i
 async def _named(context: Context, custom_id: str) -> str:
     """A line of another batch, by the file that it belongs to, if that is one of ours."""
     request = RequestId.read(custom_id)
-    try:
-        job = await context.store.jobs.get(request.job) if request is not None else None
-    except KeyError:
-        job = None
+    job = await context.store.jobs.find(request.job) if request is not None else None
     return (
         f"“{custom_id}”" if request is None or job is None else f"“{custom_id}” (row {request.row + 1} of {job.source})"
     )

@@ -11,6 +11,7 @@ from ...sending.line_refusals import RouteRefused, what_to_change
 from ...store.database import to_json
 from ...values import replace
 from ..context import Context
+from .account_refusals import sentence
 
 PROVIDER_REFUSED = "provider_refused"
 PLANNED_ANEW = {"planned_at": None, "early_rows": 0, "early_from": None}
@@ -21,10 +22,9 @@ _WORDS = frozenset({"user", "system", "system_role", "schema_mode"})
 
 async def stop_job(context: Context, job: Job, message: str, refused: RouteRefused | None = None) -> None:
     """The job stops, in words that say which key of the route to change and how to go on."""
-    message = message if message.endswith((".", "!", "?", "。")) else f"{message}."
     change = "Fix the route or the account" if refused is None else what_to_change(job.route, refused)
     reason = (
-        f"the provider {job.route.provider} refuses every request of it: {message} {change}, reload, then "
+        f"the provider {job.route.provider} refuses every request of it: {sentence(message)} {change}, reload, then "
         f"`batchd retry {job.id}`; or `batchd cancel {job.id}`."
     )
     await context.store.jobs.failed(job, PROVIDER_REFUSED, reason)
