@@ -15,7 +15,7 @@ TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 # many processes that the tests start takes a fraction of a second longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders house schema answers site recording wheel installers deb deb-test release clean help
+.PHONY: demo test test-fast test-pythons lint format lock bench ratios bench-peers bench-live bench-cluster cluster-demo cluster-tests nfs-guest soak faults power-cuts field properties folders picture schema answers site recording wheel installers deb deb-test release clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,7 +59,7 @@ test: $(STAMP)  ## all tests, from the source and from the built wheel
 test-pythons:  ## the fast tests with each other supported Python on this machine
 	@$(PYTHON) tests/pythons.py $(PYTHONS)
 
-lint: $(STAMP)  ## style, types, floors
+lint: $(STAMP)  ## style, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -134,8 +134,8 @@ properties: $(STAMP)  ## the property tests, each with 1,500 new examples
 folders: $(STAMP)  ## the folder tests in their long form: 20,000 files, 200 stops; takes an hour
 	BATCHD_LONG=1 $(BIN)/python -m pytest -q -rs -s tests/folders
 
-house: $(STAMP)  ## the picture of the house in docs/architecture.md, from the imports
-	$(BIN)/python -m tests.structure.house
+picture: $(STAMP)  ## the picture of the layers in docs/architecture.md, from the imports
+	$(BIN)/python -m tests.structure.picture
 
 schema: $(STAMP)  ## the whole schema of the database, from its steps; after a new step
 	$(BIN)/python -m tests.store.whole_schema

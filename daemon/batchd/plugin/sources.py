@@ -19,7 +19,7 @@ GROUP = "batchd"
 LOCAL = "batchd_local_"
 """What the modules of single files of the plugin folder are called, before the name of the file."""
 OWN = "batchd.workers.hooks"
-"""The module with the daemon's own hooks. Named and not imported, since this room may not import that one."""
+"""The module with the daemon's own hooks. Named and not imported, since this folder may not import that one."""
 
 
 class Stopped(BaseException):

@@ -95,13 +95,13 @@ def test_every_place_that_is_named_is_there() -> None:
     assert [path for path in paths if not any((place / path).exists() for place in places)] == []
 
 
-def test_the_floors_are_those_of_the_import_contracts() -> None:
+def test_the_layers_are_those_of_the_import_contracts() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     modules = {part.removeprefix("batchd.") for layer in layers for part in layer.split(" | ")} - {"__main__"}
     named = {
         module.rstrip("/").removesuffix(".py")
-        for row in tables(ARCHITECTURE)["The floors"]
+        for row in tables(ARCHITECTURE)["The layers"]
         for module in re.findall(r"`([\w/.]+)`", row[1])
     }
     assert named == modules
@@ -162,11 +162,13 @@ def test_the_folders_of_the_contributors_page_are_those_there_are() -> None:
     assert [name for name in named if not (ROOT / name).is_dir()] == []
 
 
-def test_each_room_of_the_daemon_is_on_a_floor() -> None:
-    house = ROOT / "daemon" / "batchd"
-    rooms = {f"`{path.parent.name}/`" for path in house.glob("*/*.py")} - {"`events/`", "`testing/`"}
-    floors = " ".join(row[1] for row in tables(ARCHITECTURE)["The floors"])
-    assert sorted(room for room in rooms if room not in floors) == []
+def test_each_folder_of_the_daemon_is_in_a_layer() -> None:
+    folders = {f"`{path.parent.name}/`" for path in (ROOT / "daemon" / "batchd").glob("*/*.py")} - {
+        "`events/`",
+        "`testing/`",
+    }
+    layers = " ".join(row[1] for row in tables(ARCHITECTURE)["The layers"])
+    assert sorted(folder for folder in folders if folder not in layers) == []
 
 
 def test_the_page_of_the_built_in_plugins_names_what_each_offers() -> None:

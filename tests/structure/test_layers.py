@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom."""
+"""The layers: which folder may import which."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def copied(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_floors_are_kept() -> None:
+def test_the_layers_are_kept() -> None:
     done = lint(ROOT)
     assert done.returncode == 0, done.stdout
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in done.stdout
@@ -45,18 +45,18 @@ def test_the_floors_are_kept() -> None:
 
 @pytest.mark.slow
 def test_what_breaks_them_is_noticed(tmp_path: Path) -> None:
-    house = copied(tmp_path)
-    with (house / "daemon" / "batchd" / "sending" / "backoff.py").open("a") as file:
+    copy = copied(tmp_path)
+    with (copy / "daemon" / "batchd" / "sending" / "backoff.py").open("a") as file:
         file.write("\nimport time as time\n\nfrom ..engine.looks import look as look\n")
-    with (house / "plugins" / "batchd_files" / "__init__.py").open("a") as file:
+    with (copy / "plugins" / "batchd_files" / "__init__.py").open("a") as file:
         file.write("\nfrom batchd.domain import rows as rows\n")
-    done = lint(house)
+    done = lint(copy)
     assert done.returncode == 1
-    # The order of the floors and of the engine, the purity of what decides, and the front door.
+    # The order of the layers and of the engine, the purity of what decides, and the front door.
     assert f"Contracts: {len(CONTRACTS) - 4} kept, 4 broken." in done.stdout
 
 
-def test_every_module_stands_on_a_floor() -> None:
+def test_every_module_is_in_a_layer() -> None:
     # A module that is in no layer may import whatever it likes.
     layers = {each for contract in CONTRACTS for layer in contract.get("layers", []) for each in layer.split(" | ")}
     modules = {
@@ -64,5 +64,5 @@ def test_every_module_stands_on_a_floor() -> None:
         for path in (ROOT / "daemon" / "batchd").iterdir()
         if (path.suffix == ".py" and path.stem != "__init__") or (path / "__init__.py").exists()
     }
-    # The test kit is beside the house, under a contract of its own.
+    # The test kit stands beside them, under a contract of its own.
     assert modules - {"batchd.testing"} == {layer for layer in layers if layer.count(".") == 1}
