@@ -8,7 +8,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,6 @@ class _Checked(click.ParamType[Any]):
 
 _DURATION = _Checked("duration", duration)
 _FAULT = _Checked("fault", lambda text: parse(text).text)
-
-
-_option = partial(click.option, show_envvar=True)
 
 
 class _SandboxCommand(click.Command):
@@ -67,57 +63,73 @@ class _SandboxCommand(click.Command):
     cls=_SandboxCommand,
     context_settings={"auto_envvar_prefix": "BATCHD_SANDBOX", "show_default": True, "max_content_width": 110},
 )
-@_option("--host", default="127.0.0.1", help="Address to listen on.")
-@_option("--port", type=click.IntRange(0, 65535), default=8089, help="Port; 0 for a free one.")
-@_option(
+@click.option("--host", metavar="NAME", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=8089, help="Port; 0 for a free one.")
+@click.option(
     "--folder",
+    metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for all state; a sandbox restarted on it continues. Without it nothing is kept.",
 )
-@_option(
-    "--api-key", "api_keys", multiple=True, envvar="BATCHD_SANDBOX_API_KEY",
-    help="A key to accept; may be repeated. Without it any key is accepted.",
+@click.option(
+    "--api-key", "api_keys", metavar="KEY", multiple=True, envvar="BATCHD_SANDBOX_API_KEY",
+    help="A key to accept; may be given several times. Without it any key is accepted.",
 )  # fmt: skip
-@_option(
+@click.option(
     "--accounts", is_flag=True,
     help="Keys know only their account's files and batches: sk-acme.1 and sk-acme.2 are of one account.",
 )  # fmt: skip
-@_option(
+@click.option(
     "--idempotent", is_flag=True,
     help="A create with the Idempotency-Key of an earlier one gives that batch back, as Perplexity does.",
 )  # fmt: skip
-@_option("--latency", type=_DURATION, default="2s", help="How long a batch takes to complete.")
-@_option("--instant", is_flag=True, help="Answer as fast as possible, in the order of the input: for benchmarks.")
-@_option("--max-requests", type=click.IntRange(1), default=50_000, help="Most requests in a batch.")
-@_option("--max-bytes", type=click.IntRange(1), default=209_715_200, help="Most bytes in an input file.")
-@_option(
-    "--max-enqueued-tokens", type=click.IntRange(1), default=None,
+@click.option("--latency", type=_DURATION, default="2s", help="How long a batch takes to complete.")
+@click.option("--instant", is_flag=True, help="Answer as fast as possible, in the order of the input: for benchmarks.")
+@click.option("--max-requests", metavar="N", type=click.IntRange(1), default=50_000, help="Most requests in a batch.")
+@click.option(
+    "--max-bytes", metavar="BYTES", type=click.IntRange(1), default=209_715_200, help="Most bytes in an input file."
+)
+@click.option(
+    "--max-enqueued-tokens", metavar="TOKENS", type=click.IntRange(1), default=None,
     help="Most prompt tokens in unfinished batches, per model. Without it there is no limit.",
 )  # fmt: skip
-@_option(
+@click.option(
     "--batches/--no-batches", default=True,
     help="Whether there are files and batches. Without them it plays a service that has live calls only.",
 )  # fmt: skip
-@_option(
+@click.option(
     "--outputs-kept", type=_DURATION, default="30d",
     help="How long files of answers are kept, unless output_expires_after asks for less; then they are gone.",
 )  # fmt: skip
-@_option(
-    "--calls-per-second", type=click.FloatRange(0.01), default=None,
+@click.option(
+    "--calls-per-second", metavar="N", type=click.FloatRange(0.01), default=None,
     help="Most live calls a second; more are refused with status 429. Without it there is no limit.",
 )  # fmt: skip
-@_option("--live-latency", type=_DURATION, default="0s", help="How long a live call takes.")
-@_option("--models", "models", multiple=True, default=DEFAULT_MODELS, help="A model to list; may be repeated.")
-@_option("--any-model/--listed-models-only", default=True, help="Whether models that are not listed are accepted.")
-@_option(
+@click.option("--live-latency", type=_DURATION, default="0s", help="How long a live call takes.")
+@click.option(
+    "--models",
+    "models",
+    metavar="MODEL",
+    multiple=True,
+    default=DEFAULT_MODELS,
+    help="A model to list; may be given several times.",
+)
+@click.option("--any-model/--listed-models-only", default=True, help="Whether models that are not listed are accepted.")
+@click.option(
     "--fault", "faults", type=_FAULT, multiple=True, envvar="BATCHD_SANDBOX_FAULT",
-    help="A fault from the start; may be repeated. See the table below.",
+    help="A fault from the start; may be given several times. See the table below.",
 )  # fmt: skip
 def sandbox(folder: Path | None, **options: Any) -> None:
     """Run a local server with OpenAI's endpoints, for trials.
 
     Its answers come from a few rules over word lists, not from a model: enough to see a complete run. It needs no
     key and no network. It can fail on request: see the faults below.
+
+    \b
+    Examples:
+      batchd sandbox
+      batchd sandbox --no-batches --live-latency 300ms
+      batchd sandbox --folder sandbox --fault create:cut-after --fault line:500:fraction=0.1
     """
     with tempfile.TemporaryDirectory(prefix="batchd-sandbox-") as temporary:
         asyncio.run(_serve(SandboxSettings(folder=folder or Path(temporary), **options)))

@@ -79,6 +79,11 @@ def demo(folder: Path, *, live: bool) -> None:
 
     Everything happens in FOLDER (default ./batchd-demo), which you may inspect and delete. The answers come from the
     sandbox's few rules, not from a model.
+
+    \b
+    Examples:
+      batchd demo
+      batchd demo --live batchd-demo-live
     """
     folder = folder.absolute()
     content = importlib.resources.files(__package__).joinpath("reviews.csv").read_bytes()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="[DIR]", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.argument("folder", metavar="[FOLDER]", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--service", metavar="NAME", help="For this service: `batchd services` lists them.")
 @click.option("--model", metavar="MODEL", help="With --service: its model, by the name that it has there.")
 @click.option("--columns", metavar="A,B,...", help="With --service: the columns of your files, for the question.")
@@ -28,7 +28,7 @@ def init(
 ) -> None:
     """Write a commented config.toml and make the folders.
 
-    In DIR, or here. An existing configuration is never overwritten; missing folders that it names are made.
+    In FOLDER, or here. An existing configuration is never overwritten; missing folders that it names are made.
 
     \b
     Examples:

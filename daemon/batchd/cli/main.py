@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 SECTIONS = {
     "To begin": ("init", "check", "services"),
     "To prepare": ("validate", "try"),
-    "To check answers": ("review",),
     "To work": ("run", "once"),
-    "To know the cost": ("estimate",),
-    "To see where files are": ("status", "events", "spending", "plugins", "nodes", "state"),
+    "To know the cost": ("estimate", "spending"),
+    "To see what is going on": ("status", "events", "plugins", "nodes", "state"),
+    "To check answers": ("review",),
     "To give orders": ("approve", "cancel", "retry", "skip-sink", "resolve", "purge", "pause", "resume"),
     "To set up": ("backup", "restore", "web", "new-plugin", "config", "completion"),
 }

@@ -28,10 +28,10 @@ PURGE_WITHIN = 60.0
 def approve(call: Call, jobs: Sequence[str], up_to: str | None, *, as_json: bool) -> int:
     """Let held jobs go on.
 
-    batchd holds a job before it sends anything if the job could cost more than its budget allows, or if its cost is
-    not known. This approves the most that it can cost, as `batchd status JOB` shows it, and no more: if questions
-    must be asked again and that could cost more, the job is held again. A job that is held after its pilot goes on
-    within the budget, or within --up-to.
+    batchd holds a job before it sends anything if the job could cost more than its budget allows, or where
+    there is a limit and its cost is not known. This approves the most that it can cost, as `batchd status JOB` shows
+    it, and no more: if questions must be asked again and that could cost more, the job is held again. A job that is
+    held after its pilot goes on within the budget, or within --up-to.
 
     JOB is an id, its first characters, or the name of the dropped file.
 

@@ -22,6 +22,7 @@ MOST_ROWS = 1_000
 
 @click.command("try")
 @click.argument("file", metavar="FILE", type=FILE)
+@click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option(
     "--rows", metavar="N", type=click.IntRange(1, MOST_ROWS), default=5, show_default=True, help="How many rows to ask."
 )
@@ -33,7 +34,6 @@ MOST_ROWS = 1_000
     help="The model to ask in place of the route's; may be given several times.",
 )
 @click.option("--prompt", metavar="PATH", type=FILE, help="A file with the question, in place of the route's.")
-@click.option("--route", metavar="NAME", help="The route to use if the FILE's name does not tell.")
 @click.option("--yes", is_flag=True, help="Where there are no live calls, wait for a batch without being asked.")
 @json_option
 @pass_call
@@ -41,11 +41,11 @@ def try_(
     call: Call,
     file: Path,
     *,
+    route: str | None,
     rows: int,
     spread: bool,
     model: Sequence[str],
     prompt: Path | None,
-    route: str | None,
     yes: bool,
     as_json: bool,
 ) -> int:
