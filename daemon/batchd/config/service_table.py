@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..domain.words import proposal
 from ..errors import ConfigError, PluginError
 from ..plugin.catalogue import Catalogue, Role, told
 from ..plugin.validation import check
+from .tables import Table
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ServiceLimits(_Table):
+class ServiceLimits(Table):
     """The most that the service takes: requests and bytes of a batch, bytes of a line, tokens in unfinished batches."""
 
     max_requests: int | None = Field(default=None, ge=1)
@@ -26,7 +23,7 @@ class ServiceLimits(_Table):
     max_enqueued_tokens: int | None = Field(default=None, ge=1)
 
 
-class PricedWay(_Table):
+class PricedWay(Table):
     """A way to ask with a price of its own, besides batches: how to ask for it, when, and what it takes off.
 
     With `params` of a request or `hours` (UTC) it is a lane of the provider, and counted so; otherwise `how` says why
@@ -40,7 +37,7 @@ class PricedWay(_Table):
     how: str = ""
 
 
-class ReadAt(_Table):
+class ReadAt(Table):
     """Where something was read, when (`2026-11-23`), and whose words they are."""
 
     where: str
@@ -48,7 +45,7 @@ class ReadAt(_Table):
     whose: Literal["its own page", "someone else's page", "not verified"] = "its own page"
 
 
-class ServiceTable(_Table):
+class ServiceTable(Table):
     """One service.
 
     `provider` are keys of `[providers.NAME]`, of batchd and of the plugin, which the operator's own table overrides.

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,15 +117,15 @@ class SinkConformance(PluginConformance):
         [fault] = await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows()), return_exceptions=True)
         hidden = fault is None and outbox.begun
         assert not hidden, "The disk was full, and publish() ended well. Let OSError out: it is tried again later."
-        reached, rows = threading.Event(), _plain_rows()
+        reached = threading.Event()
 
         def fail(number: int) -> None:
             if number == 2:
                 reached.set()
                 raise OSError(errno.EIO, "Input/output error")
 
-        rows.before = fail
-        [fault] = await asyncio.gather(sink.publish(sample_job(MemoryOutbox()), rows), return_exceptions=True)
+        publishing = sink.publish(sample_job(MemoryOutbox()), _plain_rows(fail))
+        [fault] = await asyncio.gather(publishing, return_exceptions=True)
         hidden = fault is None and reached.is_set()
         assert not hidden, "A row could not be read, and publish() ended well. Let what it raises out."
 
@@ -181,9 +181,7 @@ class SinkConformance(PluginConformance):
                 reached.set()
                 gate.wait(PATIENCE)
 
-        rows = _plain_rows()
-        rows.before = wait
-        publishing = asyncio.ensure_future(sink.publish(sample_job(MemoryOutbox()), rows))
+        publishing = asyncio.ensure_future(sink.publish(sample_job(MemoryOutbox()), _plain_rows(wait)))
         arriving = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
         await asyncio.wait([publishing, arriving], return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -206,9 +204,9 @@ def _files(lines: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     return files
 
 
-def _plain_rows() -> FakeRows:
-    """Plain rows, which any sink can write."""
-    return many_rows(7)
+def _plain_rows(before: Callable[[int], None] = lambda _: None) -> FakeRows:
+    """Plain rows, which any sink can write. `before` is that of FakeRows."""
+    return many_rows(7, before=before)
 
 
 async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
@@ -216,10 +214,8 @@ async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
         if number == 3:
             raise OSError(errno.EIO, "Input/output error")
 
-    rows = _plain_rows()
-    rows.before = crash
     # Whether it lets the fault out is the question of another test.
-    await asyncio.gather(sink.publish(sample_job(outbox), rows), return_exceptions=True)
+    await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows(crash)), return_exceptions=True)
 
 
 async def _publish_after_a_crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
