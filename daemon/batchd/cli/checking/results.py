@@ -23,7 +23,7 @@ from ...plugin.catalogue import Catalogue
 from ...plugin.kept_off import not_loaded
 from ...plugin_base import give_state_folder
 from ...secrets.known import covered
-from ...secrets.references import Secret, secrets_in
+from ...secrets.references import secrets_in
 from ...status.daemon import running
 from ...status.formatting import count, join
 from ...status.overview import refusals, sinks_needed, under_way
@@ -97,8 +97,7 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
             yield group_result(f"route {route.name}", route.rights.group)
     for name, table in config.providers.items():
         made = catalogue.settings("provider", table.plugin, table.settings)
-        for secret in secrets_in(made):
-            yield _key(f"provider {name}", secret)
+        yield from _keys(f"provider {name}", made)
         yield from service_results(config, name, catalogue)
         prices = PriceList.of(table, made, currency=config.budget.currency)
         yield from price_results(config, name, prices, time.time())
@@ -106,9 +105,9 @@ def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]
         yield from lane_results(config, name, prices)
     yield from _refused(config)
     for name, sink in config.sinks.items():
-        yield from _keys(f"sink {name}", catalogue, "sink", sink)
+        yield from _keys(f"sink {name}", catalogue.settings("sink", sink.plugin, sink.settings))
     for name, observer in config.observers.items():
-        yield from _keys(f"observer {name}", catalogue, "observer", observer)
+        yield from _keys(f"observer {name}", catalogue.settings("observer", observer.plugin, observer.settings))
         if catalogue.absent("observer", observer.plugin) is None:
             yield _observer(name, observer, catalogue)
 
@@ -143,9 +142,15 @@ def _refused(config: Config) -> Iterator[CheckResult]:
         yield note(f"route {job.route}", f"{job.source} stopped, because {job.reason}")
 
 
-def _keys(subject: str, catalogue: Catalogue, role: str, table: Any) -> Iterator[CheckResult]:
-    for secret in secrets_in(catalogue.settings(role, table.plugin, table.settings)):
-        yield _key(subject, secret)
+def _keys(subject: str, settings: object) -> Iterator[CheckResult]:
+    """Whether each secret of these settings can be read."""
+    for secret in secrets_in(settings):
+        try:
+            secret.reveal()
+        except RejectedError as error:
+            yield wrong(subject, str(error))
+        else:
+            yield ok(subject, f"The key is in {secret.where}.")
 
 
 def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckResult:
@@ -333,11 +338,3 @@ def _writable(name: str, folder: Path) -> CheckResult:
         who = f"the user {os.geteuid()} that this runs as"
         return wrong(name, f"{folder} cannot be used: {error.strerror}. Give {who} the right to use it.")
     return ok(name, f"{folder} can be read and written.")
-
-
-def _key(subject: str, secret: Secret) -> CheckResult:
-    try:
-        secret.reveal()
-    except RejectedError as error:
-        return wrong(subject, str(error))
-    return ok(subject, f"The key is in {secret.where}.")
