@@ -77,13 +77,8 @@ def records(by: str, sums: Sequence[Spent], limits: Sequence[Limit], currency: s
 
 def limit_record(limit: Limit, currency: str) -> dict[str, Any]:
     """One limit for `--json`."""
-    one = unit(currency)
-    return {
-        "limit": limit.name,
-        "allowed": limit.allowed / one,
-        "spent": limit.spent / one,
-        "reserved": limit.reserved / one,
-    }
+    amounts = {"allowed": limit.allowed, "spent": limit.spent, "reserved": limit.reserved}
+    return {"limit": limit.name} | {name: amount / unit(currency) for name, amount in amounts.items()}
 
 
 def record(by: str, spent: Spent) -> dict[str, Any]:

@@ -29,15 +29,14 @@ MISSING = "Figures need the package prometheus-client. Install it with: pip inst
 class Metrics:
     """The figures of this process, counted on from one request to the next."""
 
-    def __init__(self, *, fresh: float = FRESH) -> None:
-        self._fresh = fresh
+    def __init__(self) -> None:
         self._figures = Figures()
         self._lock = asyncio.Lock()
         self._known: tuple[float, bytes] | None = None
 
     async def show(self, desk: Desk, request: web.Request) -> web.StreamResponse:
         async with self._lock:
-            if self._known is None or time.monotonic() - self._known[0] > self._fresh:
+            if self._known is None or time.monotonic() - self._known[0] > FRESH:
                 text = await desk.read(lambda: self._text(request[SETTING].places))
                 self._known = (time.monotonic(), text)
         response = web.Response(body=self._known[1])
