@@ -38,7 +38,7 @@ class Changes:
         self._desk = desk
         self._most = most
         self._version = ""
-        self._told: dict[object, asyncio.Event] = {}
+        self._told: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -46,8 +46,8 @@ class Changes:
         """`GET /api/v1/stream`: until the browser goes away."""
         if self._closed or len(self._told) >= self._most:
             raise Refused(503, "Too many browsers listen already.", headers={"Retry-After": "30"})
-        changed, me = asyncio.Event(), object()
-        self._told[me] = changed
+        changed = asyncio.Event()
+        self._told.add(changed)
         if self._task is None:
             self._task = asyncio.create_task(self._look(), name="look for changes for the page")
         try:
@@ -64,7 +64,7 @@ class Changes:
                 changed.clear()
             return response
         finally:
-            del self._told[me]
+            self._told.discard(changed)
             if not self._told and self._task is not None:
                 self._task.cancel()
                 self._task = None
@@ -72,7 +72,7 @@ class Changes:
     async def close(self, _: web.Application) -> None:
         """Let all browsers go: they come back by themselves."""
         self._closed = True
-        for changed in self._told.values():
+        for changed in self._told:
             changed.set()
 
     async def _look(self) -> None:
@@ -84,7 +84,7 @@ class Changes:
             except (BatchdError, Busy):
                 version = "away"
             if version != self._version:
-                for changed in self._told.values() if self._version else ():
+                for changed in self._told if self._version else ():
                     changed.set()
                 self._version = version
             await asyncio.sleep(LOOK_EVERY)
