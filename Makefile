@@ -47,7 +47,7 @@ demo-live: $(STAMP)  ## the same with a sandbox that has no batches: a call a ro
 	@$(BIN)/batchd demo --live batchd-demo-live
 
 test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
-	$(BIN)/python -m pytest -q -n auto --hypothesis-profile fast -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 
 test: $(STAMP)  ## all tests, from the source and from the built wheel
 	@# On a clean checkout one process compiles everything that the tests import, or each worker would.

@@ -33,14 +33,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 # The examples are the same in each run, so that a change fails for what it changed; `make properties` tries new ones.
 settings.register_profile(
     "batchd",
-    max_examples=30,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     database=None,
 )
-# What one runs before each commit looks at fewer examples.
-settings.register_profile("fast", settings.get_profile("batchd"), max_examples=20)
 settings.register_profile("thorough", settings.get_profile("batchd"), max_examples=1_500, derandomize=False)
 settings.load_profile("batchd")
 

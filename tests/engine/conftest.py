@@ -39,8 +39,8 @@ EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
 
 
 def stops() -> Iterator[int]:
-    """After how many actions a daemon is stopped: every eighth number from one by chance on; BATCHD_EVERY_CASE=1, each."""
-    return itertools.count() if EVERY_CASE else itertools.count(random.randrange(8), 8)
+    """After how many actions a daemon is stopped: every tenth number from one by chance on; BATCHD_EVERY_CASE=1, each."""
+    return itertools.count() if EVERY_CASE else itertools.count(random.randrange(10), 10)
 
 
 MakeHousehold = Callable[..., Household]

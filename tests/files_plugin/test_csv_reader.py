@@ -6,7 +6,6 @@ import codecs
 import contextlib
 import csv
 import io
-import os
 import random
 import re
 import tracemalloc
@@ -21,6 +20,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from languages import CODE_PAGES, REVIEWS
 from pydantic import ValidationError
+from tests.cases import share
 
 from batchd import BadRow, Source
 from batchd_files.delimited.csv_reader import CsvReader, CsvSettings
@@ -226,11 +226,9 @@ def test_an_encoding_that_does_not_hold_to_the_end_is_not_taken(drop):
 
 @pytest.mark.slow
 def test_a_few_words_however_often_they_are_there_are_not_taken_wrongly():
-    """A third of the languages, other ones in each run; BATCHD_EVERY_CASE=1, all."""
     chance = random.Random(5)
     wrong = []
-    every_case = os.environ.get("BATCHD_EVERY_CASE") == "1"
-    for language, texts in [*REVIEWS.items()] if every_case else [*REVIEWS.items()][random.randrange(3) :: 3]:
+    for language, texts in share(REVIEWS.items()):
         words = sorted({word for text in texts for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()})
         for encoding in CODE_PAGES[language]:
             for count in (1, 2):
@@ -262,7 +260,7 @@ def test_german_that_repeats_itself_is_taken(drop, text):
 @pytest.mark.slow
 def test_no_encoding_of_the_corpus_is_taken_wrongly():
     tried = taken = 0
-    for language, texts in REVIEWS.items():
+    for language, texts in share(REVIEWS.items()):
         for encoding in CODE_PAGES[language]:
             for repeats in (1, 6):
                 lines = encodable(texts, encoding) * repeats
