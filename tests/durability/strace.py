@@ -56,7 +56,12 @@ class Strace:
         """Let go; the processes run on."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        self._process.wait(60)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            # It waits in the kernel for a process that ended just then, while a thread of that process waits for it.
+            self._process.kill()
+            self._process.wait()
 
     def calls(self) -> Counter[str]:
         """How often one thread made each call, at most. strace counts by thread: the first that comes so far is met."""
