@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -305,7 +306,7 @@ def test_killed_at_any_instant_it_has_written_all_or_nothing(tmp_path: Path) -> 
     for moment in moments:
         running = subprocess.Popen(arguments, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
         while running.poll() is None and not moment():
-            pass
+            time.sleep(0.001)
         running.kill()
         running.wait()
         caught += draft.exists()

@@ -18,6 +18,8 @@ from batchd.delivery.report_task import answers_of, failures_of
 from batchd.people.language import Language
 from batchd.work.collecting.summary import AnswerSummary, merged, summarize
 
+from ..cases import pairs
+
 EVIL = "</td><script>alert(1)</script><img src=x onerror=alert(2)>"
 COLUMNS = ["mood", "mark", "words", "tags", f"name {EVIL}"]
 
@@ -225,20 +227,17 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_desk_in_light_and_dark(tmp_path)
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
-        for width in (375, 1440):
-            for scheme in ("light", "dark"):
-                view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                view.on("console", lambda message: said.append(message.text))
-                view.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
-                view.on(
-                    "request", lambda request: said.append(request.url) if "may.report" not in request.url else None
-                )
-                view.goto(path.as_uri())
-                assert view.evaluate("document.documentElement.scrollWidth") <= width
-                contrast = view.evaluate(CONTRAST)
-                assert contrast >= 4.5, f"text on its background at {width} in {scheme}: {contrast:.1f}"
-                assert view.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
-                view.close()
+        for width, scheme in pairs((375, 1440), ("light", "dark")):
+            view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            view.on("console", lambda message: said.append(message.text))
+            view.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
+            view.on("request", lambda request: said.append(request.url) if "may.report" not in request.url else None)
+            view.goto(path.as_uri())
+            assert view.evaluate("document.documentElement.scrollWidth") <= width
+            contrast = view.evaluate(CONTRAST)
+            assert contrast >= 4.5, f"text on its background at {width} in {scheme}: {contrast:.1f}"
+            assert view.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
+            view.close()
         browser.close()
     assert not said
 

@@ -3,7 +3,6 @@ and the daemon is killed meanwhile."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -15,14 +14,13 @@ import pytest
 
 from batchd.web.tokens import WebRole, make_token
 
+from ..cases import EVERY_CASE, pairs
 from ..cli.cli_kit import environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
 FILES = 500 if EVERY_CASE else 60
-LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (375, 1440)]
 AXE = Path(__file__).parents[2] / ".servers" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 """From `make servers`. Without it what axe looks for is looked for in part."""
 CONFIG = """\
@@ -167,8 +165,8 @@ def test_a_browser_sees_and_orders_while_the_daemon_is_killed(tmp_path: Path) ->
             )
             desk.click("form.drop button")
             expect(desk.locator("#results li.good")).to_contain_text("reviews/new one.csv is in the inbox")
-            # A phone in the light and a desk in the dark; all four with BATCHD_EVERY_CASE=1, and pictures of them.
-            for scheme, width in LOOKS if EVERY_CASE else LOOKS[::3]:
+            # A phone and a desk, in the light and in the dark: with BATCHD_EVERY_CASE=1 all four, and pictures of them.
+            for scheme, width in pairs(("light", "dark"), (375, 1440)):
                 view: Any = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 page = view.new_page()
                 page.set_default_timeout(60_000)
