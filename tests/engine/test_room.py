@@ -13,7 +13,7 @@ from batchd.domain import lifecycle
 from batchd.domain.subjects import Subject
 from batchd.engine.room import Due, Room, urgency
 from batchd.model import BatchStatus
-from batchd.system.threads import ThreadRooms, threads_of
+from batchd.system.threads import ThreadPools, threads_of
 from batchd.testing.fakes import FakeProvider, FakeService
 
 from .conftest import MakeHousehold, csv_of
@@ -115,8 +115,8 @@ async def test_what_waits_for_a_plugin_that_is_kept_off_is_no_work(make_househol
 @pytest.mark.slow
 async def test_threads_that_hang_are_their_owners_alone() -> None:
     loop = asyncio.get_running_loop()
-    rooms = ThreadRooms(most=2)
-    loop.set_default_executor(rooms)
+    pools = ThreadPools(most=2)
+    loop.set_default_executor(pools)
     release = asyncio.Event()
     hanging = [time.sleep] * 40
 

@@ -25,7 +25,7 @@ from ..store.store import Store
 from ..system.clock import Clock
 from ..system.mounts import is_network, refuse_network
 from ..system.systemd import Notifier
-from ..system.threads import ThreadRooms
+from ..system.threads import ThreadPools
 from .backups.restore import refuse_half_restored
 from .executors import executors
 from .folders import existing, people_folders
@@ -107,7 +107,7 @@ async def daemon(
     Raises StateLocked if another daemon uses the state folder, StateUnusable if that folder cannot be used.
     """
     clock = Clock()
-    asyncio.get_running_loop().set_default_executor(ThreadRooms())
+    asyncio.get_running_loop().set_default_executor(ThreadPools())
     async with AsyncExitStack() as leaving:
         refuse_network(existing(config.folders.state))
         spool = Spool(config.folders.state, config.folders.spool)

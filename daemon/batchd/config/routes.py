@@ -99,7 +99,7 @@ def chained(routes: Sequence[Route], tables: Mapping[str, Any], problems: Proble
     for name, following in then.items():
         keys = ("routes", name, "then")
         if following not in written:
-            problems.add(keys, f"there is no table [routes.{following}]{proposal(following, written, 'there are')}")
+            problems.add(keys, f"there is no table [routes.{following}]{proposal(following, written)}")
             continue
         if (fault := fault_of(name, then)) is not None:
             problems.add(keys, fault)

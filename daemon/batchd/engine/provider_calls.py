@@ -70,7 +70,7 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
 async def limited(
     provider: ConfiguredProvider, what: str, *, more: float = 0.0, arrived: Callable[[], int] | None = None
 ) -> AsyncIterator[None]:
-    """A call to the provider, which may take its call_timeout and `more` seconds, in a room of threads of its own.
+    """A call to the provider, which may take its call_timeout and `more` seconds, in threads of its own.
 
     A byte a second is never silent, and would keep a call going for days. With `arrived`, which says how many bytes
     have come, the call may take longer as they come.

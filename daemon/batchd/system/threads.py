@@ -1,4 +1,4 @@
-"""Threads in rooms: what a plugin does in threads must not keep others waiting for one, nor the end of the process.
+"""A pool of threads for each owner: a plugin keeps no other waiting for a thread, nor the end of the process.
 
 `asyncio.to_thread` shares a handful of threads among all that call it. A sink whose web calls hang would take them all,
 and the daemon could not even look into a folder.
@@ -29,7 +29,7 @@ def threads_of(owner: str) -> Iterator[None]:
         _owner.reset(token)
 
 
-class _Room:
+class _Pool:
     """The threads of one owner. They end with the process, which does not wait for them."""
 
     def __init__(self, name: str, most: int) -> None:
@@ -64,18 +64,18 @@ class _Room:
                 future.set_exception(error)
 
 
-class ThreadRooms(ThreadPoolExecutor):
+class ThreadPools(ThreadPoolExecutor):
     """The default executor of the event loop. Calls inside of `threads_of` run in threads of that owner alone."""
 
     def __init__(self, *, most: int = 8) -> None:
         super().__init__(thread_name_prefix="asyncio")
         self._most_each = most
-        self._rooms: dict[str, _Room] = {}
+        self._pools: dict[str, _Pool] = {}
 
     def submit(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """As ThreadPoolExecutor."""
         owner = _owner.get()
         if owner is None:
             return super().submit(call, *args, **kwargs)
-        room = self._rooms.setdefault(owner, _Room(owner, self._most_each))
-        return room.submit(lambda: call(*args, **kwargs))
+        pool = self._pools.setdefault(owner, _Pool(owner, self._most_each))
+        return pool.submit(lambda: call(*args, **kwargs))

@@ -265,7 +265,7 @@ class Estimating:
             return before, after
         if len(providers) == 1:
             return providers[0], word
-        known = proposal(before, self.config.providers, "there are")
+        known = proposal(before, self.config.providers)
         raise NotClear(f"Say whose model {word} is, as PROVIDER/MODEL{known}")
 
     def _terms(self, provider: str, model: str, params: Mapping[str, Json]) -> Terms | None:

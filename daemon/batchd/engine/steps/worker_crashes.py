@@ -49,17 +49,17 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
     )
 
 
-async def note_part_fault(context: Context, job: Job, part: Part, hung: WorkerLost | Hung) -> None:
-    """A worker crashed over a part. If a plugin hung over a row: that row fails, and the part is tried without it."""
-    if isinstance(hung, WorkerLost) or hung.row is None or not part.first <= hung.row < part.first + part.rows:
-        await note_worker_crash(context, job, part.first, hung)
+async def note_part_fault(context: Context, job: Job, part: Part, fault: WorkerLost | Hung) -> None:
+    """A worker crashed over a part, or a plugin hung there: then its row fails, and the part is tried without it."""
+    if isinstance(fault, WorkerLost) or fault.row is None or not part.first <= fault.row < part.first + part.rows:
+        await note_worker_crash(context, job, part.first, fault)
         return
-    context.hung.setdefault(job.id, {})[hung.row] = Failure("hung", f"The row could not be processed: {hung}")
+    context.hung.setdefault(job.id, {})[fault.row] = Failure("hung", f"The row could not be processed: {fault}")
     logger.warning(
         "Row %d of %s failed: %s The rest of the file goes on.",
-        hung.row,
+        fault.row,
         job.source,
-        hung,
+        fault,
         extra={"action": "Hung", "job": job.id},
     )
 
