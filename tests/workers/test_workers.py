@@ -300,6 +300,20 @@ def test_what_is_imported_ahead_is_there() -> None:
     assert [name for name in PRELOADED if importlib.util.find_spec(name) is None] == []
 
 
+async def test_a_task_is_not_at_fault_if_its_process_ends_before_it_runs() -> None:
+    pool = Workers(number=1)
+    with ExitStack() as leaving:
+        leaving.callback(pool.close)
+        process = await pool.run(own_pid, None)
+        os.kill(process, signal.SIGSTOP)
+        given = asyncio.ensure_future(pool.run(double, 2))
+        await asyncio.sleep(0)
+        os.kill(process, signal.SIGKILL)
+        with pytest.raises(NodeLost, match="ended while it had no task"):
+            await asyncio.wait_for(given, PATIENCE)
+        assert await pool.run(double, 2) == 4
+
+
 async def test_a_plugin_whose_worker_was_killed_from_outside_is_not_blamed_at_once(
     workers: Workers, tmp_path: Path
 ) -> None:

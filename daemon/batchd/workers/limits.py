@@ -34,6 +34,7 @@ LOAD_TIMEOUT = 60.0
 _KILL_AFTER = 5.0
 """Seconds after which what did not stop is ended with its process."""
 _HEAD = 8
+_NO_TASK = b"\xff" * _HEAD
 _note_row = struct.Struct("<Q").pack_into
 
 
@@ -90,13 +91,20 @@ _notes = _Notes()
 
 
 def keep_notes(path: str) -> None:
-    """In a worker process: keep notes in this file, which is empty."""
+    """In a worker process: keep notes in this file, which is empty. It has no task yet."""
     file = open(path, "r+b", buffering=0)  # noqa: SIM115  # open as long as the process lives
     file.truncate(_HEAD)
     _notes.position = mmap.mmap(file.fileno(), _HEAD)
+    note_task(begins=False)
     file.seek(_HEAD)
     _notes.file = file
     faulthandler.enable(file)
+
+
+def note_task(*, begins: bool) -> None:
+    """In a worker process: a task begins, or is over."""
+    if _notes.position is not None:
+        _notes.position[:_HEAD] = bytes(_HEAD) if begins else _NO_TASK
 
 
 def note_plugin(plugin: str, what: str) -> None:
@@ -111,11 +119,12 @@ def note_plugin(plugin: str, what: str) -> None:
 
 class WorkerEnd(Struct, frozen=True):
     """How a worker came to stop: the plugin that it was loading, and what of it; which code of a plugin ended it, in
-    words, empty if none is known; what it hung over, if it did."""
+    words, empty if none is known; what it hung over, if it did; whether it had a task."""
 
     loading: tuple[str, str] | None = None
     ended: str = ""
     hung: Hung | None = None
+    had_task: bool = False
 
 
 def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
@@ -129,10 +138,12 @@ def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
     loading = (said[0]["plugin"], said[0]["what"]) if said else None
     died, place = died_of(text), place_of_dump(text)
     ended = f"{place} ended it: {died}" if died and place is not None else ""
+    had_task = noted[:_HEAD] not in {b"", _NO_TASK}
     if "Timeout" not in text:
-        return WorkerEnd(loading, ended)
+        return WorkerEnd(loading, ended, had_task=had_task)
     row = int.from_bytes(noted[:_HEAD], "little") - 1
-    return WorkerEnd(loading, ended, Hung(row if row >= 0 else None, seconds, str(place or "a worker process")))
+    hung = Hung(row if row >= 0 else None, seconds, str(place or "a worker process"))
+    return WorkerEnd(loading, ended, hung, had_task)
 
 
 @contextmanager

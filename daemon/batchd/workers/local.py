@@ -66,6 +66,9 @@ class Workers(Executor[Settings]):
             self._drop(worker)
             if hung is not None:
                 raise hung from None
+            if not end.had_task:
+                why = "A worker process ended while it had no task: the system may be short of memory."
+                raise NodeLost(why) from None
             why = f": {end.ended}" if end.ended else ""
             lost = WorkerLost(f"The worker process died while it ran {function.__name__}{why}.")
             lost.where = end.ended

@@ -24,7 +24,7 @@ from typing import Any
 
 from ..errors import PluginError
 from ..executor import DoneT, TaskT
-from .limits import keep_notes
+from .limits import keep_notes, note_task
 from .run_task import run_task
 
 _HEAD = 8
@@ -120,7 +120,10 @@ def _serve(connection: socket.socket, folder: str, notes: str) -> None:
     # A fault of the socket ends the process, as the end of the daemon does: who gave the task sees that.
     with contextlib.suppress(OSError), connection, connection.makefile("rb") as asked:
         while len(head := asked.read(_HEAD)) == _HEAD:
-            answer = _answer(asked.read(int.from_bytes(head, "little")))
+            payload = asked.read(int.from_bytes(head, "little"))
+            note_task(begins=True)
+            answer = _answer(payload)
+            note_task(begins=False)
             _send_all(connection, len(answer).to_bytes(_HEAD, "little") + answer)
 
 
