@@ -17,10 +17,10 @@ def fault_of(cls: type) -> str | None:
     # Not imported from there: a command that only lists plugins does not need them.
     for contract in (each for each in cls.__mro__[1:] if each.__module__ in _CONTRACTS):
         for name, wanted in vars(contract).items():
-            given = inspect.getattr_static(cls, name, None)
-            if name.startswith("__") or not inspect.isfunction(wanted) or not inspect.isfunction(given):
+            if name.startswith("__") or not inspect.isfunction(wanted):
                 continue
-            fault = _fault(name, wanted, given)
+            given = inspect.getattr_static(cls, name, None)
+            fault = _fault(name, wanted, given) if inspect.isfunction(given) else None
             if fault is not None:
                 return fault
     return None

@@ -6,7 +6,6 @@ replace the json of other modules.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -19,21 +18,25 @@ class _Neighbours:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.found: set[str] = set()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if path is not None or not name.startswith("_"):
             return None
-        return PathFinder.find_spec(name, [str(self.folder)], target)
+        spec = PathFinder.find_spec(name, [str(self.folder)], target)
+        if spec is not None:
+            self.found.add(name)
+        return spec
 
 
 def share(folder: Path | None) -> None:
     """Let plugins import the shared modules of this folder in their present state, and none of an earlier folder."""
     for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
         sys.meta_path.remove(finder)
-        for name, module in list(sys.modules.items()):
-            if name.startswith("_") and str(getattr(module, "__file__", "")).startswith(f"{finder.folder}{os.sep}"):
+        for name in list(sys.modules) if finder.found else ():
+            if name.partition(".")[0] in finder.found:
                 del sys.modules[name]
     if folder is not None:
         # A module may have come since the folder was looked through last.

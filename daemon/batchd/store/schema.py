@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -11,9 +12,10 @@ def _files() -> list[Path]:
     return sorted(_FOLDER.glob("*.sql"), key=lambda file: file.name)
 
 
-def migrations() -> list[str]:
+@functools.cache
+def migrations() -> tuple[str, ...]:
     """The steps, oldest first; the database's `user_version` counts those that it has taken."""
-    return [file.read_text("utf-8") for file in _files()]
+    return tuple(file.read_text("utf-8") for file in _files())
 
 
 def whole() -> str:
