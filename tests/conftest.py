@@ -73,8 +73,6 @@ def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> str | 
     return str(getattr(val, "__qualname__", None) or val) if callable(val) else None
 
 
-WAITING = ("dask_plugin", "durability", "end_to_end", "folders", "live")
-"""Families whose processes wait for each other and for clocks."""
 _LEFT_OUT = re.compile(r"^pytestmark = \[?pytest\.mark\.(slow|speed|outside)\b", re.MULTILINE)
 
 
@@ -107,19 +105,28 @@ def _spread(slow: list[pytest.Item], others: list[pytest.Item], processes: int) 
     """Slow tests, file by file, at the beginning of the stretches of all processes but one.
 
     `--dist worksteal` gives each process a stretch of the list, and one that is done half of what another has left.
-    Slow tests wait for half of their time, and some families wait most: they come first, since the one process
-    without them uses the processor meanwhile.
+    The longest tests wait for most of their time. Half of the processes begin with them, the others with most of the
+    rest, so that the processor always has something to do, and no process has a long one left at the end.
     """
-    slow.sort(key=lambda item: not any(family in item.path.parts for family in WAITING))
-    begins: list[list[pytest.Item]] = [[] for _ in range(max(1, processes - 1))]
-    for number, (_, tests) in enumerate(itertools.groupby(slow, key=lambda item: item.path)):
-        begins[number % len(begins)] += tests
+    files = [list(tests) for _, tests in itertools.groupby(slow, key=lambda item: item.path)]
+    begins: list[list[list[pytest.Item]]] = [[] for _ in range(max(1, processes - 1))]
+    for tests in sorted(files, key=_seconds, reverse=True):
+        min(begins, key=lambda begin: sum(map(_seconds, begin))).append(tests)
     length, ordered, taken = (len(slow) + len(others)) // processes, [], 0
-    for begin in begins:
-        filled = max(0, length - len(begin))
-        ordered += begin + others[taken : taken + filled]
+    for number, begin in enumerate(begins):
+        short = [tests for tests in begin if _seconds(tests) == len(tests)]
+        ahead = number % 2 * len(short) * 3 // 4
+        long = [tests for tests in begin if tests not in short]
+        first = list(itertools.chain(*short[:ahead], *long, *short[ahead:]))
+        filled = max(0, length - len(first))
+        ordered += first + others[taken : taken + filled]
         taken += filled
     return ordered + others[taken:]
+
+
+def _seconds(tests: list[pytest.Item]) -> int:
+    """About how long they take: what their marks say, else a second each."""
+    return sum(mark.kwargs.get("seconds", 1) for item in tests if (mark := item.get_closest_marker("slow")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

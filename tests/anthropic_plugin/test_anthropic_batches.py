@@ -34,7 +34,7 @@ ONE = {"messages": [{"role": "user", "content": "One."}], "max_tokens": 5}
 Make = Callable[..., Submission]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 async def test_a_batch_is_sent_translated_and_marked_with_its_key(
     service: FakeAnthropic, provider: AnthropicProvider, make_submission: Make
 ) -> None:

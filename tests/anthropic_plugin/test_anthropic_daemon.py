@@ -58,6 +58,7 @@ def results(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow(seconds=5)
 def test_dropped_files_come_back_and_a_lost_create_is_paid_once(tmp_path: Path, service: FakeAnthropic) -> None:
     service.polls = 0
     service.plan("POST", "/v1/messages/batches", "lose")

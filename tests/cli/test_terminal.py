@@ -273,7 +273,7 @@ def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> Non
     os.close(running.master)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 @pytest.mark.field("folders")
 def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:
     running = Hanging(tmp_path / "house", nohup=True)

@@ -35,6 +35,7 @@ def test_answers_side_by_side_and_nothing_delivered(tmp_path: Path) -> None:
     assert not list((house / "outbox").rglob("*.csv"))
 
 
+@pytest.mark.slow(seconds=5)
 def test_pictures_in_a_folder_and_in_an_archive_are_shown(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     service = house / "plugins.d" / "service.py"

@@ -27,6 +27,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path.parent
 
 
+@pytest.mark.slow(seconds=10)
 async def test_a_daemon_of_its_own_has_the_lock_and_ends_with_the_client(shop: Path) -> None:
     with Client(folder=shop) as client:
         job = client.submit([{"review": "good"}, {"review": "bad"}], route="reviews")

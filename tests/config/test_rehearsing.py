@@ -103,7 +103,7 @@ def put(config: Path, name: str, **code: str) -> None:
     (config.parent / "plugins.d" / f"{name}.py").write_text(source)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 def test_each_is_named_with_what_it_did_and_all_else_is_loaded(config: Path) -> None:
     # Each takes a process or two. Half of them, other ones in each run, unless all are asked for.
     every_case = os.environ.get("BATCHD_EVERY_CASE") == "1"

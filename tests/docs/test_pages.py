@@ -179,7 +179,7 @@ def test_no_key_stands_in_the_example_of_services() -> None:
     assert [table for table in data["providers"].values() if "api_key" in table or "service" not in table] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 def test_the_configuration_to_run_runs(plugins: Path) -> None:
     match = re.search(
         r"<!-- run -->\n```toml\n(.*?)^```$", (DOCS / "plugins.md").read_text("utf-8"), re.MULTILINE | re.DOTALL

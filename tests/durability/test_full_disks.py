@@ -133,6 +133,7 @@ def house(houses: Houses) -> House:
     return houses.one()
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize(("where", "leave"), pairs(["outbox", "archive", "state/jobs", "state"], [0, 60_000]))
 def test_full(house: House, where: str, leave: int) -> None:
     disk, database = house.disks[where], where == "state"
@@ -147,6 +148,7 @@ def test_full(house: House, where: str, leave: int) -> None:
     house.goes_on()
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("where", ["state/batches", "state"])
 def test_full_while_the_batch_is_at_the_provider(house: House, where: str) -> None:
     disk, database, rig = house.disks[where], where == "state", house.rig

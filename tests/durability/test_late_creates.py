@@ -41,6 +41,7 @@ def story(rig: Rig, kind: str) -> list[float]:
     return [row["at"] for row in rig.query("SELECT at FROM events WHERE kind = ?", kind)]
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("delay", [0.2, 1.4])
 def test_a_create_that_takes_effect_after_the_kill_is_waited_out_and_found(make_rig: MakeRig, delay: float) -> None:
     for attempt in range(3):
@@ -83,6 +84,7 @@ def test_a_create_that_never_takes_effect_is_made_again_after_two_looks(make_rig
     assert not counts.wrong, str(counts)
 
 
+@pytest.mark.slow(seconds=20)
 def test_of_two_that_are_found_the_older_is_kept_and_the_answers_of_both_are_used(make_rig: MakeRig) -> None:
     rig = make_rig("--latency", "3500ms", part_rows=ROWS)
     rig.fault("create:timeout:delay=30s", "batch:expired:fraction=0.5")
@@ -125,6 +127,7 @@ def create(rig: Rig, file: str, key: str) -> str:
     return str(created["id"])
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("there", [True, False], ids=["found", "absent"])
 def test_where_no_list_can_be_seen_the_batch_is_held_and_a_command_resolves_it(make_rig: MakeRig, there: bool) -> None:
     rig = make_rig(**SHORT) if there else make_rig()

@@ -32,6 +32,7 @@ def run(*arguments: object, **options: object) -> tuple[int, Counts]:
         pytest.skip(f"this machine mounts no images: {reason}")
 
 
+@pytest.mark.slow(seconds=5)
 def test_after_a_power_cut_nothing_is_lost_half_there_or_paid_twice(tmp_path: Path, nursery: Nursery) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     cuts, counts = run(tmp_path, CUTS, seed, nursery=nursery)
@@ -40,6 +41,7 @@ def test_after_a_power_cut_nothing_is_lost_half_there_or_paid_twice(tmp_path: Pa
     assert counts.rows > 0
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("sabotage", SABOTAGES if EVERY_CASE else [*SABOTAGES][:1])
 def test_a_build_that_does_not_sync_is_found_out(tmp_path: Path, sabotage: str) -> None:
     # The cuts fall at random instants, and on a busy machine all of one series may miss the harm.

@@ -20,6 +20,7 @@ MORE = 5
 """Points that are tried besides, if no fault has reached its mark."""
 
 
+@pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize("where", SAMPLE)
 def test_nothing_is_lost_half_done_or_paid_twice_and_no_file_is_given_up(
     where: str, tmp_path: Path, nursery: Nursery

@@ -13,6 +13,7 @@ from .conftest import reviews, until
 pytestmark = [pytest.mark.slow, pytest.mark.field("state")]
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_backup_made_in_mid_job_is_restored_on_an_empty_machine(tmp_path: Path) -> None:
     place, there = (NurseryPlace(tmp_path / name, shared_nursery()) for name in ("lost", "new"))
     place.folder.mkdir()

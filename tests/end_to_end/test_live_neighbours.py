@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ..durability.rig import NurseryPlace, shared_nursery
 from .conftest import Place, until
-from .test_neighbours import AT_MOST, HEALTHY, TOP, make_folders, seconds_of_the_healthy
+from .test_neighbours import AT_MOST, HEALTHY, MAY_ADD, TOP, make_folders, seconds_of_the_healthy
 
 pytestmark = [pytest.mark.slow, pytest.mark.field("neighbours")]
 
@@ -172,6 +172,7 @@ def ten(tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
+@pytest.mark.slow(seconds=20)
 @pytest.mark.usefixtures("alone")
 def test_eight_bad_providers_of_ten_do_not_keep_the_live_calls_of_two_waiting(ten: Place) -> None:
     ten.run()
@@ -189,13 +190,13 @@ def test_eight_bad_providers_of_ten_do_not_keep_the_live_calls_of_two_waiting(te
     troubled = ("refusing", "down", "lying", "silent", "dripping", *(("breaking", "full") if LONG else ()))
     named = {"sink stuck", *(f"provider {name}" for name in troubled)}
     beside = min(seconds_of_the_healthy(ten, f"beside-{number}") for number in range(ROUNDS))
-    if beside > AT_MOST * alone:
+    if beside > AT_MOST * alone + MAY_ADD:
         # The machine may have stood still, which does not happen to it each time.
         beside = seconds_of_the_healthy(ten, "again")
     until(lambda: named <= ten.troubles().keys(), "each is named", seconds=120)
     assert [each for each in named if each not in said()] == []
     print(f"alone {alone:.1f} s, beside eight bad ones {beside:.1f} s: {beside / alone:.2f} times")
-    assert beside <= AT_MOST * alone
+    assert beside <= AT_MOST * alone + MAY_ADD
     # A call has a limit of time in all: a drip is never silent, and is ended all the same.
     assert f"did not answer within {ANSWER_TIMEOUT} s" in " ".join(said().split())
     skipped = ten.batchd("skip-sink", "hooked/bad-0.csv", "stuck")

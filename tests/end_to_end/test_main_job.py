@@ -101,6 +101,7 @@ def told(place: Place, *kinds: str) -> bool:
             return False  # it is only just being made
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_create_that_took_effect_although_it_failed_is_found_again(place: Place) -> None:
     place.fault("create:cut-after", "create:500-after", "create:429-after")
     config = place.folder / "config.toml"

@@ -34,6 +34,8 @@ EVERY_CASE = os.environ.get("BATCHD_EVERY_CASE") == "1"
 FILES_OF_THE_BAD = 25 if EVERY_CASE else 8
 AT_MOST = 1.5
 """Times what files of the healthy take alone."""
+MAY_ADD = 0.0 if EVERY_CASE else 3.0
+"""Seconds that other tests may add. A call to a bad provider takes six or more: nothing healthy has waited for one."""
 
 TOP = """
 plugin_dir = "plugins.d"
@@ -168,6 +170,7 @@ def seconds_of_the_healthy(place: Place, tag: str) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.slow(seconds=20)
 @pytest.mark.usefixtures("alone")
 def test_eight_bad_providers_of_ten_do_not_keep_the_healthy_two_waiting(ten: Place) -> None:
     ten.run()
@@ -184,11 +187,11 @@ def test_eight_bad_providers_of_ten_do_not_keep_the_healthy_two_waiting(ten: Pla
     until(lambda: named <= ten.troubles().keys(), "they are named")
     assert [each for each in named if each not in said()] == []
     beside = seconds_of_the_healthy(ten, "beside")
-    if beside > AT_MOST * alone:
+    if beside > AT_MOST * alone + MAY_ADD:
         # The machine may have stood still, which does not happen to it each time.
         beside = seconds_of_the_healthy(ten, "again")
     print(f"alone {alone:.1f} s, beside eight bad ones {beside:.1f} s: {beside / alone:.2f} times")
-    assert beside <= AT_MOST * alone
+    assert beside <= AT_MOST * alone + MAY_ADD
     # A drip is never silent, and is ended all the same.
     assert "dripping was asked to" in said()
 
@@ -229,6 +232,7 @@ def blocked(tmp_path: Path) -> Iterator[Place]:
 WORKS = ["time.sleep(10_000)", "sum(range(10 ** 14))"]
 
 
+@pytest.mark.slow(seconds=5)
 @pytest.mark.parametrize("work", WORKS if EVERY_CASE else WORKS[:1])
 def test_a_plugin_that_blocks_the_loop_is_named_and_kept_off(blocked: Place, work: str) -> None:
     plugin = blocked.folder / "plugins.d" / "hook.py"
@@ -287,6 +291,7 @@ def register_prompt_builders(register):
 """
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_plugin_that_blocks_or_dies_when_it_is_loaded_stops_only_what_needs_it(blocked: Place) -> None:
     plugins, config = blocked.folder / "plugins.d", blocked.folder / "config.toml"
     tables = PROVIDER.format(name="worded", url=blocked.url, sinks='["csv"]').partition("[routes.worded]")
@@ -329,6 +334,7 @@ def test_a_plugin_that_blocks_or_dies_when_it_is_loaded_stops_only_what_needs_it
         assert [row["status"] for row in blocked.results(f"{route}/may")] == ["ok"] * 3
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_sink_whose_threads_hang_keeps_only_its_own_jobs_waiting(blocked: Place) -> None:
     work = "await __import__('asyncio').to_thread(time.sleep, 10_000)"
     (blocked.folder / "plugins.d" / "hook.py").write_text(BLOCKING.format(work=work))

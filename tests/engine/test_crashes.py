@@ -66,7 +66,7 @@ async def test_an_undisturbed_run_delivers_every_row_by_name(make_household: Mak
     assert len(lines) == 1 + len(REVIEWS)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 async def test_dropped_after_any_number_of_actions_it_goes_on_as_if_nothing_had_happened(
     make_household: MakeHousehold,
 ) -> None:

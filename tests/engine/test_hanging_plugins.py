@@ -158,7 +158,7 @@ async def test_a_reader_without_progress_has_its_file_rejected(make_hanging: Mak
 WAYS = ["loop", "sleep", "deaf", "deep"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 @pytest.mark.parametrize("what", WAYS if EVERY_CASE else WAYS[::2])
 async def test_in_worker_processes_nothing_can_hang(make_hanging: MakeHanging, what: str) -> None:
     workers = Workers(number=1)

@@ -82,6 +82,7 @@ def configured(shared: Shared, **more: str) -> None:
     shared.configure(rescan=f'"{RESCAN:.0f}s"', **more)
 
 
+@pytest.mark.slow(seconds=5)
 def test_the_inbox_deleted_and_renamed_away(shared: Shared) -> None:
     configured(shared)
     daemon = shared.start()
@@ -106,6 +107,7 @@ def test_the_inbox_deleted_and_renamed_away(shared: Shared) -> None:
     shared.stop(daemon)
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_share_mounted_and_unmounted(shared: Shared) -> None:
     configured(shared)
     mount(shared.inbox)
@@ -183,6 +185,7 @@ def without_inotify() -> list[str]:
     return command
 
 
+@pytest.mark.slow(seconds=5)
 def test_no_inotify_instance_to_be_had(shared: Shared) -> None:
     configured(shared)
     daemon = shared.start(*without_inotify())

@@ -65,6 +65,7 @@ time.sleep(3600)
 """
 
 
+@pytest.mark.slow(seconds=10)
 def test_files_that_sit_in_the_inbox_cost_next_to_nothing(shared: Shared) -> None:
     """Half of them under names of files on their way, half held open by a program that does not close them."""
     number = size(400, 10_000)
@@ -103,6 +104,7 @@ def test_files_that_sit_in_the_inbox_cost_next_to_nothing(shared: Shared) -> Non
     shared.stop(daemon)
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_file_that_is_renamed_in_is_taken_as_soon_as_it_has_settled(shared: Shared) -> None:
     """Long before the rescan would see it, since the watcher says that it is there."""
     settle, rescan = 0.5, 20.0

@@ -57,6 +57,7 @@ def sshfs(far: Path, near: Path) -> Iterator[None]:
         listening.close()
 
 
+@pytest.mark.slow(seconds=5)
 def test_files_that_another_host_writes(shared: Shared) -> None:
     number = size(12, 100)
     far = shared.folder / "far"

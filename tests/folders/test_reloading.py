@@ -46,6 +46,7 @@ class Manager:
             self.heard += datagram.decode().splitlines()
 
 
+@pytest.mark.slow(seconds=5)
 def test_broken_configurations_while_files_come(shared: Shared) -> None:
     times = size(6, 100)
     address = f"\0batchd-{shared.folder.name}-{id(shared)}"

@@ -51,6 +51,7 @@ def whole(shared: Shared, name: str) -> bool:
     return bool(reports[name]["rows"] == {"total": ROWS, "ok": ROWS, "failed": 0, "skipped": 0, "reused": 0})
 
 
+@pytest.mark.slow(seconds=10)
 def test_writers_that_pause_for_longer_than_settle_are_waited_for(shared: Shared) -> None:
     """In the long form with `settle` as it is by default. What holds the file, or has another name, may pause longer."""
     shared.configure(settle=f'"{SETTLE}s"')
@@ -80,6 +81,7 @@ def test_writers_that_pause_for_longer_than_settle_are_waited_for(shared: Shared
     assert len(kept) > each * (len(manners) - 1) or not any(name.startswith("appended") for name in kept)
 
 
+@pytest.mark.slow(seconds=5)
 def test_a_writer_that_is_stopped_in_the_middle_is_waited_for(shared: Shared) -> None:
     shared.configure(settle='"500ms"')
     needs_leases(shared.folder)
@@ -104,6 +106,7 @@ def test_a_writer_that_is_stopped_in_the_middle_is_waited_for(shared: Shared) ->
 WAYS = {"plain": [], "inplace": ["--inplace"], "delayed": ["--delay-updates"], "partial": ["--partial-dir=.part"]}
 
 
+@pytest.mark.slow(seconds=5)
 def test_rsync_in_all_its_ways(shared: Shared) -> None:
     if shutil.which("rsync") is None:
         pytest.skip("rsync is not installed")

@@ -13,6 +13,7 @@ from .conftest import Shared, rows_of, until
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slow(seconds=20)
 def test_the_story_of_a_job_with_faults(shared: Shared) -> None:
     shared.fault(
         "create:cut-after", "line:500:fraction=0.3,count=1", "line:400:marker=review 77 of,count=always", "auth:401"

@@ -140,7 +140,7 @@ async def told(household: Household) -> str:
     return "\n".join(event.sentence for event in household.events)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=5)
 @pytest.mark.field("live calls")
 async def test_each_says_what_is_wrong_and_what_to_change_and_is_called_no_more_than_it_must(
     make_household: MakeHousehold, server: Server

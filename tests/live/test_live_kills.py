@@ -79,6 +79,7 @@ def _until(condition: Any, what: str, log: Path) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow(seconds=5)
 def test_only_calls_under_way_at_a_kill_are_made_twice(tmp_path: Path) -> None:
     port, log = _free_port(), tmp_path / "log"
     url = f"http://127.0.0.1:{port}/v1"
@@ -148,6 +149,7 @@ user = "Review: {{{{ review }}}}"
 """
 
 
+@pytest.mark.slow(seconds=10)
 def test_a_late_batch_is_ended_and_no_row_is_answered_in_two_places(tmp_path: Path) -> None:
     port, log, rows = _free_port(), tmp_path / "log", 300
     url = f"http://127.0.0.1:{port}/v1"

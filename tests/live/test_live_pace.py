@@ -22,6 +22,7 @@ LIMIT = 60
 SECONDS = 6
 
 
+@pytest.mark.slow(seconds=10)
 async def test_a_hidden_limit_is_found_and_used(tmp_path: Path) -> None:
     file, journal = tmp_path / "input.jsonl", tmp_path / "journal.jsonl"
     with file.open("w") as lines:

@@ -67,6 +67,7 @@ def told(place: Place, words: str) -> bool:
         return any(re.search(words, condition.text) for condition in state.conditions())
 
 
+@pytest.mark.slow(seconds=20)
 def test_hostile_bodies_take_no_memory_and_are_told_in_words(place: Place) -> None:
     daemon = place.run()
     place.drop("reviews/honest.csv", reviews(40))

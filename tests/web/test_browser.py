@@ -125,7 +125,7 @@ def faults_of(page: Page, where: str) -> list[str]:
 
 
 @pytest.mark.outside
-@pytest.mark.slow
+@pytest.mark.slow(seconds=10)
 @pytest.mark.field("page")
 def test_a_browser_sees_and_orders_while_the_daemon_is_killed(tmp_path: Path) -> None:
     from playwright.sync_api import expect, sync_playwright
