@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.third)
         item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
-    if len(items) > EVERYTHING:
+    if len(items) > EVERYTHING and os.environ.get("BATCHD_EVERY_TEST") != "1":
         thirds = [item for item in items if item.get_closest_marker("third")]
         left_out = set(thirds) - set(share(thirds, 3))
         config.hook.pytest_deselected(items=list(left_out))

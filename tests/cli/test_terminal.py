@@ -250,6 +250,7 @@ class Hanging:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
+@pytest.mark.third
 @pytest.mark.slow
 @pytest.mark.field("folders")
 def test_closing_the_terminal_stops_it_in_good_order(tmp_path: Path) -> None:
@@ -261,6 +262,7 @@ def test_closing_the_terminal_stops_it_in_good_order(tmp_path: Path) -> None:
     assert "died" not in running.said()
 
 
+@pytest.mark.third
 @pytest.mark.slow
 @pytest.mark.field("folders")
 def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> None:
@@ -273,6 +275,7 @@ def test_in_a_terminal_that_is_still_there_sighup_reloads(tmp_path: Path) -> Non
     os.close(running.master)
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 @pytest.mark.field("folders")
 def test_with_nohup_it_outlives_its_terminal(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ async def test_something_else_is_there() -> None:
         assert "cannot be reached" in await trouble_at(f"127.0.0.1:{port}")
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 @pytest.mark.field("folders")
 async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None:
@@ -75,6 +76,7 @@ async def test_a_node_is_used_once_it_has_what_it_lacked(tmp_path: Path) -> None
             assert "another folder than the daemon's is at" in node.fault
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 @pytest.mark.field("folders")
 async def test_what_a_node_has_done_is_not_done_again_if_it_dies_before_the_daemon_knows(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def repeated_parts(rig: ClusterRig) -> int:
     return len({row // PART_ROWS for row, times in rig.rows_built().items() if times > 1})
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=20)
 def test_a_worker_a_node_the_scheduler_and_the_daemon_are_killed(
     rig: ClusterRig, there: Cluster, tmp_path: Path

@@ -212,6 +212,7 @@ def test_numbers_at_the_edge_have_bins(low: float, high: float) -> None:
     page(answers=[record])
 
 
+@pytest.mark.third
 @pytest.mark.outside
 @pytest.mark.slow
 def test_a_browser_shows_it_on_a_phone_and_on_a_desk_in_light_and_dark(tmp_path):

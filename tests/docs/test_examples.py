@@ -154,6 +154,7 @@ async def test_the_echo_answers_with_the_question(tmp_path: Path) -> None:
     assert household.outbox()["may.results.md"].decode().splitlines()[2] == "| Bonjour | Bonjour? | ok |"
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 def test_the_tests_of_the_examples_pass(tmp_path: Path) -> None:
     """As an author runs them, in a folder of their own; half of them, all with BATCHD_EVERY_CASE=1."""

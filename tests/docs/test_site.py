@@ -47,6 +47,7 @@ def test_a_link_that_leads_nowhere_is_noticed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 def test_the_site_is_built_without_a_fault(tmp_path: Path) -> None:
     assert build(tmp_path / "site") == []

@@ -103,6 +103,7 @@ def text(tag: str, rows: int = 3) -> str:
     return "\n".join(rows_of(tag, rows)) + "\n"
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 def test_a_server_whose_clients_are_explorer_and_excel(shared: Shared, served: Server, tmp_path: Path) -> None:
     shared.inbox.rmdir() if not list(shared.inbox.iterdir()) else shutil.rmtree(shared.inbox)
@@ -143,6 +144,7 @@ def test_a_server_whose_clients_are_explorer_and_excel(shared: Shared, served: S
     shared.stop(daemon)
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=20)
 def test_inbox_and_outbox_are_mounted_from_a_server(shared: Shared, served: Server) -> None:
     inbox, outbox = served.folder / "inbox", served.folder / "outbox"

@@ -48,6 +48,7 @@ def test_the_package_has_its_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert config.plugin_dir == Path("/etc/batchd/plugins.d")
 
 
+@pytest.mark.third
 @pytest.mark.outside
 @pytest.mark.skipif(os.geteuid() != 0 or not Path("/lib/systemd/systemd").exists(), reason="needs root and systemd")
 def test_it_is_installed_upgraded_and_purged(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=10)
 def test_every_role_passes_its_tests_the_types_and_the_style(tmp_path: Path) -> None:
     """One run for a third of the roles, as packages and as single files, which are the same code."""

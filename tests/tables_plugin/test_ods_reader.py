@@ -163,6 +163,7 @@ def test_what_is_made_to_do_harm_is_refused(tmp_path: Path) -> None:
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.third
 @pytest.mark.outside
 @pytest.mark.slow
 def test_what_libreoffice_writes_is_read(tmp_path: Path) -> None:

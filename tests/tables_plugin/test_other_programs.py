@@ -136,6 +136,7 @@ OPENERS = {
 OPENERS |= {"f": OPENERS["a"], "h": by_pandas(sep=",", encoding="utf-8-sig"), "k": OPENERS["j"], "l": OPENERS["j"]}
 
 
+@pytest.mark.third
 @pytest.mark.slow(seconds=5)
 async def test_what_other_programs_write_comes_back_to_them_cell_by_cell(tmp_path: Path) -> None:
     (tmp_path / "dropped").mkdir()

@@ -124,6 +124,7 @@ def faults_of(page: Page, where: str) -> list[str]:
     return faults
 
 
+@pytest.mark.third
 @pytest.mark.outside
 @pytest.mark.slow(seconds=10)
 @pytest.mark.field("page")

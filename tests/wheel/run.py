@@ -30,7 +30,7 @@ TESTS = (
     "config/test_config_default.py",  # a file that is no module
     "plugin/test_plugin_catalogue.py",  # entry points
     "money/test_price_list.py",  # prices that another package carries
-    "workers/test_workers.py",  # processes that import by name
+    "workers/test_workers.py::test_what_is_imported_ahead_is_there",  # processes that import by name
     "cli/test_running.py::test_init_writes_the_packaged_config_and_the_folders",
     "end_to_end/test_main_job.py::test_a_dropped_file_comes_back_with_its_answers",
 )
