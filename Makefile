@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 UV := $(shell command -v uv 2>/dev/null)
-# Two for each core and one more: the slow tests wait for processes and clocks for half of their time, and each worker
-# takes some ten seconds of a core for its imports and for finding the tests.
-TEST_WORKERS ?= $(shell expr 1 + 2 '*' $$(nproc 2>/dev/null || echo 2))
+# Two for each core: the slow tests wait for processes and clocks for half of their time, and each worker takes some ten
+# seconds of a core for its imports and for finding the tests.
+TEST_WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 2))
 
 # Keeps the compiled modules and rewritten tests. Without them each run starts some ten seconds later, and each of the
 # many processes that the tests start takes a fraction of a second longer.
