@@ -398,6 +398,12 @@ def test_the_real_inotify_limit(tmp_path):
     assert watching == "False"
 
 
+async def test_an_event_that_comes_while_it_stops_is_no_error(ear, caplog):
+    # What watchdog logs then, if its threads meet so.
+    logging.getLogger("watchdog.observers.inotify").error("queue_events() called when the thread is inactive")
+    assert caplog.text == ""
+
+
 async def test_without_watchdog(tmp_path, inbox, monkeypatch, caplog):
     real = builtins.__import__
 

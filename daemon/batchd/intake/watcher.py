@@ -151,6 +151,9 @@ def inotify_observer(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
     # A folder that is copied in is seen twice, in its parent and by its own event. watchdog handles that, and warns.
     warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
+    # It calls an event that comes while it stops an error. Whether it still reports anything, `check` finds out.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
+
     class Handler(events.FileSystemEventHandler):
         def on_any_event(self, _event: events.FileSystemEvent) -> None:
             notice()
