@@ -99,6 +99,19 @@ def test_no_file_is_lost_when_the_copy_fails(source, elsewhere, monkeypatch):
 # --- Names -----------------------------------------------------------------------------------------------------
 
 
+def test_reserve_takes_a_folder_that_another_file_makes_meanwhile(tmp_path):
+    class MadeMeanwhile(type(tmp_path)):
+        """A folder that was not there a moment ago."""
+
+        def is_dir(self):
+            found = super().is_dir()
+            if self.name == "reviews":
+                self.mkdir(exist_ok=True)
+            return found
+
+    assert reserve(MadeMeanwhile(tmp_path), "reviews/may.csv") == "reviews/may.csv"
+
+
 def test_reserve_finds_a_free_name(tmp_path):
     assert reserve(tmp_path, "reviews/may.csv") == "reviews/may.csv"
     (tmp_path / "reviews").mkdir()

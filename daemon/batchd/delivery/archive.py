@@ -30,8 +30,9 @@ def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambd
     above = ""
     for part in folders:
         # A file may have the name of a folder: `reviews` was archived before `reviews/may.csv` was dropped.
+        # In this order: another file may make the folder between the two.
         paths = (above + numbered(part, number) for number in count(1))
-        above = next(path for path in paths if (folder / path).is_dir() or not os.path.lexists(folder / path)) + "/"
+        above = next(path for path in paths if not os.path.lexists(folder / path) or (folder / path).is_dir()) + "/"
     names = (above + numbered_file(last, number) for number in count(1))
     return next(
         name
