@@ -116,7 +116,7 @@ def _spread(slow: list[pytest.Item], others: list[pytest.Item], processes: int) 
     for number, begin in enumerate(begins):
         short = [tests for tests in begin if _seconds(tests) == len(tests)]
         ahead = number % 2 * len(short) * 3 // 4
-        long = [tests for tests in begin if tests not in short]
+        long = [tests for tests in begin if _seconds(tests) > len(tests)]
         first = list(itertools.chain(*short[:ahead], *long, *short[ahead:]))
         filled = max(0, length - len(first))
         ordered += first + others[taken : taken + filled]
