@@ -51,6 +51,8 @@ NOT_FAST = "not slow and not speed and not outside"
 """What `make test-fast` runs."""
 EVERYTHING = 3_000
 """A run of more tests than this is one of all families."""
+LONG = 10
+"""Seconds from which on a test counts as one of those that are run by thirds."""
 
 
 def _put_temporary_files_into_memory() -> None:
@@ -89,6 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Memory is measured over many rows, or an import in a process of its own. Some come from the conformance kit.
         if item.name.startswith(("test_memory_does_not_grow", "test_importing_it_is_cheap")):
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.third)
+        if _seconds([item]) >= LONG:
             item.add_marker(pytest.mark.third)
         item.user_properties += [("field", kind) for mark in item.iter_markers("field") for kind in mark.args]
     if len(items) > EVERYTHING and os.environ.get("BATCHD_EVERY_TEST") != "1":

@@ -15,7 +15,7 @@ SOAK = Path(__file__).parents[2] / "bench" / "soak.py"
 KILLS = 6
 
 
-@pytest.mark.slow(seconds=20)
+@pytest.mark.slow(seconds=5)
 def test_nothing_is_lost_and_nothing_is_paid_twice(tmp_path: Path) -> None:
     if not SOAK.exists():
         pytest.skip("bench/soak.py is not beside these tests")

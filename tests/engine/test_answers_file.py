@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ from batchd import RemoteBatch
 from batchd.engine.answers_file import TooManyAnswers, bounded
 from batchd.secrets.known import remember
 from batchd.testing.fakes import FakeProvider, FakeService
-from batchd.testing.household import Household
+from batchd.testing.household import REVIEWS, Household
 from batchd.work.collecting.answer_bounds import LaterBounds, answer_bounds
 
 pytestmark = pytest.mark.field("hostile services")
@@ -74,7 +75,6 @@ def test_requests_are_read_for_their_bounds_only_where_much_arrives(tmp_path: Pa
     assert much.write(b"x" * 10 * few.least) == 10 * few.least, "without the requests there are no bounds"
 
 
-@pytest.mark.slow
 async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
     class Endless(FakeProvider):
         downloads = 0
@@ -87,7 +87,8 @@ async def test_a_download_without_end_is_ended_and_said(tmp_path: Path) -> None:
                 target.write(b"x" * 999_999 + b"\n")
 
     service = FakeService(lambda _: "fine")
-    household = Household(tmp_path, service=service, provider=Endless(service))
+    route = replace(REVIEWS, params={"max_tokens": 10})
+    household = Household(tmp_path, service=service, provider=Endless(service), routes=[route])
     household.drop("reviews/may.csv", "review\ngood\n")
     await household.work()
     assert any(b"fine" in content for content in household.outbox().values())

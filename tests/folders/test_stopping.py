@@ -33,7 +33,7 @@ def soak_module() -> ModuleType:
     return module
 
 
-@pytest.mark.slow(seconds=20)
+@pytest.mark.slow(seconds=5)
 def test_it_stops_in_good_order_whenever_it_is_asked_to(tmp_path: Path) -> None:
     soak = soak_module()
     took: list[float] = []
