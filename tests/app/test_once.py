@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from batchd.app.once import RunOutcome
+from batchd.app.daemon import daemon
+from batchd.app.once import RunOutcome, once
 from batchd.app.supervisor import Supervisor
 from batchd.cli.once import lines_of
 from batchd.domain.lifecycle import Admit
 from batchd.domain.records import Job, JobState
+from batchd.domain.subjects import Subject
 from batchd.engine.looks.inbox_look import QUESTION_RESTS, Seen
 from batchd.engine.looks.look import Outlook
+from batchd.store.reading.snapshot import snapshot
 from batchd.testing.household import REVIEWS, Household, Living
 from batchd.values import replace
+
+from .conftest import prepared
 
 pytestmark = pytest.mark.field("once")
 
@@ -61,6 +67,59 @@ def supervisor(living: Living) -> Supervisor:
     ours = Supervisor(living.context, living.engine, living.intake, rescan=lambda: 1.0)
     ours._last_seen = Seen(0, 0, None)  # noqa: SLF001 - what its loop at the inbox notes
     return ours
+
+
+WITHOUT_A_KEY = """
+[intake]
+settle = "0s"
+
+[providers.acme]
+plugin = "openai"
+base_url = "http://127.0.0.1:9/v1"
+api_key = "env:ACME_KEY_OF_NOBODY"
+mode = "{mode}"
+
+[sinks.hook]
+plugin = "webhook"
+url = "http://127.0.0.1:9/"
+secret = "env:ACME_SECRET_OF_NOBODY"
+
+[routes.reviews]
+provider = "acme"
+model = "small"
+sinks = ["csv", "hook"]
+prompt = {{ plugin = "template", user = "{{{{ review }}}}" }}
+"""
+
+
+@pytest.mark.parametrize("mode", ["auto", "batch", "live"])
+async def test_it_does_not_wait_for_a_key_that_its_process_never_has(tmp_path: Path, mode: str) -> None:
+    config, catalogue = prepared(tmp_path, WITHOUT_A_KEY.format(mode=mode), "")
+    (tmp_path / "inbox" / "reviews" / "may.csv").write_text("review\ngood\nbad\n")
+    async with asyncio.timeout(60):
+        outcome = await once(config, catalogue)
+    assert [job.state for job, _ in outcome.jobs] == [JobState.RUNNING]
+    assert outcome.exit_status == 5
+    with snapshot(tmp_path / "state") as state:
+        [said] = [each.text for each in state.conditions() if each.subject == Subject.provider("acme")]
+    assert said == (
+        "The environment variable ACME_KEY_OF_NOBODY is not set. Set it, then start batchd again. Jobs wait; nothing "
+        "is lost."
+    )
+
+
+async def test_what_a_process_has_no_key_for_is_kept_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, catalogue = prepared(tmp_path, WITHOUT_A_KEY.format(mode="batch"), "")
+
+    async def kept_off() -> dict[str, str]:
+        async with daemon(config, catalogue) as ours:
+            return {str(subject): why for subject, why in ours.context.configured.kept_off.items()}
+
+    monkeypatch.setenv("ACME_KEY_OF_NOBODY", "k")
+    [(subject, why)] = (await kept_off()).items()
+    assert (subject, why.partition(" is not")[0]) == ("sink hook", "The environment variable ACME_SECRET_OF_NOBODY")
+    monkeypatch.setenv("ACME_SECRET_OF_NOBODY", "s")
+    assert await kept_off() == {}
 
 
 async def test_it_is_not_idle_while_parts_wait_or_something_is_new(living: Living) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,27 @@ async def test_what_waits_for_a_plugin_that_is_kept_off_is_no_work(make_househol
         assert "The plugin is kept off. To go on without it: `batchd skip-sink" in said
         daemon.reconfigure(kept_off={})
         await daemon.drain()
+    assert any(name.endswith("results.csv") for name in household.outbox())
+
+
+@pytest.mark.parametrize("until", [lifecycle.Plan, lifecycle.Upload, lifecycle.Submit])
+async def test_what_waits_for_a_provider_that_is_kept_off_is_no_work(
+    make_household: MakeHousehold, until: type[Any]
+) -> None:
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(["one"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while not isinstance(await daemon.step(), until):
+            pass
+        daemon.reconfigure(kept_off={Subject.provider("fake"): "The plugin is kept off."})
+        await daemon.drain()
+        assert not await daemon.engine.has_work(await daemon.engine.look())
+        said = (await daemon.context.store.event_log.conditions())[Subject.provider("fake")]
+        assert "The plugin is kept off." in said
+        daemon.reconfigure(kept_off={})
+        await daemon.drain()
+    assert household.service.creates == 1
     assert any(name.endswith("results.csv") for name in household.outbox())
 
 

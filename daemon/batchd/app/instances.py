@@ -28,6 +28,7 @@ from ..plugin.blame import never_exiting
 from ..plugin.catalogue import Catalogue
 from ..plugin.kept_off import kept_off, state_of
 from ..plugin_base import Plugin, give_state_folder, state_folder_of
+from ..secrets.references import secrets_in
 from ..sending.limit_headers import USUAL
 from ..status.feed import ConfiguredObserver
 from ..system.threads import threads_of
@@ -52,7 +53,7 @@ class Instances(Struct, frozen=True):
     @classmethod
     def of(cls, config: Config, catalogue: Catalogue, lanes: Lanes) -> Instances:
         """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
-        off = _kept_off(config, catalogue)
+        off = _of_plugins_off(config, catalogue)
         sinks = {
             name: _made(catalogue, "sink", table.plugin, table.settings, off.get(Subject.sink(name)))
             for name, table in config.sinks.items()
@@ -63,9 +64,13 @@ class Instances(Struct, frozen=True):
             if isinstance(sink, FileSink)
         }
         providers = _configured_providers(config, catalogue, lanes, off)
-        made = cls(providers, sinks, file_sinks, off, lanes, config.folders.state)
+        kept_off = dict(off)
+        made = cls(providers, sinks, file_sinks, kept_off, lanes, config.folders.state)
         for subject, plugin in made._plugins():
             _give_folder(plugin, config.folders.state, subject)
+            unset = next((why for secret in secrets_in(plugin.settings) if (why := secret.unset)), None)
+            if unset is not None:
+                kept_off.setdefault(subject, unset)
         return made
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
@@ -163,7 +168,7 @@ def plugins_off(config: Config) -> Mapping[str, str]:
     return {each.plugin: each.sentence for each in kept_off(config.folders.state, configuration)}
 
 
-def _kept_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
+def _of_plugins_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, str]:
     off = plugins_off(config)
     tables = {
         **{Subject.provider(name): ("provider", table.plugin) for name, table in config.providers.items()},

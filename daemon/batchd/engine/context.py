@@ -117,11 +117,12 @@ class Configured(Struct, frozen=True):
     its last, however long it waits between them. `generation` counts them.
 
     `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
-    how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that have
-    blocked the loop, with what to do; `absent` the prompts and readers of plugins that block or die when they are
-    loaded, which `not_loaded` names. `suffixes` are those of files that some reader takes,
-    `ignore` the patterns of those in the inbox that are left alone. `page_for` is how the report for people is written,
-    and `waiting_in` how the notes about files in work are; None if there are none. `people` is how other notes are.
+    how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that
+    have blocked the loop, and those whose key this process does not have, with what to do; `absent` the prompts and
+    readers of plugins that block or die when they are loaded, which `not_loaded` names. `suffixes` are those of
+    files that some reader takes, `ignore` the patterns of those in the inbox that are left alone. `page_for` is how
+    the report for people is written, and `waiting_in` how the notes about files in work are; None if there are
+    none. `people` is how other notes are.
     """
 
     providers: Mapping[str, ConfiguredProvider]

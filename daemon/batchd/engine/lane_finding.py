@@ -51,6 +51,8 @@ class LaneFinding:
         for name, provider in configured.providers.items():
             if provider.mode is not None or name not in used or not isinstance(provider.plugin, FindsBatches):
                 continue
+            if Subject.provider(name) in configured.kept_off:
+                continue
             task = self._under_way.get(name)
             if task is not None and not task.done():
                 if name in waited_for:

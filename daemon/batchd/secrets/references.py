@@ -59,6 +59,21 @@ class Secret:
         """What to do after the secret was changed there; the end of a sentence."""
         return (_LITERAL if self.literal else _SOURCES[self._reference.partition(":")[0]])[1]
 
+    @property
+    def unset(self) -> str | None:
+        """What to say if this process can never read it, as its environment is without it; None if it may."""
+        if self.literal:
+            return None
+        kind, _, name = self._reference.partition(":")
+        if kind == "env" and not os.environ.get(name):
+            return f"The environment variable {name} is not set. Set it, then start batchd again."
+        if kind == "credential" and "CREDENTIALS_DIRECTORY" not in os.environ:
+            return (
+                f"The systemd credential {name} is not there: batchd was not started by systemd with "
+                f"LoadCredential={name}:…. Use env:NAME or file:PATH outside systemd."
+            )
+        return None
+
     def reveal(self) -> str:
         """The secret. Raises RejectedError if it cannot be read. From then on it is covered in what others write."""
         value = self._value()
@@ -76,26 +91,14 @@ class Secret:
         return text
 
     def _value(self) -> str:
-        kind, _, name = self._reference.partition(":")
+        if self.unset is not None:
+            raise RejectedError(self.unset)
         if self.literal:
             return self._reference
+        kind, _, name = self._reference.partition(":")
         if kind == "env":
-            value = os.environ.get(name, "")
-            if not value:
-                raise RejectedError(f"The environment variable {name} is not set. Set it, then start batchd again.")
-            return value
-        return _read(self._path(kind, name))
-
-    def _path(self, kind: str, name: str) -> Path:
-        if kind == "file":
-            return Path(name).expanduser()
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if folder is None:
-            raise RejectedError(
-                f"The systemd credential {name} is not there: batchd was not started by systemd with "
-                f"LoadCredential={name}:…. Use env:NAME or file:PATH outside systemd."
-            )
-        return Path(folder, name)
+            return os.environ[name]
+        return _read(Path(name).expanduser() if kind == "file" else Path(os.environ["CREDENTIALS_DIRECTORY"], name))
 
     def __repr__(self) -> str:
         return f"Secret({'…' if self.literal else self._reference!r})"

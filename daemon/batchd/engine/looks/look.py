@@ -29,9 +29,10 @@ from .turns import LOOK_AGAIN, Turns
 class Outlook(Struct, frozen=True):
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
-    `missing` are the providers that parts wait for and that are not configured, with what people can do; `stuck` the
-    batches that nothing is done with until a person has changed something; `switches` the actions that ask jobs in
-    another way, due or not. At `hours_at` the hours of a route begin or end: `batchd once` does not wait for that.
+    `missing` are the providers that parts wait for and that are not configured, or kept off, with what people can do;
+    `stuck` the batches that nothing is done with until a person has changed something; `switches` the actions that ask
+    jobs in another way, due or not. At `hours_at` the hours of a route begin or end: `batchd once` does not wait for
+    that.
     """
 
     due: Sequence[Due]
@@ -112,11 +113,8 @@ class Look:
                 # What waits for money or for a person is looked at again, but `batchd once` does not wait with it.
                 self._again.append(until)
         self._again = [until for until in self._again if until < math.inf]
-        stuck = frozenset(
-            each.action.batch
-            for each in candidates
-            if isinstance(each.action, lifecycle.Distribute) and self._retry_clock.until(each.action) == math.inf
-        )
+        given_up = [each.action for each in candidates if self._retry_clock.until(each.action) == math.inf]
+        stuck = frozenset(action.batch for action in given_up if isinstance(action, lifecycle.BatchAction))
         # At a provider that fails us calls take turns: else one call that never works would keep all others waiting.
         due.sort(key=lambda each: (self._turn(each), urgency(each)))
         return Outlook(due, min(self._again, default=None), self._packing.missing, stuck, switched)
@@ -217,7 +215,7 @@ class Look:
                 return []
         if all(isinstance(action, lifecycle.Poll | lifecycle.CancelBatch) for action in actions):
             until = min(map(self._wait_of, actions), default=0.0)
-            if until > now.steady:
+            if now.steady < until < math.inf:
                 # Most batches only wait for their next poll. They are not looked at before, unless they change.
                 self._asleep[batch.key] = until
                 self._again.append(until)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ...domain.lifecycle import Pack, Split
 from ...domain.records import QueuedPart
+from ...domain.subjects import Subject
 from ...money.lanes import Lane
 from ...sending.line_refusals import MAX_REST
 from ...sending.packing import LIVE_AT_ONCE, MAX_LIVE_JOBS, pack, pack_live, piece_requests
@@ -110,6 +111,10 @@ class PackingLook:
             provider = provider_for(configured, asking.provider)
         except ProviderNotConfigured as error:
             self.missing[asking.provider] = str(error)
+            return None
+        off = configured.kept_off.get(Subject.provider(asking.provider))
+        if off is not None:
+            self.missing[asking.provider] = f"{off} Jobs wait; nothing is lost."
             return None
         lane = provider.lane_for(late=key.late)
         rest = None if lane is Lane.LIVE else ahead.get(asking.recipe)
