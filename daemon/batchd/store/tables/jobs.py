@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ class Jobs(StoreTable):
         return [part_of(row) for row in await self._rows("parts", job=job)]
 
     @look
-    def views(self, tx: Transaction, jobs: Iterable[str]) -> list[JobView]:
+    def views(self, tx: Transaction, jobs: Collection[str]) -> list[JobView]:
         """These jobs as `next_actions` wants them. Those that are gone are left out."""
         rows = [row for job in jobs for row in tx.fetch("job", id=job)]
         return [_view_of(tx, job_of(row)) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -63,7 +63,7 @@ class Waiting(StoreTable):
     def of_jobs(
         self,
         tx: Transaction,
-        jobs: Iterable[str],
+        jobs: Collection[str],
         limit: ReadLimit,
         *,
         now: float,
