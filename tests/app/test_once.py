@@ -108,8 +108,27 @@ async def test_it_does_not_wait_for_a_key_that_its_process_never_has(tmp_path: P
     )
 
 
+TILL = """
+from batchd import Sink, hookimpl
+
+
+class Till(Sink):
+    def __init__(self, settings):
+        pass
+
+    async def publish(self, job, rows):
+        pass
+
+
+@hookimpl
+def register_sinks(register):
+    register("till", Till)
+"""
+
+
 async def test_what_a_process_has_no_key_for_is_kept_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config, catalogue = prepared(tmp_path, WITHOUT_A_KEY.format(mode="batch"), "")
+    text = 'plugin_dir = "plugins.d"\n' + WITHOUT_A_KEY.format(mode="batch").replace('"csv"', '"csv", "till"')
+    config, catalogue = prepared(tmp_path, text, TILL)
 
     async def kept_off() -> dict[str, str]:
         async with daemon(config, catalogue) as ours:

@@ -68,7 +68,9 @@ class Instances(Struct, frozen=True):
         made = cls(providers, sinks, file_sinks, kept_off, lanes, config.folders.state)
         for subject, plugin in made._plugins():
             _give_folder(plugin, config.folders.state, subject)
-            unset = next((why for secret in secrets_in(plugin.settings) if (why := secret.unset)), None)
+            # Not all plugins let the base class have them.
+            secrets = secrets_in(getattr(plugin, "settings", None))
+            unset = next((why for secret in secrets if (why := secret.unset)), None)
             if unset is not None:
                 kept_off.setdefault(subject, unset)
         return made
