@@ -72,7 +72,7 @@ class Instances(Struct, frozen=True):
             secrets = secrets_in(getattr(plugin, "settings", None))
             unset = next((why for secret in secrets if (why := secret.unset)), None)
             if unset is not None:
-                kept_off.setdefault(subject, unset)
+                kept_off.setdefault(subject, f"{unset} Jobs wait; nothing is lost.")
         return made
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:

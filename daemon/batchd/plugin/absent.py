@@ -18,7 +18,7 @@ from .hooks import Role
 
 
 class PluginOff(PluginError):
-    """What is needed is of a plugin that is kept off."""
+    """What is needed is kept off: its plugin is, or this process does not have its key."""
 
 
 class AnySettings(Settings):

@@ -91,8 +91,9 @@ class Secret:
         return text
 
     def _value(self) -> str:
-        if self.unset is not None:
-            raise RejectedError(self.unset)
+        unset = self.unset
+        if unset is not None:
+            raise RejectedError(unset)
         if self.literal:
             return self._reference
         kind, _, name = self._reference.partition(":")

@@ -114,7 +114,7 @@ class PackingLook:
             return None
         off = configured.kept_off.get(Subject.provider(asking.provider))
         if off is not None:
-            self.missing[asking.provider] = f"{off} Jobs wait; nothing is lost."
+            self.missing[asking.provider] = off
             return None
         lane = provider.lane_for(late=key.late)
         rest = None if lane is Lane.LIVE else ahead.get(asking.recipe)
