@@ -49,10 +49,10 @@ demo-live: $(STAMP)  ## the same with a sandbox that has no batches: a call a ro
 test-fast: $(STAMP)  ## the tests to run before each commit: about a minute; tests/README.md says which
 	$(BIN)/python -m pytest -q -n auto -m "not slow and not speed and not outside" $(FAST_ARGUMENTS)
 
+# On a clean checkout one process compiles everything that the tests import, or each worker would.
 test: $(STAMP)  ## all tests, from the source and from the built wheel
-	@# On a clean checkout one process compiles everything that the tests import, or each worker would.
-	@ls tests/__pycache__/conftest.*pytest*.pyc >/dev/null 2>&1 || $(BIN)/python -m pytest --collect-only -qq >/dev/null || true
 	@wheel=$$(mktemp); $(BIN)/python tests/wheel/run.py $(if $(WHEEL),--wheel $(WHEEL)) >"$$wheel" 2>&1 & beside=$$!; \
+	ls tests/__pycache__/conftest.*pytest*.pyc >/dev/null 2>&1 || $(BIN)/python -m pytest --collect-only -qq >/dev/null || true; \
 	status=0; $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist worksteal || status=1; \
 	wait $$beside || status=1; cat "$$wheel"; rm "$$wheel"; exit $$status
 
