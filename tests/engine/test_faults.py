@@ -487,3 +487,27 @@ async def test_requests_that_were_written_anew_since_they_were_planned_are_plann
     assert statuses(household) == ["ok"] * 9
     asked = [content(request) for requests in household.service.files.values() for request in requests]
     assert sorted(asked) == NINE
+
+
+async def test_requests_that_are_gone_are_planned_again_and_hold_up_no_other_file(
+    make_household: MakeHousehold,
+) -> None:
+    """Somebody deleted the file, or the disk had not kept it."""
+    household = make_household()
+    household.drop("reviews/may.csv", csv_of(NINE))
+    household.drop("reviews/june.csv", csv_of(["sunny", "rainy"]))
+    deleted = False
+    async with household.living() as daemon:
+        await daemon.take_in()
+        for _ in range(200):
+            action = await daemon.step()
+            if isinstance(action, Pack) and not deleted:
+                [path, *_] = sorted((household.folder / "state/jobs").glob("*/parts/*.requests.1.jsonl"))
+                path.unlink()
+                deleted = True
+            if action is None:
+                break
+    assert deleted
+    assert statuses(household) == ["ok"] * 9
+    assert statuses(household, "reviews/june.results.csv") == ["ok"] * 2
+    assert household.service.executed.total() == 11

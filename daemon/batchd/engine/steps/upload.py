@@ -28,7 +28,6 @@ async def upload(context: Context, action: Upload) -> None:
     if await took_back(context, batch):
         return
     if changed := await _write_input(context, batch):
-        # A machine that was thought dead wrote them once more, maybe with another plugin.
         again = [replace(part, state=PartState.UNPLANNED, batch=None) for part in changed]
         await context.store.batches.returned(batch, "its requests are not those that were planned", again)
         return
@@ -50,12 +49,19 @@ async def upload(context: Context, action: Upload) -> None:
 
 
 async def _write_input(context: Context, batch: Batch) -> list[Part]:
-    """The parts whose requests are not as they were planned and admitted; then there is no input file."""
+    """The parts whose requests are not as they were planned and admitted; then there is no input file.
+
+    A machine that was thought dead wrote them once more, maybe with another plugin; or the file is gone, by somebody's
+    hand or with a disk that had not kept it. The file of one job must not hold up the batches of all others.
+    """
     parts = await context.store.batches.parts(batch.key)
     changed: list[Part] = []
 
     def write() -> None:
         context.spool.make_batch(batch.key)
+        changed.extend(part for part in parts if not context.spool.requests(part).exists())
+        if changed:
+            return
         file = context.spool.batch_input(batch.key)
         if len(parts) == 1:
             # A file of requests is never changed, but replaced: another name for it is as good as a copy.
