@@ -85,6 +85,7 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 ratios: $(STAMP)  ## a short form of the benches: fails where a ratio is much worse than it should be
 	$(BIN)/python bench/stages.py --rows 20000 --within 1.5
 	$(BIN)/python bench/stages_collect.py --rows 20000 --within 1.5
+	$(BIN)/python bench/tokens.py --rows 40000 --within 2
 	$(BIN)/python bench/start.py --rounds 3 --within 1.75
 
 bench-peers: $(STAMP)  ## the same rows through the plain script and through another package, which is installed for it

@@ -1,9 +1,9 @@
 """Compares counting the tokens of many short rows with building their requests.
 
-Prints the CPU seconds of both in this process, and their ratio, which is the result: below 1 for any model, with or
-without the vocabulary of the extra `tokens`. The texts are made up, and no two are the same.
+Prints the CPU seconds of both in this process, and their ratio, which is the result: about 1.1 with the vocabulary of
+the extra `tokens`, 0.2 without it. The texts are made up, and no two are the same.
 
-    python bench/tokens.py [--rows 1000000] [--model gpt-4o-mini]
+    python bench/tokens.py [--rows 1000000] [--model gpt-4o-mini] [--bytes] [--within 2]
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ TEXT = (
     "delivery courier scratched Verpackung Lieferung schnell zufrieden enttäuscht très bien livraison rapide cassé"
 )
 WORDS = TEXT.split()
+GOAL = 1.2
+"""Times the building of the requests."""
 COMMON = {"model": "gpt-4o-mini", "max_tokens": 50, "temperature": 0}
 PROMPT = {
     "system": "You label product reviews. Answer as SENTIMENT|PUNCTUALITY|QUALITY.",
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--model", default=COMMON["model"])
     parser.add_argument("--bytes", action="store_true", help="measure without the extra")
+    parser.add_argument("--within", type=float, help="end with 1 if counting is above its goal times this")
     options = parser.parse_args()
     if options.bytes:
         sys.modules["splintr"] = None  # type: ignore[assignment]
@@ -91,7 +94,10 @@ def main() -> None:
     print(f"loading the vocabulary {loading:.2f} s, once per process")
     print(f"building {building:.2f} s, {building / options.rows * 1e6:.2f} µs per row")
     print(f"counting {counting:.2f} s, {counting / options.rows * 1e6:.2f} µs per row")
-    print(f"counting takes {counting / building:.2f} of building")
+    ratio = counting / building
+    print(f"counting takes {ratio:.2f} of building, goal {GOAL}")
+    if options.within is not None and ratio > GOAL * options.within:
+        raise SystemExit("Counting takes longer than it should.")
 
 
 if __name__ == "__main__":
