@@ -51,8 +51,8 @@ async def upload(context: Context, action: Upload) -> None:
 async def _write_input(context: Context, batch: Batch) -> list[Part]:
     """The parts whose requests are not as they were planned and admitted; then there is no input file.
 
-    A machine that was thought dead wrote them once more, maybe with another plugin; or the file is gone, by somebody's
-    hand or with a disk that had not kept it. The file of one job must not hold up the batches of all others.
+    A machine that was thought dead wrote them once more, maybe with another plugin. Or the file is gone: somebody
+    deleted it, or the disk lost it. It must not hold up the batches of all other jobs.
     """
     parts = await context.store.batches.parts(batch.key)
     changed: list[Part] = []
