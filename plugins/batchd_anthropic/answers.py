@@ -18,7 +18,7 @@ _ENDINGS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Another word stays as it is: batchd says then that it does not know it."""
+"""Any other word stays as it is; batchd then says that it does not know the word."""
 STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -37,7 +37,7 @@ NOT_RUN = {
     "canceled": ("batch_cancelled", "This request was not executed because the batch was cancelled."),
 }
 SEPARATOR = "_"
-"""Between the key of a batch and the custom_id of one of its rows. A key has none."""
+"""Stands between the key of a batch and the custom_id of one of its rows. A key never contains it."""
 
 
 def marked(key: str, custom_id: str) -> str:
@@ -79,7 +79,7 @@ def chat_completion(message: Mapping[str, Json]) -> Body:
 def usage_of(usage: Json) -> Json:
     """The tokens as OpenAI counts them: what was read from a cache, or written to it, is part of the input.
 
-    What the service says of its caches stays beside it.
+    The service's own figures for its caches are kept beside them.
     """
     if not isinstance(usage, dict):
         return None
@@ -109,9 +109,9 @@ def _is_count(value: Any) -> TypeGuard[int]:
 
 
 def output_line(line: bytes, key: str) -> bytes:
-    """A line of a batch's results as a line of OpenAI's output, with its newline; nothing for an empty line.
+    """A line of a batch's results as a line of OpenAI's output, with its newline; empty for an empty line.
 
-    A line that cannot be read goes out as it is: batchd says of which row it is, and asks that again.
+    A line that cannot be read is passed on without the key: batchd finds out which row it is for, and asks that again.
     """
     line = line.strip()
     if not line:
@@ -138,18 +138,18 @@ def output_line(line: bytes, key: str) -> bytes:
 
 
 def refusal(error: Json) -> Body:
-    """An error of one request as a response with the status that it would have had by itself."""
+    """An error of one request as a response, with the status that the request would have had outside a batch."""
     kind, message = error_of(error)
     status = STATUSES.get(kind, 400 if kind.startswith("invalid") else 500)
     code = kind
     if kind == "not_found_error" and message.startswith("model"):
-        # No row's fault: the route names a model that is not there.
+        # Not the row's fault: the route names a model that does not exist.
         code, message = "model_not_found", f"The service does not know the {message.replace(':', '', 1)}."
     return {"status_code": status, "body": {"error": {"type": kind, "code": code, "message": message}}}
 
 
 def error_of(error: Json) -> tuple[str, str]:
-    """The kind of an error and its text. The service wraps one in another."""
+    """The kind of an error and its text. The service wraps errors in another object."""
     while isinstance(error, dict) and isinstance(error.get("error"), dict):
         error = error["error"]
     if not isinstance(error, dict):

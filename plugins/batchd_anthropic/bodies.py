@@ -27,7 +27,7 @@ Translate = Callable[[Mapping[str, Json]], Body]
 
 
 def translator(endpoint: str, *, max_tokens: int) -> Translate:
-    """What makes a request for Anthropic of one for this endpoint. Raises `Untranslatable` for other endpoints."""
+    """Return the function that translates requests for this endpoint. Raises `Untranslatable` for other endpoints."""
     match endpoint.removeprefix("/v1"):
         case "/chat/completions":
             return partial(messages_request, max_tokens=max_tokens)
@@ -41,7 +41,7 @@ def translator(endpoint: str, *, max_tokens: int) -> Translate:
 
 
 def _own_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:
-    """A request that is written for Anthropic already."""
+    """Check a request that is already written for Anthropic, and set its `max_tokens`."""
     _only("stream", False)(body.get("stream") or False, {})
     most = _most(body, max_tokens)
     if not isinstance(body.get("messages"), list) or not body["messages"]:
@@ -50,9 +50,9 @@ def _own_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:
 
 
 def messages_request(body: Mapping[str, Json], *, max_tokens: int) -> Body:
-    """The request for Anthropic. `max_tokens` is for one that sets none.
+    """Return the request for Anthropic. `max_tokens` is for requests that set none.
 
-    Raises `Untranslatable` for what Anthropic has no counterpart of: it would silently be left out otherwise.
+    Raises `Untranslatable` for what has no counterpart at Anthropic and would otherwise be left out silently.
     """
     system, messages = conversation(body.get("messages"))
     made: Body = {"max_tokens": _most(body, max_tokens), "messages": messages}
@@ -105,7 +105,7 @@ def _number(name: str, least: float, most: float) -> Callable[[Json, Body], None
 
 
 def _only(name: str, usual: Json) -> Callable[[Json, Body], None]:
-    """A parameter that is the same as if it were left out, or cannot be had."""
+    """Accept only the usual value, which means the same as leaving the parameter out."""
 
     def translate(value: Json, made: Body) -> None:  # noqa: ARG001  # one form for all
         if value != usual:

@@ -31,7 +31,7 @@ _PACING = Pacing(within=math.inf)
 
 
 class BoundedClient(BoundedAnswers, anthropic.DefaultAioHttpClient):
-    """Reads no more than the answer to one row can have."""
+    """Reads no more bytes than the answer to one row can have."""
 
     max_answer = 32_000_000
 
@@ -72,7 +72,7 @@ class Client:
         async def counted() -> AsyncIterator[bytes]:
             nonlocal sent
             async for chunk in content:
-                # Before it is handed over: what is buffered may still go out when a call is broken off.
+                # Counted before it is handed over: what is buffered may still go out after the call has broken off.
                 sent += len(chunk)
                 yield chunk
 
@@ -81,14 +81,14 @@ class Client:
             "headers": {"Content-Length": str(size), "Content-Type": "application/json", "Idempotency-Key": key},
         }
         path = ("messages", "batches")
-        # What is cut off before its end is no JSON, and nothing is made of it.
+        # A body that is cut off before its end is not JSON, so the service creates nothing from it.
         answer = await self._send(
             "post", call, path, options, content=counted(), within=within, cut_off=lambda: sent < size
         )
         return self._json(answer, call)
 
     async def ask(self, call: HttpCall, body: bytes, *, key: str) -> HttpAnswer:
-        """One message: the answer as it came, if it is a success."""
+        """Ask for one message. Return the answer as it came, if it is a success."""
         options = {
             "timeout": httpx2.Timeout(None, connect=self.settings.connect_timeout),
             "headers": {"Content-Type": "application/json", "Idempotency-Key": key},
@@ -99,7 +99,7 @@ class Client:
         return answer
 
     async def look(self, call: HttpCall, *path: str, query: Mapping[str, str | int]) -> HttpAnswer:
-        """One GET of something small, whatever the service answers."""
+        """Send a GET for something small. Return the answer, whatever its status."""
         return await self._send("get", call, path, {"params": dict(query)})
 
     @asynccontextmanager
@@ -167,7 +167,7 @@ class Client:
         cut_off: Callable[[], bool] = lambda: False,
         **sent: bytes | AsyncIterable[bytes],
     ) -> HttpAnswer:
-        """What the service answers, whatever that is."""
+        """Make one call. Return the answer, whatever its status."""
         sdk = self._open()
         try:
             async with asyncio.timeout(within):
@@ -209,7 +209,7 @@ class Client:
 
 
 _NO_LIMIT = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-"""How many calls are under way is decided elsewhere."""
+"""batchd itself decides how many calls are under way."""
 
 
 def _path(path: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The messages of a chat: who speaks, what is in a message, and what Anthropic wants otherwise."""
+"""Translates the messages of a chat: their roles, their content, and what Anthropic wants in another form."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def conversation(messages: Json) -> tuple[Json, list[Body]]:
 
 
 def _plain(blocks: list[Body]) -> Json:
-    """A single text as a text, which is shorter; otherwise the blocks."""
+    """A single text block as plain text, which is shorter; otherwise the blocks."""
     if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
         return blocks[0]["text"]
     return blocks
@@ -146,7 +146,7 @@ def _file(file: Json, place: str) -> Body:
 
 
 def _said(message: Body, place: str) -> list[Body]:
-    """What the assistant is to have said before: its text, and the tools that it called."""
+    """What the assistant said earlier in the chat: its text, and the tools that it called."""
     blocks = _blocks(message.get("content"), place)
     if not blocks and isinstance(message.get("refusal"), str):
         blocks = _blocks(message["refusal"], place)

@@ -45,24 +45,24 @@ FOREIGN: tuple[type[Exception], ...] = (anthropic.AnthropicError, *HTTP_ERRORS)
 """Everything that a call may raise."""
 _TOO_MANY = frozenset({429, 503, 529})
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
-"""Statuses of what stands before the service: it may have got the call all the same, and work on it."""
+"""Statuses of a gateway. The service behind it may have received the call all the same, and work on it."""
 _OF_A_REQUEST = re.compile(r"\brequests[.\[](\d+)\b")
 """How the service names the request in a batch that it refuses: `requests.3.params.max_tokens: …`."""
 
 
 class RowRefused(BatchdError):
-    """The service refuses the request of one row, and says nothing of others."""
+    """The service refuses the request of one row, which says nothing about others."""
 
 
 class RowTooLarge(BatchdError):
-    """The answer to one row is larger than any can be. It was paid for, and would be as large again."""
+    """The answer to one row is larger than the limit. It was paid for, and would be as large again."""
 
 
 class Service(HttpService):
     """The service, for messages, which may contain no secret."""
 
     def may(self, call: HttpCall) -> str:  # noqa: ARG002  # one key is for both
-        """The same for each call."""
+        """What the key must be allowed to do: the same for each call."""
         return "use the model and batches"
 
     def endless(self, how: str, call: HttpCall) -> TransientError:
@@ -127,7 +127,7 @@ def not_json(answer: HttpAnswer, call: HttpCall, service: Service) -> ProviderEr
     """The error for a success without JSON: a login page, a maintenance page, a proxy's message, a stream."""
     if call.kind is CallKind.ANSWER and "event-stream" in answer.headers.get("content-type", ""):
         return service.streams()
-    # One that begins as an answer was cut off, and may be there as a whole if it is asked for again.
+    # A body that begins like an answer was cut off. Asked for again, it may arrive complete.
     answered = not answer.body.lstrip().startswith(b"{")
     return service.not_json(call, page=answer.is_page, answered=answered)
 

@@ -1,7 +1,7 @@
 """Looks for a batch whose creation was not confirmed.
 
-The service's list says of a batch neither whose it is nor what it holds, but how many requests it has. Its results tell
-the rest, once it has ended: each custom_id begins with the key of its batch.
+The service's list says how many requests a batch has, but not whose it is or what it holds. The results tell the rest,
+once the batch has ended: each custom_id begins with the key of its batch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def find(
 ) -> list[str]:
     """The ids of all batches of this submission, oldest first.
 
-    `keys` has the key of each batch that is known, None for one that has none of ours; what is learnt goes into it.
+    `keys` maps each batch that is known to its key, or to None if it has none of ours. `find` adds what it learns.
     """
     found: list[str] = []
     untold = 0
@@ -75,7 +75,7 @@ async def _listed(client: Client) -> AsyncIterator[Mapping[str, Json]]:
 
 
 async def _key_of(client: Client, remote: str) -> str | None:
-    """The key before the custom_id of the first result that can be read; None if there is none, or no key of ours."""
+    """The key in the first result that can be read; None if there is no such result, or no key in it."""
     begun = b""
     try:
         call = HttpCall(f"send the results of the batch {remote}")

@@ -30,7 +30,7 @@ _HEADERS = {
     "anthropic-ratelimit-requests-limit": "x-ratelimit-limit-requests",
     "anthropic-ratelimit-tokens-limit": "x-ratelimit-limit-tokens",
 }
-"""How the service tells its limits, and how batchd reads them."""
+"""The headers in which the service tells its limits, and those that batchd reads."""
 
 
 async def answer(client: Client, call: LiveCall) -> LiveAnswer:

@@ -52,11 +52,11 @@ PACKAGE = OptionalPackage("anthropic", "anthropic", "provider anthropic")
 LIMITS = Limits(max_requests=100_000, max_bytes=250_000_000, max_line_bytes=32_000_000)
 """Anthropic takes 100,000 requests or 256 MB."""
 KEPT_SECONDS = 29 * 86_400.0
-"""From the creation of a batch on, its results are kept so long."""
+"""The service keeps a batch's results for this long, counted from its creation."""
 REQUESTS = "requests"
 """Key in a batch's details: how many requests it has."""
 SHORT_DOWNLOADS = 3
-"""Downloads with fewer results than the batch has requests, until it is believed that there are no more."""
+"""After this many downloads with fewer results than requests, batchd believes that there are no more."""
 _MAX_LINE = 64_000_000
 _PHASES = {"in_progress": BatchPhase.IN_PROGRESS, "canceling": BatchPhase.CANCELLING}
 
@@ -71,7 +71,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         super().__init__(settings)
         self.warms_caches = settings.warm_up
         self._keys: dict[str, str | None] = {}
-        """The key of each batch at the service, as far as it is known; None for one of somebody else."""
+        """The key of each batch at the service, as far as it is known; None for a batch that is not ours."""
         self._short: Counter[str] = Counter()
 
     @cached_property
@@ -98,7 +98,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         return await answer(client, call)
 
     async def find_batches(self) -> BatchesFound:
-        """By the list of batches, and if there is none by that of models."""
+        """Ask for the list of batches and, if there is none, for that of models."""
         if not PACKAGE.is_installed:
             return BatchesFound(None, PACKAGE.advice)
         from .live import find_batches
@@ -106,14 +106,14 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         return await find_batches(self._client)
 
     async def upload(self, submission: Submission) -> None:
-        """Nothing is sent ahead. Requests that cannot be translated are refused here, before anything is paid."""
+        """Send nothing, but refuse requests that cannot be translated here, before anything is paid."""
         PACKAGE.require()
         await asyncio.to_thread(self._write, submission, None)
 
     async def submit(self, submission: Submission) -> str:
         """Create the batch with one POST, which is never repeated here."""
         client = self._client
-        # A little less than the daemon's own limit, so that it hears how much was sent.
+        # A little less than the daemon's own limit, so that the daemon learns how much was sent.
         within = submission.timeout - min(1.0, submission.timeout / 20)
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -129,7 +129,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         return remote
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        """The batches whose results bear our key. Raises `NotKnownYet` while one that could be ours is under way."""
+        """The batches whose results have our key. Raises `NotKnownYet` while one that could be ours is under way."""
         client = self._client
         from .finding import find
 
@@ -156,7 +156,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         self._check_whole(batch, arrived)
 
     def _check_whole(self, batch: RemoteBatch, arrived: int) -> None:
-        """A body without a length can break off and look complete. The rows that lack would be asked and paid again."""
+        """Raise if results are missing: a body that broke off can look complete, and its rows would be paid again."""
         wanted = batch.details.get(REQUESTS)
         if not isinstance(wanted, int) or arrived >= wanted:
             return
@@ -167,11 +167,11 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
             )
 
     async def ask_to_cancel(self, batch: RemoteBatch) -> None:
-        """By the SDK."""
+        """Ask the service to cancel the batch."""
         await self._client.post(HttpCall(f"cancel the batch {batch.id}"), "messages", "batches", batch.id, "cancel")
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing was uploaded
-        """Delete the batch with its requests and results, and look whether it is gone."""
+        """Delete the batch with its requests and results, and check that it is gone."""
         return await self.delete_each([batch.id] if batch.id else [], self._delete)
 
     async def _delete(self, remote: str) -> bool:
@@ -204,7 +204,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         return [
             f"{self.settings.base_url} does not offer the model {model} to this key. Correct `model` in the route."
             for model in models
-            # An alias stands for a dated name: it is taken, and not listed.
+            # An alias stands for a dated name: the service takes it, but does not list it.
             if not any(name == model or re.fullmatch(rf"{re.escape(model)}-\d{{8}}", name) for name in known)
             and not model.endswith("-latest")
         ]
@@ -224,7 +224,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
         return size
 
     def _write(self, submission: Submission, body: IO[bytes] | None) -> None:
-        """Translate all requests, and write them if there is where to. Raises SubmissionRefused if one cannot be."""
+        """Translate all requests, and write them to `body`, if given. Raises SubmissionRefused if one cannot be."""
         problems: list[Problem] = []
         try:
             for piece in written(submission, self._translator(submission), problems):
@@ -243,7 +243,7 @@ class AnthropicProvider(HttpBatchProvider[AnthropicSettings], HttpLiveProvider[A
 
 
 def status_of(record: Mapping[str, Json]) -> BatchStatus:
-    """A batch of the service as batchd sees one."""
+    """The status in a batch record of the service."""
     counts = record.get("request_counts")
     number = {name: read_count(value) for name, value in (counts.items() if isinstance(counts, Mapping) else ())}
     succeeded, errored = number.get("succeeded", 0), number.get("errored", 0)
@@ -252,7 +252,7 @@ def status_of(record: Mapping[str, Json]) -> BatchStatus:
     if state == "ended":
         phase = BatchPhase.CANCELLED if cancelled else BatchPhase.EXPIRED if expired else BatchPhase.COMPLETED
     else:
-        # A word that is not known yet is no end.
+        # An unknown state does not count as the end.
         phase = _PHASES.get(state, BatchPhase.IN_PROGRESS)
     created = read_moment(record.get("created_at"))
     return BatchStatus(

@@ -1,6 +1,6 @@
-"""JSON Schemas as Anthropic's structured output takes them: it refuses bounds of numbers, lengths and patterns.
+"""Simplifies JSON Schemas for Anthropic's structured output, which refuses bounds of numbers, lengths and patterns.
 
-What is taken out is told to the model in the description; batchd itself checks the answer against the whole schema.
+The description tells the model what was taken out; batchd itself checks the answer against the whole schema.
 """
 
 from __future__ import annotations

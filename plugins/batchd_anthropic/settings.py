@@ -33,7 +33,7 @@ class AnthropicSettings(HttpSettings):
     @field_validator("base_url")
     @classmethod
     def _without_version(cls, text: str) -> str:
-        # Others write it with /v1, which each call adds.
+        # The address may be written with /v1, which each call adds.
         return text.removesuffix("/v1")
 
     @field_validator("version", "beta")

@@ -1,7 +1,8 @@
 """The executor `dask`: tasks go to the nodes of a Dask cluster, which runs each at least once.
 
-Dask is told which nodes may take a task: those that have what the daemon has. It moves tasks of a node that went away
-to another one. What it cannot know is looked at here each second: nodes that came, and tasks whose nodes are all gone.
+batchd tells Dask which nodes may take a task: those that have what the daemon has. Dask moves the tasks of a node that
+went away to another one. This module looks each second for what Dask cannot know: new nodes, and tasks whose nodes are
+all gone.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ logger = logging.getLogger("batchd.dask")
 _PACKAGE = OptionalPackage("distributed", "dask", "executor dask", where="where batchd runs and on each node")
 CONNECT_WITHIN, LOOK_EVERY = 5.0, 1.0
 ASK_EVERY = 15.0
-"""Seconds after which a node is asked again: a share may be lost there, or what was missing may have come."""
+"""Seconds after which a node is asked again: it may have lost a share, or have got what was missing."""
 ANSWER_WITHIN = 20.0
 """Seconds for a node to say what is installed there; the first time it imports batchd."""
 PATIENCE = 30.0
-"""Seconds that a task waits for a node that may be used, before batchd is told."""
+"""Seconds that a task waits for a usable node, before `NodeLost` is raised."""
 OUTCOMES_STAY = 86_400.0
-"""Seconds that outcomes stay in the spool for which no daemon waits any more."""
+"""Seconds that outcomes stay in the spool if no daemon waits for them."""
 MAX_MOVES = 5
-"""How often a task is sent anew here, since the scheduler or all its nodes went away, before batchd is told."""
+"""How often a task is sent while the scheduler or all its nodes go away, before `NodeLost` is raised."""
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class DaskExecutor(Executor[DaskSettings]):
         self._closed = False
 
     async def aopen(self) -> None:
-        """Connect, and ask the nodes what they have. A scheduler that is not there yet is waited for while it runs."""
+        """Connect, and ask the nodes what they have. If the scheduler is not there yet, the tasks wait for it."""
         _PACKAGE.require(PluginError)
         self._counting = self.number == 0
         await asyncio.to_thread(__import__, "batchd_dask.node")
@@ -82,7 +83,7 @@ class DaskExecutor(Executor[DaskSettings]):
         self._watching = asyncio.create_task(self._watch(), name="watch the nodes")
 
     async def aclose(self) -> None:
-        """Leave the cluster. What it was to do for us is forgotten there."""
+        """Leave the cluster, which then forgets our tasks."""
         self._closed = True
         ending = [task for task in (self._watching, *self._asking.values(), *self._ending) if task is not None]
         for task in ending:
@@ -99,11 +100,11 @@ class DaskExecutor(Executor[DaskSettings]):
         self._ask_all_again()
 
     def nodes(self) -> Sequence[Node]:
-        """All nodes of the cluster, also those that are not used."""
+        """All nodes of the cluster, including those that are not used."""
         return sorted(self._nodes.values(), key=lambda node: node.name)
 
     async def run(self, function: Callable[[Any], Any], task: Any) -> Any:
-        """Run it on a node that may be used."""
+        """Run the task on a usable node."""
         payload, kept = pickle.dumps((function, task)), await self._kept()
         try:
             for _ in range(MAX_MOVES):
@@ -122,7 +123,7 @@ class DaskExecutor(Executor[DaskSettings]):
     # --- one task ------------------------------------------------------------------------------------------------
 
     async def _place(self) -> tuple[Client, frozenset[str]]:
-        """The nodes that may be used, once there are some."""
+        """Wait for usable nodes. Return the client, and the addresses of the nodes."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._usable.wait()
@@ -134,7 +135,7 @@ class DaskExecutor(Executor[DaskSettings]):
     async def _tried(
         self, client: Client, allowed: frozenset[str], name: str, payload: bytes, kept: Path | None
     ) -> bytes | None:
-        """The outcome, None if it is to be sent anew."""
+        """Send the task and return its outcome, None if it must be sent again."""
         from distributed import CancelledError
         from distributed.scheduler import KilledWorker
 
@@ -172,22 +173,22 @@ class DaskExecutor(Executor[DaskSettings]):
                 sent.future.release()
 
     async def _kept(self) -> Path | None:
-        """The file for the outcome of a task, in the spool."""
+        """The file for the outcome of a task, in the spool; None without one."""
         if self._outcomes is None and self.hello.spool is not None:
             folder = Path(self.hello.spool) / "outcomes"
-            with contextlib.suppress(OSError):  # the share may be away: at the next task, then
+            with contextlib.suppress(OSError):  # the share may be away; the next task tries again
                 await asyncio.to_thread(_make_room, folder)
                 self._outcomes = folder
         return self._outcomes / uuid.uuid4().hex if self._outcomes is not None else None
 
     def _ask_all_again(self) -> None:
-        """Before any is used."""
+        """Forget the nodes, so that each is asked again before it is used."""
         self._usable.clear()
         self._nodes.clear()
         self._asked.clear()
 
     def _forget(self, client: Client, key: str, sent: _Sent) -> None:
-        """Nobody waits for it any more."""
+        """Cancel a task that batchd no longer waits for."""
         from .node import stop
 
         async def end() -> None:
@@ -221,7 +222,7 @@ class DaskExecutor(Executor[DaskSettings]):
             self._usable.clear()
             raise
         except Exception as error:  # noqa: BLE001  # whatever is at that address may answer anything
-            # Nothing is forgotten of the nodes: tasks may still come back.
+            # The nodes are not forgotten: their tasks may still come back.
             self._usable.clear()
             self.trouble = f"The scheduler {self.settings.address} cannot be reached: {said(error)}. Tasks wait for it."
 
@@ -263,7 +264,7 @@ class DaskExecutor(Executor[DaskSettings]):
                 fault = f"it does not answer within {ANSWER_WITHIN:.0f} s."
             node = replace(before or Node(address, "", ""), fault=fault)
         if renewed != self._renewed:
-            return  # it is asked anew
+            return  # renewed meanwhile, so the node is asked again
         self._asked[address] = asyncio.get_running_loop().time()
         self._nodes[address] = replace(node, running=before.running) if before is not None else node
         self._settle()
@@ -287,7 +288,7 @@ class DaskExecutor(Executor[DaskSettings]):
 
 
 def _make_room(folder: Path) -> None:
-    """Without outcomes that a daemon has left that was killed."""
+    """Make the folder, and remove old outcomes that a killed daemon has left."""
     folder.mkdir(mode=0o700, exist_ok=True)
     before = time.time() - OUTCOMES_STAY
     for each in folder.iterdir():
@@ -296,12 +297,12 @@ def _make_room(folder: Path) -> None:
 
 
 def _remove(file: Path) -> None:
-    with contextlib.suppress(OSError):  # at the next start, then
+    with contextlib.suppress(OSError):  # the next start tries again
         file.unlink(missing_ok=True)
 
 
 def _name(function: Callable[[Any], Any], task: Any) -> str:
-    """What it is, for people who look at the cluster."""
+    """Name the task for people who look at the cluster."""
     job, first = getattr(task, "job", None), getattr(task, "first", None)
     where = f" of job {job}" if isinstance(job, str) else ""
     since = f" from row {first}" if isinstance(first, int) else ""
@@ -309,7 +310,7 @@ def _name(function: Callable[[Any], Any], task: Any) -> str:
 
 
 def shown(key: Any) -> str:
-    """The name of a task of ours in its key, else the key."""
+    """The name of one of our tasks, from its key; else the key."""
     return str(key).rpartition("-")[0] or str(key)
 
 
@@ -344,7 +345,7 @@ def said(error: BaseException) -> str:
 
 
 def _quiet() -> None:
-    """What Dask logs about connections is said by batchd itself, in its own log."""
+    """Silence what Dask logs about connections: batchd says it in its own log."""
     logging.getLogger("distributed").handlers.clear()
     for name in ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,7 +1,7 @@
-"""What runs on a node, in the process of its Dask worker: tasks go on to worker processes of batchd below it.
+"""Runs on a node, in the process of its Dask worker, and passes tasks on to worker processes of batchd below it.
 
-So the code of plugins has the limits that it has everywhere, a task that uses up the memory ends its own process alone,
-and the end of the Dask worker says nothing about a task.
+So plugins have the same limits as everywhere, a task that uses up the memory ends only its own process, and the end of
+the Dask worker says nothing about a task.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from batchd import Hello, Node, Workers, describe_node
 
 NAME = "batchd"
 logger = logging.getLogger("distributed.batchd")
-"""Below that of Dask, which is shown in the log of a Dask worker."""
+"""A child of Dask's logger, which is shown in the log of a Dask worker."""
 
 
 class Pool(WorkerPlugin):
@@ -35,7 +35,7 @@ class Pool(WorkerPlugin):
         self.running: dict[str, asyncio.Task[Any]] = {}
 
     def setup(self, worker: Worker) -> None:
-        # The worker of a nanny is a daemonic process, which may have no children unless it says so itself.
+        # The worker of a nanny is a daemonic process, which may not have children unless this flag is cleared.
         multiprocessing.current_process().daemon = False
         self.workers = Workers(number=worker.state.nthreads)
 
@@ -66,14 +66,14 @@ class Pool(WorkerPlugin):
     @staticmethod
     async def _outcome(workers: Workers, payload: bytes, kept: Path | None) -> bytes:
         try:
-            function, task = pickle.loads(payload)  # noqa: S301  # of the daemon, whose code it is that runs here
+            function, task = pickle.loads(payload)  # noqa: S301  # from the daemon, whose code runs here
             outcome = pickle.dumps((await workers.run(function, task), None))
             if kept is not None:
                 with suppress(OSError):  # then it is only in the memory of this node
                     await asyncio.to_thread(_keep, kept, outcome)
             return outcome
         except Exception as error:  # noqa: BLE001  # whatever a task raises goes back to the daemon
-            # By our own hand: Dask cuts exceptions that are long.
+            # Pickled here, because Dask cuts off long exceptions.
             return pickle.dumps((None, error))
 
 
@@ -88,10 +88,10 @@ async def hello(question: Hello, dask_worker: Worker) -> Node:
 
 
 async def work(generation: str, key: str, payload: bytes, kept: Path | None) -> bytes:
-    """Run a task here; its outcome, pickled.
+    """Run a task here, and return its pickled outcome.
 
-    It is written to the file `kept` as well: if this node goes away before the daemon has the outcome, Dask gives the
-    task to another node, which finds it there.
+    The outcome is written to the file `kept` as well: if this node goes away before the daemon has it, Dask gives the
+    task to another node, which finds the outcome there.
     """
     pool = _pool(get_worker())
     assert pool is not None, "the node was asked what it has"
@@ -99,7 +99,7 @@ async def work(generation: str, key: str, payload: bytes, kept: Path | None) -> 
 
 
 async def stop(key: str, dask_worker: Worker) -> None:
-    """Nobody waits for this task any more: end its process, if it is here."""
+    """End the process of a task that batchd no longer waits for, if it is here."""
     pool = _pool(dask_worker)
     if pool is not None and key in pool.running:
         pool.running[key].cancel()

@@ -14,10 +14,10 @@ _IN_THE_CLEAR = {"tcp", "ws", "ucx", "ucxx"}
 
 
 class DaskSettings(Settings):
-    """`address` is the scheduler's. `insecure` lets it be neither of this machine nor encrypted."""
+    """`address` is the scheduler's. `insecure` allows one that is neither on this machine nor encrypted."""
 
     insecure: bool = False
-    address: str  # after `insecure`, by which it is judged
+    address: str  # after `insecure`, which its validator reads
 
     @field_validator("address")
     @classmethod
@@ -44,7 +44,7 @@ def parts(address: str) -> tuple[str, str]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody outside of this machine reaches it."""
+    """Whether the host can be reached only from this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

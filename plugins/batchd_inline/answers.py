@@ -9,11 +9,11 @@ from .client import Items
 from .splitter import Item, TooLarge
 
 MAX_ANSWERS = 1_000_000
-"""A batch with more has no end."""
+"""A batch with more answers is taken to be endless."""
 
 
 class Writer:
-    """Writes a line for each item, and takes back those of a page that broke off."""
+    """Writes a line for each item, and removes the lines of a page that broke off."""
 
     def __init__(self, target: IO[bytes], line: Callable[[Item], bytes | None]) -> None:
         self._target, self._line = target, line
@@ -21,15 +21,15 @@ class Writer:
 
     @property
     def written(self) -> int:
-        """How many answers."""
+        """How many answers are written."""
         return self._kept + self._here
 
     def items(self, lists: Collection[str]) -> Items:
-        """What takes the answers of the next page."""
+        """Return what writes the answers of the next page."""
         return Items(lists, self._write, self._again)
 
     def keep(self) -> None:
-        """The page is whole."""
+        """Keep the lines of this page, which is complete."""
         self._start, self._kept, self._here = self._target.tell(), self.written, 0
 
     def _again(self) -> None:

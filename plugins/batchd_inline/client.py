@@ -34,23 +34,23 @@ from .settings import InlineSettings
 from .splitter import Cut, Item, Lines, Splitter, Take, TooLarge
 
 _LINES = ("jsonl", "ndjson", "jsonlines", "json-lines")
-"""Kinds of content that are a line an item."""
+"""Content types with one item on each line."""
 MAX_RECORDS = 10_000
 """Objects on one page of a list."""
 
 
 class Enough(Exception):
-    """Raised by what takes items: no more of the answer is wanted. What stood before its list is returned."""
+    """Raised by `take` when no more of the answer is wanted. What stands before the list is then returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What is done with the items of an answer's long lists."""
+    """What to do with the items of an answer's long lists."""
 
     lists: Collection[str]
     take: Take
     again: Callable[[], None] = lambda: None
-    """Called before each try: what an earlier try has given is to be undone."""
+    """Called before each try, to undo what an earlier try has given."""
 
 
 class Client:
@@ -64,7 +64,7 @@ class Client:
         self.service = HttpService(settings.base_url, settings.api_key.where, settings.api_key.renewal)
 
     def prepare(self) -> ssl.SSLContext:
-        """Load the CA certificates, which takes about 40 ms: those that the system trusts."""
+        """Load the CA certificates that the system trusts, which takes about 40 ms."""
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
         return self._tls
@@ -98,7 +98,7 @@ class Client:
         return {**page, name: found} if isinstance(page, Mapping) and isinstance(page.get(name), list) else {}
 
     async def order(self, call: HttpCall, method: str, path: str) -> None:
-        """Send a DELETE, or a POST without a body, with a few retries. Its answer is not looked at."""
+        """Send a DELETE, or a POST without a body, with a few retries. The answer is ignored."""
 
         async def once() -> None:
             async with self._answer(call, method, path, self._settings.request_timeout):
@@ -137,7 +137,7 @@ class Client:
             await session.close()
 
     async def _within(self, seconds: float, call: HttpCall, path: str, **sent: Any) -> Json:
-        """A POST for which the whole time counts: a service is silent for as long as it reads."""
+        """Send a POST with one limit for the whole call: a service is silent for as long as it reads."""
         try:
             async with asyncio.timeout(seconds), self._answer(call, "POST", path, None, **sent) as response:
                 return await self._read(call, response, None)
@@ -174,7 +174,7 @@ class Client:
         raise failure
 
     async def _read_lines(self, call: HttpCall, response: aiohttp.ClientResponse, items: Items) -> Json:
-        """Some gateways give the items a line each, and nothing else."""
+        """Read one item from each line: some gateways send nothing else."""
         lines = Lines(items.take)
         with suppress(Enough):
             async for chunk in self._chunks(call, response):
@@ -189,7 +189,7 @@ class Client:
     async def _answer(
         self, call: HttpCall, method: str, path: str, silence: float | None, **sent: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer that is a success, while it is read. Anything else is raised as one of batchd's errors."""
+        """Yield a successful answer to be read. Raise anything else as one of batchd's errors."""
         headers = {**self._settings.sent_headers(), **sent.pop("headers", {})}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._settings.connect_timeout, sock_read=silence)
         url = self._settings.base_url + path
@@ -211,7 +211,7 @@ class Client:
 
     async def _refusal(self, call: HttpCall, response: aiohttp.ClientResponse) -> BatchdError:
         body, most = b"", BoundedAnswers.max_error
-        with suppress(*HTTP_ERRORS):  # what arrived is enough: the status has come
+        with suppress(*HTTP_ERRORS):  # the status is known, so what has arrived is enough
             while len(body) < most and (more := await response.content.read(most)):
                 body += more
         return of_answer(HttpAnswer(response.status, response.headers, body[:most]), call, self.service)

@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(_Request)
 
 
 class CreateBody:
-    """`{..., "requests": [{"custom_id": ..., "body": {...}}, ...]}`, never in memory as a whole. Members are needed."""
+    """`{..., "requests": [{"custom_id": ..., "body": {...}}, ...]}`, never in memory as a whole. Needs `members`."""
 
     def __init__(self, members: Mapping[str, Json], requests: Path | None, prefix: str) -> None:
         self._requests = requests
@@ -31,7 +31,7 @@ class CreateBody:
         self._prefix = prefix
 
     def size(self) -> int:
-        """Bytes of it: the file is read once for this, since some servers take no body without its length."""
+        """Count the bytes of the body. This reads the file once, since some servers take no body without its length."""
         return sum(len(piece) for piece in self._pieces())
 
     async def sent(self) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
-"""What differs from service to service, as data and as functions without any call.
+"""What differs from service to service, as data and as functions that make no calls.
 
-Each dialect says where it was read. Unverified means that no page of the service says it; batchd then does what is
-safe either way.
+Each dialect names the pages that it comes from. Unverified means that no page of the service says it; batchd then does
+what is safe either way.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ class Dialect(ABC):
     base_url: ClassVar[str]
     """The service's own address."""
     key: ClassVar[str]
-    """Where its key is read, if nothing else is said."""
+    """Where its key is read by default."""
     limits: ClassVar[Limits]
     window: ClassVar[float]
     """Seconds in which the service promises to finish."""
     batches: ClassVar[str] = "/batches"
     files: ClassVar[str] = ""
-    """Where a file of the requests goes ahead; empty if they stand in the create call."""
+    """Where the file of requests is uploaded first; empty if the requests are in the create call."""
     cancel: ClassVar[str | None]
-    """What stands after a batch's address to cancel it; None if the service has no such call."""
+    """What follows a batch's address in the call that cancels it; None if the service has no such call."""
     deletes: ClassVar[bool] = True
     """Whether the service deletes a batch with its requests and answers."""
     kept: ClassVar[str] = ""
-    """What is left of a batch where it does not, as a sentence."""
+    """If it does not, what is left of a batch, as a sentence."""
     listed: ClassVar[str] = "data"
     """The name of the list in a list of batches."""
     answer_query: ClassVar[Mapping[str, str]] = {}
     answers: ClassVar[str] = ""
-    """What stands after a batch's address to get its answers; the batch itself if empty."""
+    """What follows a batch's address in the call for its answers; empty if they are in the batch itself."""
     more_answers: ClassVar[str] = ""
-    """What stands after a batch's address to get them where they were not there; empty if there is no such call."""
+    """What follows it in a second call, for answers that the first one lacks; empty if there is no such call."""
     has_status: ClassVar[bool] = True
     """Whether a batch has a `status`."""
     answer_lists: ClassVar[tuple[str, ...]]
@@ -60,7 +60,7 @@ class Dialect(ABC):
     def line(self, item: Item, key: str) -> bytes | None:
         """The output line, without a newline, for one item of a list of answers; None if it names no request.
 
-        `key` is batchd's for the batch.
+        `key` is batchd's key of the batch.
         """
 
     @abstractmethod
@@ -80,16 +80,16 @@ class Dialect(ABC):
         return None
 
     def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
-        """Files with the answers that are not among the `written` ones."""
+        """The files with further answers, after `written` answers have been written."""
         return iter(())
 
     def prefix(self, key: str) -> str:
-        """What stands before each custom_id in a batch with this key of batchd's."""
+        """What precedes each custom_id in a batch with this key of batchd's."""
         return ""
 
 
 MAX_PAGES = 2_000
-"""A list with more pages has no end."""
+"""A list with more pages is taken to be endless."""
 MAX_MESSAGE = 2_000
 """Letters of a service's message that are kept."""
 
@@ -105,7 +105,7 @@ def id_of(record: Mapping[str, Json]) -> str | None:
 
 
 def batch_path(dialect: Dialect, remote: str) -> str:
-    """Where a batch stands."""
+    """The path of a batch."""
     return dialect.batches + segment(remote)
 
 

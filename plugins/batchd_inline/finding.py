@@ -13,10 +13,10 @@ from .lines import custom_id_in
 from .splitter import Item
 
 MAX_LOOKS = 1_000
-"""Batches of which the answers are looked at."""
+"""How many batches are looked into, at most, for their answers."""
 
 Seen = MutableMapping[str, str]
-"""The custom_id of a request of each batch, or how it begins; empty for one that has nothing to fetch."""
+"""For each batch, the custom_id of one of its requests, or its prefix; empty if there is nothing to fetch."""
 
 
 async def find(client: Client, dialect: Dialect, submission: Submission, seen: Seen) -> Sequence[str]:
@@ -74,18 +74,18 @@ async def _listed(client: Client, dialect: Dialect) -> AsyncIterator[tuple[str, 
 
 
 async def _holds(client: Client, dialect: Dialect, remote: str, submission: Submission, seen: Seen) -> bool | None:
-    """Whether a batch holds requests of this submission; None if it does not say so yet."""
+    """Whether a batch holds requests of this submission; None if that is not known yet."""
     if remote not in seen:
         custom_id, status = await _first_answer(client, dialect, remote)
         if custom_id is None and not (status.phase.ended and status.phase is not BatchPhase.COMPLETED):
             return None
-        # One that has failed or expired without an answer has nothing to fetch, so it may count as another's.
+        # A batch that failed or expired without an answer has nothing to fetch, so it may count as not ours.
         seen[remote] = custom_id or ""
     return seen[remote].startswith(dialect.prefix(submission.key))
 
 
 async def _first_answer(client: Client, dialect: Dialect, remote: str) -> tuple[str | None, BatchStatus]:
-    """The custom_id of one of its requests, if it gives one, and its state if not."""
+    """The custom_id of one of the batch's requests, None if it gives none, and the batch's status."""
     found: list[str] = []
 
     def take(item: Item) -> None:

@@ -21,7 +21,7 @@ _head = msgspec.json.Decoder(_Head)
 
 
 def as_line(item: Item, prefix: str = "") -> bytes | None:
-    """An item that is an output line already, without this prefix of its custom_id; None if it has no custom_id."""
+    """An item that is an output line already, with the prefix of its custom_id removed; None if it has no custom_id."""
     raw = item.raw
     found = custom_id_in(raw)
     if found is None:
@@ -30,12 +30,12 @@ def as_line(item: Item, prefix: str = "") -> bytes | None:
     if not item.whole:
         return too_large(custom_id)
     line = raw[: found.start(1)] + custom_id + raw[found.end(1) :]
-    # Outside a text a line end means nothing, and inside one it cannot stand.
+    # Outside a JSON string a line end means nothing, and inside one it is not allowed.
     return line.translate(LINE_ENDS)
 
 
 def custom_id_in(raw: bytes) -> re.Match[bytes] | None:
-    """Where the custom_id of an item stands, and not one in the answer; None if it has none."""
+    """Find the item's own custom_id, not one in the answer; None if the item has none."""
     places = list(_CUSTOM_ID.finditer(raw))
     if len(places) > 1:
         with suppress(msgspec.DecodeError):
@@ -45,7 +45,7 @@ def custom_id_in(raw: bytes) -> re.Match[bytes] | None:
 
 
 def too_large(custom_id: bytes) -> bytes:
-    """The line of a row whose answer is larger than any can be. It was paid for, so it is not asked again."""
+    """The line of a row whose answer is too large. The answer was paid for, so the row is not asked again."""
     return failed(custom_id, "too_large", "The answer has more than 32 MB.", transient=False)
 
 

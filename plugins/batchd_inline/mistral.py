@@ -1,8 +1,8 @@
 """Mistral's batch jobs with the requests in the create call, and the answers in the job or in files.
 
 Read in November 2026 at docs.mistral.ai (studio-api/batch-processing, resources/known-limitations, the release note of
-2026-01-19, the API reference) and in Mistral's own Python client. Someone else's words: at most 10,000 requests in a
-create call. Unverified: the most bytes of one, and whether rows that failed stand among the outputs or in the error
+2026-01-19, the API reference) and in Mistral's own Python client. According to others: at most 10,000 requests in a
+create call. Unverified: the largest size of one, and whether rows that failed are among the outputs or in the error
 file, so both are read.
 """
 
@@ -44,7 +44,7 @@ class Mistral(Dialect):
     answer_lists = ("outputs",)
 
     def create_body(self, submission: Submission) -> Mapping[str, Json]:
-        """The key stands in the metadata, which the list of jobs gives back."""
+        """Put the key into the metadata, which the list of jobs gives back."""
         return {
             "endpoint": submission.endpoint,
             "model": submission.model,
@@ -52,7 +52,7 @@ class Mistral(Dialect):
         }
 
     def status(self, record: Mapping[str, Json]) -> BatchStatus:
-        """Words in capitals, counts of its own, errors each with how often it came."""
+        """Read a status in capitals, counts under other names, and errors with how often each occurred."""
         word = str(record.get("status")).upper()
         phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
         ended = read_moment(record.get("completed_at"))
@@ -62,18 +62,18 @@ class Mistral(Dialect):
             total=read_count(record.get("total_requests")),
             completed=read_count(record.get("succeeded_requests")),
             failed=read_count(record.get("failed_requests")),
-            # Those of single requests are listed here too, and are no reason why the job failed.
+            # Errors of single requests are listed here too, and are not why the job failed.
             problems=read_problems(record.get("errors")) if phase is BatchPhase.FAILED else (),
             details=files if word in _PHASES else {**files, "unknown_status": word[:100]},
             answers_until=ended + _KEPT if ended is not None and phase.ended else None,
         )
 
     def line(self, item: Item, key: str) -> bytes | None:
-        """The item is one already."""
+        """The item is an output line already."""
         return as_line(item)
 
     def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
-        """By the metadata."""
+        """Compare the key in the metadata."""
         return table(record.get("metadata")).get("batchd_key") == submission.key
 
     def first_batches(self) -> Mapping[str, str]:
@@ -81,13 +81,13 @@ class Mistral(Dialect):
         return {"page": "0", "page_size": str(_PAGE)}
 
     def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
-        """As long as there are jobs on a page, or as many as the list has in all."""
+        """Go on while a page has jobs, up to the total of the list."""
         following, total = int(query["page"]) + 1, page.get("total")
         enough = isinstance(total, int) and following * _PAGE >= total
         return None if enough or not page.get(self.listed) else {**query, "page": str(following)}
 
     def answer_files(self, record: Mapping[str, Json], written: int) -> Iterator[str]:
-        """The answers if the job did not hold them, and the errors if not all of them were among these."""
+        """The output file if the job held no answers; the error file if some are still missing."""
         status = self.status(record)
         output, error = (read_id(record.get(name)) for name in _FILES)
         if output and not written:

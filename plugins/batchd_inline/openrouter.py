@@ -36,7 +36,7 @@ class OpenRouter(Dialect):
     name = "openrouter"
     base_url = "https://openrouter.ai/api/v1"
     key = "env:OPENROUTER_API_KEY"
-    # It takes 200 MB. A body has to be there within create_timeout, so batchd sends less if it is not told otherwise.
+    # It takes 200 MB, but the whole body must arrive within create_timeout, so batchd sends less by default.
     limits = Limits(max_requests=5_000, max_bytes=50_000_000)
     # 24 hours are promised; on Vertex a batch may take 96, and there is no call to cancel one.
     window = 96 * 3_600.0
@@ -45,15 +45,15 @@ class OpenRouter(Dialect):
     answer_lists = ("results", "data")
 
     def create_body(self, submission: Submission) -> Mapping[str, Json]:
-        """The service reads the body as it comes, and refuses one in which these stand after the requests."""
+        """These come before the requests: the service reads the body as it comes, and refuses another order."""
         return {"endpoint": submission.endpoint, "model": submission.model}
 
     def prefix(self, key: str) -> str:
-        """The key: nothing else that the service gives back tells which submission it was."""
+        """The key: nothing else that the service gives back tells which submission a batch was made from."""
         return f"{key}_"
 
     def status(self, record: Mapping[str, Json]) -> BatchStatus:
-        """OpenAI's words."""
+        """Read a status in OpenAI's words."""
         word = str(record.get("status")).lower()
         phase = _PHASES.get(word, BatchPhase.IN_PROGRESS)
         counts = table(record.get("request_counts"))
@@ -75,18 +75,18 @@ class OpenRouter(Dialect):
         return as_line(item, self.prefix(key))
 
     def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
-        """What differs is not ours. Of what is the same, only the answers tell."""
+        """False if endpoint or size differ. If they are the same, only the answers can tell."""
         if record.get("endpoint") not in {None, submission.endpoint}:
             return False
         total = read_count(table(record.get("request_counts")).get("total"))
         return False if total and total != submission.requests else None
 
     def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
-        """After the last one's id."""
+        """Go on after the id of the last batch."""
         last = read_id(page.get("last_id"))
         return {**query, "after": last} if page.get("has_more") is True and last else None
 
     def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
-        """By the cursor, where answers come in pages."""
+        """Go on at the cursor, if the answers come in pages."""
         cursor = read_id(page.get("next_cursor"))
         return {"limit": "1000", "cursor": cursor} if cursor else None

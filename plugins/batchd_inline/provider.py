@@ -79,7 +79,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
     # --- creating --------------------------------------------------------------------------------------------
 
     async def upload(self, submission: Submission) -> str | None:
-        """The id of the uploaded file; None where the requests stand in the create call."""
+        """The id of the uploaded file; None if the requests are in the create call."""
 
         if not self._dialect.files:
             return None
@@ -111,7 +111,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         return remote
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        """Look through every page of batches, and where they do not tell whose they are, at their answers."""
+        """Look through every page of batches, and into the answers of batches that do not tell whose they are."""
         from .finding import find
 
         return await find(self._client, self._dialect, submission, self._seen)
@@ -119,7 +119,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
     # --- afterwards ------------------------------------------------------------------------------------------
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        """The batch's state. Of answers that come with it no more is read than needed."""
+        """The batch's state. If answers come with it, no more of them is read than needed."""
         from .client import Enough, Items
 
         def enough(_: Item) -> None:
@@ -130,7 +130,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         call, path = HttpCall(f"describe the batch {batch.id}"), batch_path(self._dialect, batch.id)
         record = await self._client.get(call, path, items=Items(lists, enough))
         if isinstance(record, Mapping) and "status" not in record and self._dialect.has_status:
-            # It stands behind the answers.
+            # The status comes after the answers, so read to the end.
             record = await self._client.get(call, path, items=Items(lists, lambda _: None))
         if not isinstance(record, Mapping) or id_of(record) is None:
             raise TransientError(
@@ -191,13 +191,13 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         raise TransientError(f"{address} sends more than {MAX_PAGES:,} pages of answers of the batch {batch.id}.")
 
     async def ask_to_cancel(self, batch: RemoteBatch) -> None:
-        """If the service has a call for that."""
+        """Ask the service to cancel the batch, if it has a call for that."""
         if self._dialect.cancel is not None:
             path = batch_path(self._dialect, batch.id) + self._dialect.cancel
             await self._client.order(HttpCall(f"cancel the batch {batch.id}"), "POST", path)
 
     async def forget(self, submission: Submission) -> None:
-        """Delete the input file, and any that failed tries left behind, where there are any."""
+        """Delete the input file, and any that failed tries left behind, if the service takes files."""
         files = self._dialect.files
         if not files:
             return
@@ -208,7 +208,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
                 await self._delete(files, file)
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
-        """Delete the batch, and the files of it that there are. Say what is left."""
+        """Delete the batch and its files. Say what is left."""
         dialect = self._dialect
         await self.forget(replace(submission, upload=None))
         files = batch.details.get("files")
@@ -263,7 +263,7 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
 
 @contextmanager
 def _unless_it_has_none() -> Iterator[None]:
-    """Let a call pass that the service, or this batch, does not have."""
+    """Ignore the refusal of a call that the service, or this batch, does not have."""
     try:
         yield
     except (RejectedError, TransientError):

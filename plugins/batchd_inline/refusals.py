@@ -1,4 +1,4 @@
-"""What a refusal of the service means; `HttpService` says it of errors of the network.
+"""Translates refusals of the service into batchd's errors; `HttpService` does so for errors of the network.
 
 429 of a create: it was counted, and not taken                      NotSent
 408 409 425 429 5xx                                                 TransientError
@@ -62,7 +62,7 @@ def of_answer(answer: HttpAnswer, call: HttpCall, service: HttpService) -> Batch
     if status == 429 and call.kind is CallKind.CREATE:
         return NotSent(refusal, retry_after=retry_after(answer.headers))
     if status == 409 and call.kind is CallKind.PLAIN:
-        return ProviderError(refusal)  # it has not ended, or has ended: asking again at once changes nothing
+        return ProviderError(refusal)  # the batch has not ended, or has ended: asking again at once changes nothing
     wait = retry_after(answer.headers)
     return service.refused(status, refusal, call, problems=(problem,), wait=wait, answered=True)
 

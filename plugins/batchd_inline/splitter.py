@@ -19,14 +19,14 @@ MAX_REST = 8_000_000
 MAX_ITEM = 32_000_000
 """Bytes of one item: of the answer to one row."""
 KEPT_OF_LONG = 100_000
-"""Bytes of a longer item that are kept, to tell whose it is."""
+"""Bytes of a longer item that are kept, to tell which row it belongs to."""
 
 _IN_TEXT = re.compile(rb'["\\]')
 _OUTSIDE = re.compile(rb'["{}\[\]:,]')
 _TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _BETWEEN_ITEMS = re.compile(rb'(?>[^"{}\[\],]++|' + _TEXT + rb")*+", re.DOTALL)
 _WITHIN_ITEM = re.compile(rb'(?>[^"{}\[\]]++|' + _TEXT + rb")*+", re.DOTALL)
-"""All up to the next sign that counts, whole texts included. Nothing is tried twice, whatever comes."""
+"""Everything up to the next character that counts, including whole strings. Never backtracks, whatever the input."""
 _QUOTE, _COMMA = b'",'
 
 
@@ -49,7 +49,7 @@ class Cut(Exception):
 
 
 class Splitter:
-    """One answer. Feed it what arrives, then ask for the rest.
+    """Takes one answer apart. Feed it what arrives, then call `rest`.
 
     >>> items = []
     >>> splitter = Splitter({"results"}, lambda item: items.append(item.raw))
@@ -70,7 +70,7 @@ class Splitter:
         self._text, self._name = bytearray(), b""
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes. Raises TooLarge, and what `take` raises."""
+        """Take the next bytes. Raises TooLarge, and what `take` raises."""
         at = 0
         while at < len(chunk):
             if self._in_list and not self._in_text:
@@ -85,7 +85,7 @@ class Splitter:
                 at = found.end() if found else len(chunk)
 
     def _through_text(self, chunk: bytes, at: int) -> int:
-        """To the end of the text that has begun, or of the chunk."""
+        """Read to the end of the string that has begun, or of the chunk. Return the position."""
         begin = at
         while at < len(chunk):
             if self._escaped:
@@ -104,11 +104,11 @@ class Splitter:
         return len(chunk)
 
     def _through_items(self, chunk: bytes, at: int) -> int:
-        """To the end of the list, or of the chunk, or to a text that does not end in this chunk. The bulk goes here."""
+        """Read to the end of the list or the chunk, or to a string that goes on after it. Most bytes pass here."""
         begin = at
         while True:
             found = (_WITHIN_ITEM if self._depth > 2 else _BETWEEN_ITEMS).match(chunk, at)
-            assert found  # it may take nothing
+            assert found  # both patterns match an empty text
             at = found.end()
             if at == len(chunk):
                 self._keep(chunk[begin:])
@@ -144,7 +144,7 @@ class Splitter:
         return _decoded(bytes(self._rest) + b"]}")
 
     def _sign(self, sign: bytes) -> None:
-        """One of the signs that structure JSON, outside a text."""
+        """Handle a character that structures JSON, outside a string."""
         if sign == b'"':
             self._in_text = True
             self._keep(sign)
@@ -179,12 +179,12 @@ def _decoded(text: bytes) -> Json:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
-        # NaN and the like, which some services write.
+        # Python's own decoder accepts NaN and the like, which some services write.
         return json.loads(text.decode("utf-8", "replace"))
 
 
 class Lines:
-    """The same for a file of lines: each is an item."""
+    """Takes a file of lines apart: each line is an item."""
 
     def __init__(self, take: Take, *, max_line: int = MAX_ITEM) -> None:
         self._take, self._max_line = take, max_line
@@ -192,7 +192,7 @@ class Lines:
         self._long = False
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes."""
+        """Take the next bytes."""
         *ended, rest = chunk.split(b"\n")
         for piece in ended:
             self.keep(piece)
@@ -200,7 +200,7 @@ class Lines:
         self.keep(rest)
 
     def end(self) -> None:
-        """The line, or the item, is whole: a new one has begun, or the file has ended."""
+        """End the line, or the item: a new one has begun, or the file has ended."""
         line, whole = bytes(self._line).strip(), not self._long
         self._line.clear()
         self._long = False
@@ -208,7 +208,7 @@ class Lines:
             self._take(Item(line, whole))
 
     def keep(self, piece: bytes) -> None:
-        """A part of the line."""
+        """Add a piece to the line."""
         self._line += piece
         if len(self._line) > self._max_line:
             self._long = True

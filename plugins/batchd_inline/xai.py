@@ -1,8 +1,8 @@
 """xAI's batches: a file ahead as OpenAI has it, counts in place of a status, answers in pages.
 
-Read in November 2026 at docs.x.ai (developers/advanced-api-usage/batch-api, files). Someone else's words: answers are
-kept until expire_time, 30 days, and no call deletes them. Unverified: whether a batch counts all its requests at once,
-so one that counts fewer than were sent has not ended.
+Read in November 2026 at docs.x.ai (developers/advanced-api-usage/batch-api, files). According to others: answers are
+kept until expire_time, 30 days, and no call deletes them. Unverified: whether a batch counts all its requests at once.
+So a batch that counts fewer requests than were sent has not ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .splitter import Item
 _NAME = re.compile(r"batchd-.+-(\d{1,12})")
 _OWNER = re.compile(rb'"batch_request_id"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _FINAL = frozenset({3, 5, 6, 7, 9, 11, 12, 16})
-"""Codes of gRPC that asking again does not change: a bad argument, not found, no permission and so on."""
+"""gRPC codes of errors that asking again does not change: a bad argument, not found, no permission and so on."""
 
 
 class _Data(msgspec.Struct):
@@ -46,7 +46,7 @@ class XAI(Dialect):
     name = "xai"
     base_url = "https://api.x.ai/v1"
     key = "env:XAI_API_KEY"
-    # Its pages say both 48 and 50 MB of a file; larger batches than 100,000 are slowed down.
+    # Its pages give both 48 and 50 MB as the limit of a file. Batches of more than 100,000 requests are slowed down.
     limits = Limits(max_requests=50_000, max_bytes=48_000_000)
     window = 24 * 3_600.0
     files = "/files"
@@ -60,11 +60,11 @@ class XAI(Dialect):
     answer_lists = ("results",)
 
     def create_body(self, submission: Submission) -> Mapping[str, Json]:
-        """The name comes back with the batch: it says whose it is, and how many requests it was given."""
+        """The name comes back with the batch: it says whose the batch is, and how many requests were sent."""
         return {"name": f"batchd-{submission.key}-{submission.requests}", "input_file_id": submission.upload}
 
     def status(self, record: Mapping[str, Json]) -> BatchStatus:
-        """From the counts, and from whether and by whom it was cancelled."""
+        """Derive the phase from the counts, and from whether and by whom the batch was cancelled."""
         state, reason = table(record.get("state")), record.get("cancel_by_xai_message")
         total, pending = read_count(state.get("num_requests")), read_count(state.get("num_pending"))
         named = _NAME.fullmatch(str(record.get("name")))
@@ -86,7 +86,7 @@ class XAI(Dialect):
         )
 
     def line(self, item: Item, key: str) -> bytes | None:
-        """The answer without its frame: it stands under the name of what was called."""
+        """Take the answer out of its frame, where it is under the name of the endpoint that was called."""
         if not item.whole:
             found = _OWNER.search(item.raw)
             return too_large(found[1]) if found else None
@@ -105,18 +105,18 @@ class XAI(Dialect):
         )
 
     def is_of(self, record: Mapping[str, Json], submission: Submission) -> bool | None:
-        """By the name, or by the file."""
+        """Compare the name, or the file."""
         if str(record.get("name")).startswith(f"batchd-{submission.key}-"):
             return True
         return bool(submission.upload) and record.get("input_file_id") == submission.upload
 
     def next_batches(self, page: Mapping[str, Json], query: Mapping[str, str]) -> Mapping[str, str] | None:
-        """By the token."""
+        """Go on at the page's token."""
         token = read_id(page.get("pagination_token"))
         return {**query, "pagination_token": token} if token and page.get(self.listed) else None
 
     def next_answers(self, page: Mapping[str, Json]) -> Mapping[str, str] | None:
-        """By the token, too."""
+        """Go on at the page's token."""
         token = read_id(page.get("pagination_token"))
         return {**self.answer_query, "pagination_token": token} if token else None
 
@@ -128,7 +128,7 @@ def _failed(custom_id: bytes, error: Mapping[str, Any], message: str | None) -> 
 
 
 def _loosely(raw: bytes) -> bytes | None:
-    """The same for JSON that is not quite valid, such as with NaN; what cannot be read at all fails its row."""
+    """Do as `line` for JSON that is not quite valid, such as with NaN. What cannot be read at all fails its row."""
     found = _OWNER.search(raw)
     if found is None:
         return None

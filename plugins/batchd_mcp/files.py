@@ -16,7 +16,7 @@ class NotBelow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """A file that is open, by a path that is the same file whatever is renamed meanwhile; and its own name."""
+    """An open file: a path that leads to this file even if something is renamed meanwhile, and its own name."""
 
     path: Path
     name: str
@@ -24,14 +24,14 @@ class OpenedFile:
 
 @contextmanager
 def opened_below(root: Path, path: str) -> Iterator[OpenedFile]:
-    """Open a regular file below the root, a folder at a time. NotBelow, in words."""
+    """Open a regular file below the root, one folder at a time. Raises NotBelow with a sentence."""
     parts = _parts(root, path)
     with ExitStack() as stack:
         here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, here)
         for number, part in enumerate(parts, start=1):
             last = number == len(parts)
-            # Without waiting: a pipe would wait for its other end.
+            # Without blocking: opening a pipe would wait for its other end.
             kind = os.O_NONBLOCK if last else os.O_DIRECTORY
             try:
                 here = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind, dir_fd=here)

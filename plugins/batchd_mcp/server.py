@@ -1,4 +1,4 @@
-"""The tools, and no others: estimate, submit, status, results."""
+"""The server and its only tools: estimate, submit, status, results."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def server_of(client: AsyncClient, root: Path) -> MCPServer[None]:
 
 @contextmanager
 def _in_words() -> Iterator[None]:
-    """Errors of batchd as those of the tool. Their words may hold what others wrote: a name, a service's text."""
+    """Raise batchd's errors as errors of the tool, marked: they may quote what others wrote, such as a name."""
     try:
         yield
     except (NotBelow, BatchdError) as error:
@@ -141,7 +141,7 @@ def _in_words() -> Iterator[None]:
 
 
 def _told(ours: Mapping[str, Any], others: Mapping[str, str | None]) -> str:
-    """What batchd says itself, then what may hold words of others."""
+    """What batchd says itself, then, marked, what may hold words of others."""
     return f"{json.dumps(ours)}\n{marked(json.dumps(others, ensure_ascii=False))}"
 
 
@@ -157,7 +157,7 @@ def _row(row: AnsweredRow) -> str:
 
 
 def _short(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """A long text is cut, and says so."""
+    """Cut long texts, and say how long they are."""
     return {
         name: f"{value[:MAX_CELL]}… ({len(value):,} characters)"
         if isinstance(value, str) and len(value) > MAX_CELL

@@ -1,4 +1,4 @@
-"""What others have written, marked as what it is: data, in which nothing is an instruction."""
+"""Marks what others have written as data, in which nothing is an instruction."""
 
 from __future__ import annotations
 

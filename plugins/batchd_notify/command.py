@@ -1,4 +1,4 @@
-"""The observer `command`: a script of the operator for each event, which gets the event as JSON."""
+"""The observer `command`: runs a script of the operator for each event, with the event as JSON on its input."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Command(Observer[CommandSettings]):
             raise TransientError(f"{program} did not end within {self.settings.timeout:.0f} s") from None
         finally:
             if process.returncode is None:
-                # With all that it has started.
+                # Kill it with all that it has started.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()

@@ -24,7 +24,7 @@ class NotifySettings(Settings):
     group: Duration = 30.0
     """How long to wait for more after an event, so that thirty files are one message."""
     language: Language = "en"
-    """Of messages: `"en"` or `"vi"`."""
+    """The language of messages: `"en"` or `"vi"`."""
 
 
 class Notify(Observer[NotifySettings]):
@@ -38,14 +38,14 @@ class Notify(Observer[NotifySettings]):
         self.group_for = settings.group
 
     async def aopen(self) -> None:
-        """Raises RejectedError if an address is none that apprise knows."""
+        """Raises RejectedError if apprise does not know an address."""
         self._service = await asyncio.to_thread(self._made)
 
     async def notice(self, event: Event) -> None:
         await self.notice_all([event])
 
     async def notice_all(self, events: Sequence[Event]) -> None:
-        """Raises TransientError if an address did not take the message; then all get it again."""
+        """Raises TransientError if an address did not take the message; then all addresses get it again."""
         service = self._service
         assert service is not None, "aopen comes first"
         language = self.settings.language
@@ -65,7 +65,7 @@ class Notify(Observer[NotifySettings]):
                     "mailto://user:password@example.org; apprise's documentation lists all kinds."
                 )
         for each in service:
-            if each.overflow_mode is apprise.OverflowMode.UPSTREAM:  # its default; some services refuse what is long
+            if each.overflow_mode is apprise.OverflowMode.UPSTREAM:  # the default; some services refuse long messages
                 each.overflow_mode = apprise.OverflowMode.SPLIT
         return service
 

@@ -1,4 +1,4 @@
-"""What messages say: names of files, and counts. Never what is in a file: a message leaves the house."""
+"""What messages say: names of files, and counts. Never what is in a file: a message leaves this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchd import Event
 Language = Literal["en", "vi"]
 MAX_SUBJECT = 150
 MAX_LINES = 100
-"""Events that a message tells one by one."""
+"""Events that a message lists one by one."""
 _DONE = {
     "JobFinished": ("done", "đã xong"),
     "JobRejected": ("not usable", "không dùng được"),
@@ -33,11 +33,11 @@ _LINES = {
 """What happened to a file, in English and in Vietnamese."""
 _SAYS_WHY = "batchd's log says why"
 _QUOTES = ("job ", "sink ", "plugin ", "observer ", "order ")
-"""Subjects of conditions whose words may be those of a plugin or a database, about a row."""
+"""Subjects of conditions begin so, if the text may come from a plugin or a database, and quote a row."""
 
 
 def subject(events: Sequence[Event], language: Language = "en") -> str:
-    """One line for all of them: `batchd: 28 files done, 1 held`."""
+    """One line for all events: `batchd: 28 files done, 1 held`."""
     if len(events) == 1:
         said = f"batchd: {line(events[0], language)}"
         return said if len(said) <= MAX_SUBJECT else f"{said[: MAX_SUBJECT - 1]}…"
@@ -54,7 +54,7 @@ def subject(events: Sequence[Event], language: Language = "en") -> str:
 
 
 def body(events: Sequence[Event], language: Language = "en") -> str:
-    """A line for each, up to a number."""
+    """A line for each event, up to `MAX_LINES`."""
     lines = [f"- {line(event, language)}" for event in events[:MAX_LINES]]
     more = len(events) - len(lines)
     if more:
@@ -99,7 +99,7 @@ def _finished(name: str, data: Mapping[str, Any], language: Language) -> str:
 
 
 def without_quotes(event: Event) -> Event:
-    """The event without words of others, which may quote what is in a file or what was answered."""
+    """The event without text from elsewhere, which may quote what is in a file or what was answered."""
     values = event.data()
     if event.kind == "ConditionRaised" and str(values["subject"]).startswith(_QUOTES):
         return _with(event, text="Something is wrong. To see what: batchd status")
@@ -108,7 +108,7 @@ def without_quotes(event: Event) -> Event:
 
 
 def _with(event: Event, **values: Any) -> Event:
-    """The same event with other values; which fields there are is a matter of its kind."""
+    """The same event with other values. Its fields depend on its kind."""
     return dataclasses.replace(event, **values)
 
 
@@ -130,7 +130,7 @@ def record(event: Event) -> dict[str, Any]:
 
 
 def encoded(event: Event) -> bytes:
-    """The same as JSON."""
+    """The record of an event as JSON."""
     return json.dumps(record(event), ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -140,6 +140,6 @@ def _number(number: int, language: Language) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Names may hold line ends, escapes, and bytes that are no text: no line of a message, and no mail, is made so."""
+    """The text on one line: a name may hold line ends, escapes or bytes that are no text, and must not forge a mail."""
     plain = " ".join(text.split()).encode("utf-8", "replace").decode()
     return "".join(each if each.isprintable() else "?" for each in plain)

@@ -36,16 +36,16 @@ from .wire import UNREADABLE, Service
 
 _PIECE = 1 << 18
 MAX_VALUES = 400_000
-"""Values of JSON, counted by what stands between them: each takes up to 25 times as much memory as in the answer."""
+"""JSON values in an answer, counted by their commas and brackets. In memory, a value can take 25 times its text."""
 
 
 class BoundedClient(BoundedAnswers, openai.DefaultAioHttpClient):
-    """A page of 10,000 files has about 3.5 million bytes."""
+    """Reads no larger answers. For comparison, a page of 10,000 files has about 3.5 million bytes."""
 
     max_answer = 8_000_000
 
     def judge(self, content: bytearray) -> None:
-        """Count the values."""
+        """Raise AnswerTooLarge if there are too many values."""
         if content.count(b",") + content.count(b"[") + content.count(b"{") > MAX_VALUES:
             raise AnswerTooLarge(f"more than {MAX_VALUES:,} values")
 
@@ -73,7 +73,7 @@ class Client:
         return await with_retries(self.pacing, lambda: self._json("get", call, _quoted(path), options=options))
 
     async def described(self, file: str) -> Mapping[str, Json]:
-        """What the service says of a file; nothing if it does not have it, or describes no files."""
+        """What the service says of a file; empty if it does not have the file, or does not describe files."""
         try:
             return unwrap(await self.get(HttpCall(f"describe the file {file}", about=file), "files", file))
         except TransientError:
@@ -111,9 +111,9 @@ class Client:
     async def upload_to_storage(
         self, call: HttpCall, path: str, fields: Mapping[str, str], file: IO[bytes], size: int, *, within: float
     ) -> str | None:
-        """The id of a file that is put where the service says, and is then processed by it. None if it names none.
+        """Put a file into the storage that the service names, and have the service process it. Return its id, or None.
 
-        The storage gets the rows, which it must, and nothing else of ours.
+        The storage gets the rows, and nothing else of ours: no key.
         """
         options: Any = {
             "headers": {"Content-Type": "application/x-www-form-urlencoded"},
@@ -153,7 +153,7 @@ class Client:
     async def streaming(self, call: HttpCall, file: str, headers: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
         """The content of a file as it arrives, without retries.
 
-        A service may keep it in a storage, to which it redirects. That call carries nothing of ours: no key, no rows.
+        The service may redirect to a storage. The call to that storage carries nothing of ours: no key, no rows.
         """
         # The last header is the SDK's own, and makes it leave the body unread.
         raw = {"Accept": "application/binary", **headers, "X-Stainless-Raw-Response": "stream"}
@@ -176,11 +176,11 @@ class Client:
                 await response.aclose()
 
     def chunks(self, response: httpx2.Response, call: HttpCall) -> AsyncIterator[bytes]:
-        """Its bytes in order, some kilobytes at a time."""
+        """The bytes of a response in order, some kilobytes at a time."""
         return arriving(response.aiter_bytes(), FOREIGN, lambda error: translate(error, call, self.service))
 
     def not_json(self, response: httpx2.Response, call: HttpCall) -> TransientError:
-        """The error for a success that is something else."""
+        """The error for a successful response with something other than what was asked for."""
         return self.service.not_json(call, page=HttpAnswer.of(response).is_page)
 
     async def _elsewhere(
@@ -193,7 +193,7 @@ class Client:
         within: float | None = None,
         **sent: Any,
     ) -> httpx2.Response:
-        """What a storage answers that the service named, if it is a success; it is read only for a PUT."""
+        """Call a storage that the service named. Return a successful response, which is read into memory for a PUT."""
         http = self.prepare()
         http.cookies.clear()
         request = http.build_request(method, target, headers=dict(headers), **sent)

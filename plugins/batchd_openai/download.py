@@ -46,7 +46,7 @@ class _Draft:
     # Counted here: asking the file would cost two system calls for each chunk.
     arrived: int = 0
     ended_at: int | None = None
-    """Where it ended once before, though the service says that there is more."""
+    """Where an earlier try ended, although the service says that there is more."""
 
     def restart(self) -> None:
         self.target.seek(self.start)
@@ -176,7 +176,7 @@ async def _check(client: Client, file: str, draft: _Draft) -> None:
             raise _Incomplete(f"The file {file} from {client.settings.base_url} ends in the middle of a line.")
     elif draft.arrived < length:
         if told and draft.ended_at == draft.arrived and draft.last_line_complete:
-            return  # twice the same, and whole: what the service says of its size is not true
+            return  # it ended here twice, with a whole line: the size that the service gives is wrong
         if told:
             draft.ended_at = draft.arrived
         raise _Incomplete(

@@ -1,4 +1,4 @@
-"""Looks through the service's list of batches for those of ours."""
+"""Looks through the service's list of batches for those that batchd created."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_COPIES = 100
 
 
 async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Json]], bool]) -> Sequence[str]:
-    """The ids of the batches that are ours, oldest first, of every page."""
+    """Return the ids of our batches on all pages, oldest first."""
     created: dict[str, float] = {}
     without_origin = False
     call = HttpCall("list its batches", CallKind.LOOK)
@@ -40,14 +40,14 @@ async def find(client: Client, address: str, is_ours: Callable[[Mapping[str, Jso
 
 
 def is_of(batch: Mapping[str, Json], submission: Submission) -> bool:
-    """Whether it was made of our file, or is marked with our key."""
+    """Whether the batch was created from the submission's file, or is marked with its key."""
     if submission.upload and read_id(batch.get("input_file_id")) == submission.upload:
         return True
     return _mark(batch, "batchd_key") == submission.key
 
 
 def has_rows(batch: Mapping[str, Json], submission: Submission) -> bool:
-    """Whether it is marked with the rows of this one."""
+    """Whether the batch is marked with the same rows as the submission."""
     return _mark(batch, "batchd_rows") == submission.rows_key
 
 
@@ -57,7 +57,7 @@ def _mark(batch: Mapping[str, Json], name: str) -> object:
 
 
 def _oldest_first(created: Mapping[str, float]) -> list[str]:
-    """Sorted by `created_at`, which has whole seconds. Within a second, the reverse of a newest-first list."""
+    """Sort by `created_at`, which has whole seconds. Within a second, reverse a list that has the newest first."""
     listed = list(created)
     if listed and created[listed[0]] >= created[listed[-1]]:
         listed.reverse()

@@ -1,4 +1,4 @@
-"""Until when a service keeps the answers of a batch that has ended."""
+"""Finds out until when a service keeps the answers of a batch that has ended."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ KEPT_DAYS = {
     "api.perplexity.ai": 30,
     "api.novita.ai": 15,
 }
-"""Days for which services keep answers if they are asked for nothing else, by their own pages. Others do not say."""
+"""Days for which services keep answers by default, according to their own pages. Other services do not say."""
 _ENDS = ("completed_at", "expired_at", "cancelled_at", "failed_at", "ended_at", "finished_at")
 
 
 def answers_until(record: Mapping[str, Json], file: Mapping[str, Json], settings: OpenAISettings) -> float | None:
-    """What the file says of itself; else what was asked for, or is known of the service, from the batch's end on."""
+    """Return when the file expires; else the batch's end plus the time that was asked for or that is known."""
     if (at := read_moment(file.get("expires_at"))) is not None:
         return at
     ended = min((at for key in _ENDS if (at := read_moment(record.get(key))) is not None), default=None)

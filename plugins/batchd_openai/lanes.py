@@ -1,4 +1,4 @@
-"""Whether a service has batches, found out by lists of at most one entry, which cost nothing."""
+"""Finds out whether a service has batches. Asks for lists of at most one entry, which costs nothing."""
 
 from __future__ import annotations
 

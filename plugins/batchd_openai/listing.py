@@ -30,7 +30,7 @@ async def everything(
         items = as_list(answer)
         if items is None:
             raise CannotFind(f"{service} did not return a list when asked to {call.what}.")
-        # As numbers: an id may be long, and there may be many.
+        # Kept as hashes: an id may be long, and there may be many.
         fresh = [item for item in items if hash(read_id(item.get("id"))) not in seen]
         number += len(fresh)
         if number > client.pacing.max_items:

@@ -47,7 +47,7 @@ ACCESS_SECONDS = 1.0
 _TOO_MANY = frozenset({429, 498, 503, 529})
 """Statuses of a service that takes no more calls at the moment: 498 is Groq's, 529 Anthropic's."""
 _OF_A_GATEWAY = frozenset({502, 504, 520, 524})
-"""Statuses of what stands before the service: it may have got the call all the same, and work on it."""
+"""Statuses of a gateway. The service behind it may have received the call all the same, and work on it."""
 _VERSION = re.compile(r"^/v\d+(?=/)")
 _REFUSAL = re.compile(rb'\s*\{\s*"(error|code|msg|message|success)"\s*:(?!\s*null)')
 _ASK = HttpCall("answer a request", CallKind.ANSWER)
@@ -63,12 +63,12 @@ class LiveClient:
         self._proxy = NO_PROXY
         self._access: tuple[float, Access] | None = None
         self._sent: Mapping[str, str] = {}
-        """The headers of each call, with that access."""
+        """The headers of each call, made from `_access`."""
         self.address = settings.base_url
         self.service = Service(settings.base_url, settings.key_where, settings.key_renewal)
 
     def prepare(self, tls: ssl.SSLContext | None = None) -> None:
-        """Load the CA certificates, which takes about 40 ms. The same as the SDK's client trusts."""
+        """Load the CA certificates that the SDK's client trusts as well, which takes about 40 ms."""
         self._tls = tls or httpx2.create_ssl_context()
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
@@ -80,7 +80,7 @@ class LiveClient:
         if self._settings.idempotency_key:
             headers = {**headers, "Idempotency-Key": call.key}
         try:
-            # BytesPayload: else aiohttp looks for it among ten kinds of payloads.
+            # A BytesPayload, or aiohttp would try ten kinds of payloads.
             status, told, body = await self._call("POST", url, headers, access.query, aiohttp.BytesPayload(call.body))
         except TooLarge:
             return LiveAnswer(failure=Failure("too_large", TOO_LARGE))
@@ -91,7 +91,7 @@ class LiveClient:
             body = body.removeprefix(codecs.BOM_UTF8)
             if 200 <= status < 300 and "html" not in kind and "event-stream" not in kind and body.lstrip()[:1] == b"{":
                 if _REFUSAL.match(body):
-                    # A few services refuse with a success; what is of the account would else be asked for each row.
+                    # A few services refuse with a success. A refused account is raised, or every row would get it.
                     refused = of_answer(HttpAnswer(status, told, body), httpx2.URL(url), _ASK, self.service)
                     if isinstance(refused, RejectedError):
                         raise refused
@@ -103,7 +103,7 @@ class LiveClient:
         raise failure
 
     async def get(self, path: str, query: Mapping[str, str]) -> HttpAnswer:
-        """One GET of something small, whatever the service answers. Raises batchd's errors where it does not."""
+        """Send a GET for something small. Return any answer; raise one of batchd's errors if there is none."""
         access = self._read_access()
         try:
             async with asyncio.timeout(self._settings.request_timeout):
@@ -115,7 +115,7 @@ class LiveClient:
         raise failure
 
     def in_words(self, reply: HttpAnswer, what: str) -> str:
-        """What an answer says that is not what was asked for, as a sentence."""
+        """Describe in a sentence an answer that is not what was asked for."""
         call = HttpCall(what)
         if reply.status < 300:
             return str(self.service.not_json(call, page=reply.is_page))
@@ -129,7 +129,7 @@ class LiveClient:
         query: Mapping[str, str],
         data: aiohttp.BytesPayload | None = None,
     ) -> HttpAnswer:
-        """One call. No redirect is followed: with it would go the key."""
+        """Make one call. Follow no redirect: it would take the key along."""
         async with self._open().request(
             method,
             url,
@@ -166,7 +166,7 @@ class LiveClient:
         return headers
 
     def _read_access(self) -> Access:
-        """The key as it was a second ago at most: it may stand in a file, and there are thousands of calls a second."""
+        """The credentials, read at most a second ago: the key may be in a file, and many calls begin each second."""
         now = time.monotonic()
         if self._access is None or self._access[0] + ACCESS_SECONDS < now:
             self._proxy = Proxy.of(self.address)
@@ -206,15 +206,15 @@ class LiveClient:
 
 
 class TooLarge(Exception):
-    """An answer that is larger than any can be."""
+    """The answer has more than `MAX_ANSWER` bytes."""
 
 
 class RowRefused(BatchdError):
-    """The service refuses this request, and says nothing of others."""
+    """The service refuses this request, which says nothing about others."""
 
 
 def _limit(body: bytes) -> Literal["requests", "tokens"] | None:
-    """What is used up: OpenAI says so as the type of the error."""
+    """Which limit is used up. OpenAI names it in the type of the error."""
     if b'"tokens"' in body:
         return "tokens"
     return "requests" if b'"requests"' in body else None

@@ -97,7 +97,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         return await self._live.answer(call)
 
     async def find_batches(self) -> BatchesFound:
-        """By the list of batches, and if there is none by that of models."""
+        """Ask for the list of batches and, if there is none, for the files and the models."""
         from .lanes import find_batches
 
         return await find_batches(self._live)
@@ -144,7 +144,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         return self.require_id(remote, "the call that creates a batch, but without its id")
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        """Look through every page for batches created from our file, or marked with our key."""
+        """Look through every page for batches created from the submission's file, or marked with its key."""
         from .finding import find, is_of
 
         return await find(self._client, self.settings.base_url, lambda batch: is_of(batch, submission))
@@ -174,14 +174,14 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         """When the service deletes the answers, as far as it can be known."""
         file: Mapping[str, Json] = {}
         for name in _files(status.details)[:1]:
-            # Not worth a second try, nor a poll that fails: it says what to hurry for, and no more.
+            # Not worth a second try or a failed poll: it only tells batchd what to hurry for.
             with suppress(ProviderError, TimeoutError):
                 async with asyncio.timeout(_KEPT_WITHIN):
                     file = await self._client.described(name)
         return answers_until(record, file, self.settings)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
-        """Stream the errors, then the answers, whose last line may be cut, into `target`. Both files are tried."""
+        """Stream the errors into `target`, then the answers, whose last line may be cut off. Try both files."""
         details = batch.details
         if not _files(details) or details.get(OWED):
             # File ids can appear after the batch has ended, and a duplicate batch comes without any.
@@ -201,7 +201,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
             raise missing
 
     async def ask_to_cancel(self, batch: RemoteBatch) -> None:
-        """By the SDK."""
+        """Ask the service to cancel the batch."""
         call = HttpCall(f"cancel the batch {batch.id}", about=batch.id)
         await self._client.post(call, "batches", batch.id, "cancel")
 
@@ -214,7 +214,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
                 await self._delete(str(file["id"]))
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
-        """Delete the input file, the answers and the errors, and look whether they are gone."""
+        """Delete the input file, the answers and the errors, and check that they are gone."""
         details = batch.details
         if batch.id and not _files(details):
             with suppress(RemoteMissing):
@@ -267,7 +267,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         complete = None
         for file in await self._ours(submission):
             size = size_of(file)
-            # One that is in the storage and was not processed cannot be used.
+            # A file that is in the storage but was not processed cannot be used.
             whole = size == submission.size and file.get("Processed") is not False
             if whole and str(file.get("status")).lower() not in _GONE:
                 complete = complete or str(file["id"])

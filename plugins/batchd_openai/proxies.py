@@ -13,9 +13,9 @@ from batchd import RejectedError
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where it is, without its password, which aiohttp would quote in errors; and the headers that carry the password.
+    """A proxy's address without its password, which aiohttp would quote in errors; and headers with the password.
 
-    An https service is reached by a tunnel, which is asked for once a connection; else each call carries it.
+    For an https service, the request for a connection's tunnel carries the password; otherwise each call does.
     """
 
     url: str | None = None
@@ -24,7 +24,7 @@ class Proxy:
 
     @classmethod
     def of(cls, address: str) -> Proxy:
-        """By HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as the other calls heed them."""
+        """Read HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, which the other calls follow too."""
         service = urlsplit(address)
         proxies = getproxies_environment()
         named = proxies.get(service.scheme) or proxies.get("all")

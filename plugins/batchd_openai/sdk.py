@@ -1,7 +1,7 @@
-"""The openai package, without most of its types: those are imported when something asks for one.
+"""The openai package, without most of its types: each of those is imported on first use.
 
 It defines some seven hundred types of answers, which would take 0.25 s and 10 MB at each start; the calls for batches
-need ten of them. What our modules need of the package they import from here.
+need ten of them. The modules of this plugin import the package from here.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _WITHOUT_MEANING = re.compile(r"^(#.*|from __future__ .*|\s*)$")
 
 
 class _Package(ModuleType):
-    """A package that imports one of its names when it is asked for."""
+    """A package that imports each of its names on first use."""
 
     _found_in: Mapping[str, str]
     """The module of each name."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
-            # `import *` wants them all, and takes what is there.
+            # `import *` takes only the names that are set, so set them all.
             for each in self._found_in:
                 getattr(self, each)
         module = self._found_in.get(name)
@@ -41,7 +41,7 @@ class _Package(ModuleType):
 
 
 class _Lazily(MetaPathFinder, Loader):
-    """Finds the packages of types whose `__init__` does nothing but import names, and does not run it."""
+    """Finds the packages of types whose `__init__` only imports names, and loads them without running it."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != _TYPES and not name.startswith(f"{_TYPES}."):
@@ -62,7 +62,7 @@ class _Lazily(MetaPathFinder, Loader):
         return package
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing: its names come when they are asked for."""
+        """Do nothing: the names are imported on first use."""
 
 
 _finder = _Lazily()

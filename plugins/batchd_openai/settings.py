@@ -87,14 +87,14 @@ class OpenAISettings(HttpSettings):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The credentials as they are now. Never shown, and read again for each call."""
+    """The credentials as they are now. They are never shown, and are read again while batchd runs."""
 
     key: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
 
     def account(self, settings: OpenAISettings) -> dict[str, str]:
-        """What a service tells accounts apart by: some take the key, or the project, in a header or in the query."""
+        """What tells accounts of a service apart: some take the key, or the project, in a header or in the query."""
         more = [sorted(self.headers.items()), sorted(self.query.items())]
         return {
             "API key": self.key,
@@ -107,6 +107,6 @@ class Access:
     @classmethod
     def read(cls, settings: OpenAISettings) -> Access:
         """Read every secret. Raises RejectedError if one cannot be read."""
-        # The SDK and some servers want a key in any case; the word is no secret, so nothing is covered because of it.
+        # The SDK and some servers always want a key. The word "none" is no secret, so it is not covered in messages.
         key = settings.api_key.for_header() if isinstance(settings.api_key, Secret) else NO_KEY
         return cls(key, settings.revealed(settings.headers), settings.revealed(settings.query))

@@ -71,7 +71,7 @@ def of_answer(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Serv
         return SubmissionRefused(refusal, problems=(problem,)) if create else TransientError(refusal)
     of_row = any(refuses_row(each.code, each.message) for each in body.problems)
     if of_row and call.kind is CallKind.ANSWER and 400 <= status < 500 and status not in {401, 402, 407, 429}:
-        return ProviderError(refusal)  # some say so by 403, which is else about the key
+        return ProviderError(refusal)  # some services refuse a row with 403, which is otherwise about the key
     advice = _account_advice(status, body)
     if status == 407:
         return RejectedError(
@@ -90,10 +90,10 @@ def of_answer(answer: HttpAnswer, url: httpx2.URL, call: HttpCall, service: Serv
 
 
 def _account_advice(status: int, body: ErrorBody) -> str | None:
-    """Who must do what about the account, where it is the account that is refused."""
+    """Say who must do what about the account, if the service refuses the account; else None."""
     if status >= 500 or status in Service.no_such_call:
         return None
-    # The status alone says only that there is something about the key.
+    # The status alone says only that something is wrong with the key.
     told = [("" if each.code == f"http_{status}" else each.code, each.message) for each in body.problems]
     told += [(code, "") for code in body.codes]
     advice = next((found for code, text in told if (found := account_advice(code, text)) is not None), None)
@@ -122,7 +122,7 @@ def _missing(status: int, body: ErrorBody, refusal: str, call: HttpCall, service
 
 
 def storage_of(error: Exception) -> httpx2.URL | None:
-    """The other address to which a service redirects for a file; None if it does not, or to one that is less safe."""
+    """The address to which a service redirects for a file; None if it does not redirect, or to a less safe address."""
     response = getattr(error, "response", None)
     if not isinstance(response, httpx2.Response) or response.status_code not in {301, 302, 303, 307, 308}:
         return None
@@ -137,7 +137,7 @@ def storage_of(error: Exception) -> httpx2.URL | None:
 
 
 def _target(answer: HttpAnswer, url: httpx2.URL) -> str:
-    """The address without what may be secret in it; empty if it is none."""
+    """The address of a redirect without what may be secret in it; empty if it is not valid."""
     try:
         target = url.join(answer.headers.get("location", ""))
         return str(target.copy_with(username=None, password=None, query=None, fragment=None))
@@ -146,7 +146,7 @@ def _target(answer: HttpAnswer, url: httpx2.URL) -> str:
 
 
 def _new_base_url(target: str, url: httpx2.URL, service: Service) -> str:
-    """What to write as base_url, if the same call at another address tells it; else nothing."""
+    """Say what to write as base_url, if the redirect goes to the same call elsewhere; else an empty text."""
     called = str(url.copy_with(query=None)).removeprefix(service.base_url).rstrip("/")
     base = target.rstrip("/").removesuffix(called)
     if called and base != target.rstrip("/") and base != service.base_url:

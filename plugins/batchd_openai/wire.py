@@ -10,26 +10,26 @@ import msgspec
 
 from batchd import CallKind, HttpAnswer, HttpCall, HttpService, Json, Problem, TransientError, covered, read_problems
 
-# It begins at the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
 _VERSIONED = re.compile(r"/v\d+(beta\d*)?/?$")
+# Matches only from the beginning of a word: tried from each letter, a word of 100,000 letters would take minutes.
 _STARRED = re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w*-]*")
 
 UNREADABLE: tuple[type[Exception], ...] = (ValueError, RecursionError)
-"""What the decoder raises: for what is not JSON, for numbers of thousands of digits, for brackets without end."""
+"""What the decoder raises for text that is not JSON, numbers of thousands of digits, or too many open brackets."""
 
 
 class Service(HttpService):
     """The service, for messages, which may contain no secret."""
 
-    passing = HttpService.passing | {498}  # Groq's, of too many calls
+    passing = HttpService.passing | {498}  # Groq's status for too many calls
 
     @property
     def to_check(self) -> str:
-        """Most addresses end in /v1: that is no news where this one does."""
+        """What to check. Where base_url ends in a version already, there is no hint about /v1."""
         return "base_url" if _VERSIONED.search(self.base_url) else "base_url (most end in /v1)"
 
     def may(self, call: HttpCall) -> str:
-        """The model for a row, else files and batches."""
+        """What the key must be allowed to do: use the model for a row, else files and batches."""
         return "use the model" if call.kind is CallKind.ANSWER else "use files and batches"
 
     def masked(self, text: str) -> str:
@@ -42,7 +42,7 @@ class Service(HttpService):
         return TransientError(f"{lost} If this continues, look at the server and at any proxy in between.")
 
     def decoded(self, content: bytes) -> Json:
-        """JSON without our secrets, removed before any text is shortened. One of `UNREADABLE` if it is not JSON."""
+        """Decode JSON and remove our secrets, before any text is shortened. Raises `UNREADABLE` if it is not JSON."""
         try:
             value = msgspec.json.decode(content)
         except msgspec.DecodeError:

@@ -23,12 +23,12 @@ class Answers(ABC):
         """The values of the columns, from the answer's text."""
 
     def cells(self, text: str) -> list[Json] | None:
-        """The same in the order of the columns; None if it cannot be read."""
+        """The values in the order of the columns; None if the text cannot be read."""
         read = self.read(text)
         return None if isinstance(read, Failure) else [read[column] for column in self.columns]
 
     def written(self, values: Mapping[str, Json]) -> str | None:  # noqa: ARG002  # not all forms can be written
-        """An answer with these values of the columns, as a model would write it; None if that cannot be told."""
+        """An answer with these values, as a model would write it; None if there is no such text."""
         return None
 
     def read_arguments(self, arguments: Mapping[str, Json], text: str) -> Mapping[str, Json] | Failure:
@@ -80,7 +80,7 @@ class Separated(Answers):
 
 
 class Matched(Answers):
-    """The named groups of a regular expression, where it is found first. ValueError with a sentence if it has none."""
+    """The named groups of a regular expression, at its first match. Raises ValueError with a sentence without any."""
 
     def __init__(self, pattern: str) -> None:
         try:
@@ -137,7 +137,7 @@ class Structured(Answers):
         self._reader = JsonReader(schema)
 
     def read(self, text: str) -> Mapping[str, Json] | Failure:
-        """Words, a fence or a list around the JSON do not matter: only what can be read was paid for."""
+        """Read the JSON even with words, a fence or a list around it: the answer is paid for in any case."""
         answer = self._reader.read(text)
         return answer if isinstance(answer, Failure) else {column: answer.get(column) for column in self.columns}
 
@@ -164,7 +164,7 @@ def read_answer(response: Response, answers: Answers, *, keep_thinking: bool = F
         return _from_tools(calls, answers) if calls and isinstance(read, Failure) else read
     thinking = response.thinking or response.text
     if thinking is not None and isinstance(answers, Structured):
-        # Some servers take the whole of a JSON answer for thinking, and some models never end theirs.
+        # Some servers take a whole JSON answer for thinking, and some models never end their thinking.
         read = answers.read(thinking)
         if not isinstance(read, Failure):
             return read
@@ -173,7 +173,7 @@ def read_answer(response: Response, answers: Answers, *, keep_thinking: bool = F
 
 
 def _from_tools(calls: Sequence[Json], answers: Answers) -> Mapping[str, Json] | Failure:
-    """The answer in the arguments of a single call of a tool. Asking again would bring the same: never transient."""
+    """Read the arguments of a single tool call. A failure is never transient: asking again would bring the same."""
     if len(calls) != 1:
         return Failure(
             "tool_calls",

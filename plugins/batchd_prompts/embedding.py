@@ -37,7 +37,7 @@ class EmbeddingSettings(Settings):
     dimensions: int | None = Field(default=None, ge=1, le=65_536)
     """The length of the vectors, for models that let you choose; answers are checked by it."""
     encoding_format: Literal["float", "base64"] | None = None
-    """How the service writes the numbers: `base64` makes smaller answers. By default as the service does."""
+    """How the service writes the numbers: `base64` makes smaller answers. By default the service chooses."""
 
     @model_validator(mode="after")
     def _one_text(self) -> EmbeddingSettings:
@@ -112,7 +112,7 @@ def vectors(body: Mapping[str, Json]) -> Iterable[Json]:
             continue
         if key == "embedding" or isinstance(value, str):
             value = [value]
-        elif isinstance(value, dict):  # by the type of its numbers
+        elif isinstance(value, dict):  # one list for each type of numbers
             value = next((each for each in value.values() if each), [])
         if isinstance(value, list) and value and isinstance(value[0], int | float):
             value = [value]
@@ -133,7 +133,7 @@ def _bare(item: Json) -> Json:
 
 
 def numbers(vector: Json, dimensions: int | None) -> list[float] | str:
-    """The numbers of a vector; what is wrong with it, if it is none."""
+    """The numbers of a vector, or a text that says what is wrong with it."""
     if isinstance(vector, str):
         try:
             packed = base64.b64decode(vector, validate=True)
@@ -142,7 +142,7 @@ def numbers(vector: Json, dimensions: int | None) -> list[float] | str:
         if dimensions is not None and len(packed) == dimensions:
             vector = list(struct.unpack(f"{dimensions}b", packed))
         elif packed and len(packed) % 4 == 0:
-            # Nine digits are enough for the same number of 32 bits, and half as long.
+            # Nine digits are enough to restore the 32-bit number, and make the text half as long.
             vector = [float(f"{each:.9g}") for each in struct.unpack(f"<{len(packed) // 4}f", packed)]
         else:
             return f"it has {len(packed):,} bytes, which are no numbers of 32 bits"

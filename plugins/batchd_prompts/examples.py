@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .template_settings import TemplateSettings
 
 MAX_BYTES, MAX_EXAMPLES = 65_536, 100
-"""Each request carries them all, and each job's snapshot."""
+"""Each request and each job's snapshot carries all examples."""
 ANSWER = "answer"
 
 

@@ -31,7 +31,7 @@ _QUOTED = 200
 
 
 class JsonReader:
-    """Reads answers by one schema. ValueError with a sentence if that is not a valid schema."""
+    """Reads answers by one schema. Raises ValueError with a sentence if the schema is not valid."""
 
     def __init__(self, schema: Mapping[str, Json]) -> None:
         self._schema = completed(schema)
@@ -69,14 +69,14 @@ class JsonReader:
         return unparsable(reason, text)
 
     def fitted(self, answer: Mapping[str, Json]) -> Mapping[str, Json] | str:
-        """The object with its values as the schema wants them, if nothing is lost by that; else why it does not fit."""
+        """The object with its values in the schema's types, if that loses nothing; else why it does not fit."""
         missing = [name for name in self._required if name not in answer]
         if missing:
             return f"it has no {_listed(missing)}"
         extra = [name for name in answer if name not in self._properties]
         if extra and not self._more:
             return f"it has {_listed(extra)}, which the schema does not have"
-        # Null for what may be left out says that it is left out.
+        # A null for an optional property means that the property is left out.
         kept = {name: value for name, value in answer.items() if value is not None or name in self._required}
         if len(kept) < len(answer) and self._validator.is_valid(answer):
             kept = dict(answer)
@@ -116,7 +116,7 @@ def unparsable(what: str, text: str) -> Failure:
 
 
 def unfenced(text: str) -> str:
-    """What is in the code fence, if a text is all in one; else the text."""
+    """The text inside a code fence, if the whole text is in one; else the text."""
     bare = text.strip(_NO_TEXT)
     if len(bare) < 7 or not (bare.startswith("```") and bare.endswith("```")):
         return text
@@ -125,7 +125,7 @@ def unfenced(text: str) -> str:
 
 
 def json_values(text: str) -> list[Json]:
-    """The objects and lists in an answer, each once: of all of it, else of what stands between words."""
+    """The objects and lists in an answer, each once: the whole answer, or else what stands between words."""
     try:
         values: list[Json] = [_decode(text)]
     except (ValueError, RecursionError):
@@ -141,7 +141,7 @@ def json_values(text: str) -> list[Json]:
 
 
 def _objects(text: str, first: Json) -> Iterator[dict[str, Json]]:
-    """The objects in a text, the likeliest first: of all of it, of a fence, then of what stands between words."""
+    """The objects in a text, the likeliest first: the whole text, a fence's content, then what is between words."""
     for value in _readings(text, first):
         if inside := list(_inside(value)):
             yield from inside
@@ -162,7 +162,7 @@ def _readings(text: str, first: Json) -> Iterator[Json]:
 
 
 def _inside(value: Json) -> Iterator[dict[str, Json]]:
-    """The objects that a value stands for: itself, the one in a list of one, in a text of JSON, in a frame."""
+    """The objects that a value stands for: itself, or the one in a list of one, in a text of JSON, or in a frame."""
     for _ in range(4):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]

@@ -39,7 +39,7 @@ Piece: TypeAlias = "str | Cell"
 
 
 class Template:
-    """One compiled template. ValueError with a sentence if it is not valid."""
+    """One compiled template. Raises ValueError with a sentence if it is not valid."""
 
     def __init__(self, source: str) -> None:
         try:
@@ -52,13 +52,13 @@ class Template:
         self.needs: tuple[str, ...] = tuple(sorted(used - set(_optional(tree))))
         """The columns that a row must have: not those that it tests with `is defined` or `default`."""
         self.uses: tuple[str, ...] | None = None if _uses_whole_row(tree) else tuple(sorted(used))
-        """The columns that it is about, also those that a row need not have; None for all of them."""
+        """The columns that it uses, including those that a row need not have; None for all of them."""
         self.pieces: tuple[Piece, ...] | None = _plain_pieces(tree)
         """Its texts and cells if it is plain, else None."""
 
     @classmethod
     def joining(cls, columns: Sequence[str], separator: str) -> Self:
-        """No template: the cells of these columns, with a separator between them."""
+        """Return a Template without source text: the cells of these columns, with a separator between them."""
         joined = cls.__new__(cls)
         joined._template = None  # noqa: SLF001  # its own, which no __init__ has set
         joined.needs = joined.uses = tuple(columns)
@@ -134,7 +134,7 @@ def _refuse_unsupported(tree: nodes.Template) -> None:
 
 
 def _uses_whole_row(tree: nodes.Template) -> bool:
-    """Whether the row is used otherwise than for one column, as in `row|tojson`."""
+    """Whether the template uses the row for more than a single column, as in `row|tojson`."""
     single = {id(item.node) for item, _ in _subscripts(tree) if isinstance(item, nodes.Getitem | nodes.Getattr)}
     return any(_is_row(name) and id(name) not in single for name in tree.find_all(nodes.Name))
 

@@ -34,7 +34,7 @@ def response_format(schema: Mapping[str, Json]) -> Body:
 
 
 def completed(schema: Mapping[str, Json]) -> dict[str, Json]:
-    """The schema as it is sent, and as answers are checked: with what its author left out."""
+    """The schema as it is sent, and as answers are checked against it: with what its author left out added."""
     return _strict({"type": "object", **schema})  # type: ignore[no-any-return]  # of a mapping it makes a dict
 
 

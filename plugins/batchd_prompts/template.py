@@ -74,7 +74,7 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         return encode_requests(rows, self._templates, self._body, common)
 
     def pattern(self, cell: Callable[[str], str]) -> Body | None:
-        """Templates that only Jinja can fill have none, and neither have pictures."""
+        """Return None for templates that only Jinja can fill, and for pictures."""
         if self.settings.images is not None or any(template.pieces is None for template in self._templates):
             return None
         return self._body([template.filled(cell) for template in self._templates])
@@ -92,14 +92,14 @@ class TemplateBuilder(PromptBuilder[TemplateSettings]):
         kept = self.settings.keep_answer
         for text in texts:
             answer = text if thinking else without_thinking(text)
-            # Of one without any text, `parse` says what is wrong.
+            # For an answer without any text, `parse` says what is wrong.
             values = cells(answer) if answer and not answer.isspace() else None
             yield values if kept is None or values is None else [*values, text]
 
     def _body(self, texts: Sequence[str]) -> Body:
         said: list[Body] = [{"role": role, "content": text} for role, text in zip(self._roles, texts, strict=True)]
         if self._instruction:
-            # Where there is a system message it is the same for each row, and so may be cached.
+            # In the system message, if there is one: that is the same for each row, and so may be cached.
             place = next((each for each in said if each["role"] in _INSTRUCTIONS), said[-1])
             if self.settings.system is not None:
                 place = said[0]

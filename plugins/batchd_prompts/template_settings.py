@@ -1,4 +1,4 @@
-"""The prompt table of a `template`: what may be written there, and what does not go together."""
+"""The prompt table of a `template`: its keys, and which of them exclude each other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def template(text: str) -> Template:
-    """The compiled template. ValueError with a sentence if it is not valid."""
+    """The compiled template. Raises ValueError with a sentence if it is not valid."""
     # Imported here, so that Jinja is loaded with the first prompt and not with the plugin.
     from .rendering import Template
 
@@ -113,7 +113,7 @@ class TemplateSettings(Settings):
     keep_thinking: bool = False
     """Whether the model's thinking at the front of an answer, such as `<think>…</think>`, is part of the answer."""
     keep_answer: str | None = None
-    """A column more, for the answer as it came: also where it could not be read, and the row fails."""
+    """An additional column for the answer as it came, even if it could not be read and the row fails."""
     schema_mode: Literal["strict", "json_object", "prompt"] = "strict"
     """How the schema is asked for: as strict structured output; as JSON, with the schema in the prompt; or in the
     prompt alone, for services that refuse both."""
@@ -203,7 +203,7 @@ class TemplateSettings(Settings):
 
 
 def joined(columns: Sequence[str], separator: str) -> Template:
-    """No template: the cells of these columns, with a separator between them."""
+    """Return a Template that joins the cells of these columns, with a separator between them."""
     from .rendering import Template
 
     return Template.joining(columns, separator)

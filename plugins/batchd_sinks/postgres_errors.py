@@ -25,12 +25,12 @@ def place_of(url: str) -> str:
 
 
 def unusable(where: str) -> RejectedError:
-    """The address is none."""
+    """The error for an address that is not one of PostgreSQL."""
     return RejectedError(f"The url of the sink ({where}) is no address of PostgreSQL. Write one such as {ADDRESS}.")
 
 
 def unreachable(where: str, error: Exception) -> TransientError:
-    """The server did not answer, or hung up."""
+    """The error for a server that did not answer, or hung up."""
     if isinstance(error, TimeoutError):
         reason = "no answer in time"
     else:
@@ -48,7 +48,7 @@ def explained(code: str, message: str, *, where: str, table: str, types: Mapping
     if words is None:
         return RejectedError(f"{where} does not take the rows for the table {table}: {message}.")
     told = ", ".join(f"{name} ({type_})" for name, type_ in types.items())
-    # Behind a colon stands the value that did not fit, and in quotes too.
+    # The value that did not fit comes after a colon, and in quotes too.
     short = re.split(r': "|: \\', message, maxsplit=1)[0] if kind == "22" else message
     return RejectedError(words.format(where=where, table=table, message=short, types=told or "none"))
 

@@ -53,7 +53,7 @@ _HAS_KEY = """SELECT EXISTS (
     SELECT 1 FROM pg_index WHERE indrelid = to_regclass($1) AND indisunique AND indpred IS NULL AND indnatts = 2
     AND (SELECT count(*) FROM pg_attribute
          WHERE attrelid = indrelid AND attnum = ANY (indkey) AND attname = ANY ($2::text[])) = 2)"""
-"""Whether no two rows of the table can be the same row of the same job."""
+"""Whether a unique index keeps the table from having the same row of a job twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class _Column:
 class PostgresSink(Sink[PostgresSettings]):
     """Puts a job's rows into the table in one transaction: others see all of them or none.
 
-    A row is known by `job` and `row`: delivered again, it takes the place of itself. Columns that the table lacks are
-    added to it, as text; what a person has made with other types is filled by a cast.
+    `job` and `row` identify a row: delivered again, it replaces itself. Columns that the table lacks are added as text;
+    columns that a person has made with other types are filled by a cast.
     """
 
     Settings = PostgresSettings
@@ -108,7 +108,7 @@ class PostgresSink(Sink[PostgresSettings]):
         rows: ResultRows,
         unread: list[OSError],
     ) -> str | None:
-        """Copies the rows straight into the table, in half the time. None where they must be looked at on the way."""
+        """Copy the rows straight into the table, in half the time. None if they must go through a temporary table."""
         import asyncpg
 
         job_column, row_column, *others = columns
@@ -128,8 +128,8 @@ class PostgresSink(Sink[PostgresSettings]):
                 )
                 return done
         except asyncpg.PostgresError:
-            # A delivery of before may have come through, or the table takes no copies. If the other way cannot
-            # do it either, it says what is wrong.
+            # An earlier delivery may have been committed, or the table takes no copies. If the temporary table cannot
+            # do it either, that says what is wrong.
             return None
 
     async def check(self) -> Sequence[str]:
@@ -144,8 +144,8 @@ class PostgresSink(Sink[PostgresSettings]):
         return ()
 
     async def _columns(self, connection: asyncpg.Connection, names: Sequence[str]) -> list[_Column]:
-        """The columns of the table for these names. Makes the table, or adds to it what it lacks."""
-        # Two jobs may find that it lacks the same.
+        """The table's columns for these names. Makes the table, or adds the columns that it lacks."""
+        # Two jobs may find at once that the same column is missing.
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"batchd {self._table}")
         found = await connection.fetch(
             "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
@@ -173,7 +173,7 @@ class PostgresSink(Sink[PostgresSettings]):
             if place >= len(KEY) and not column.is_text:
                 value = f"CAST(NULLIF({value}, '') AS {column.type})"
                 if answers <= place < len(columns) - 2:
-                    # A row that failed may keep what its answer was, which need not be of this type.
+                    # A row that failed may keep its answer, which need not be of this type.
                     value = f"CASE WHEN {status} = 'ok' THEN {value} END"
             values.append(value)
         into = f"INSERT INTO {self._table} ({', '.join(names)}) SELECT {', '.join(values)} FROM batchd_rows"  # noqa: S608  # quoted
@@ -191,7 +191,7 @@ class PostgresSink(Sink[PostgresSettings]):
     async def _connected(
         self, types: Mapping[str, str] | None = None, unread: Sequence[OSError] = ()
     ) -> AsyncIterator[asyncpg.Connection]:
-        """A connection, and what goes wrong with it in words; what is `unread` is no fault of it."""
+        """Yield a connection, and put its errors into words. Errors in `unread` came from the rows and pass through."""
         _PACKAGE.require()
         import asyncpg
 
@@ -200,7 +200,7 @@ class PostgresSink(Sink[PostgresSettings]):
             try:
                 yield connection
             except BaseException:
-                # Nothing is waited for: the server takes the transaction back.
+                # Do not wait for anything: the server rolls the transaction back.
                 connection.terminate()
                 raise
             # What was committed stays, even if the server does not say goodbye.
@@ -246,7 +246,7 @@ def _text(value: Json) -> str | None:
     text = value if type(value) is str else cell_text(value)
     if text.isascii() and "\0" not in text:
         return text
-    # NUL, and halves of characters, are the only texts that a table cannot hold.
+    # NUL and lone surrogates are the only characters that a table cannot hold.
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 

@@ -30,7 +30,7 @@ from .tables import FIRST, KEY, creating, names_of, placed, quoted, replacing
 
 _INT64 = 1 << 63
 _LOOK_EVERY = 0.2
-"""Seconds after which one that waits for the file finds out whether the delivery was cancelled."""
+"""Seconds between looks at whether the delivery was cancelled, while it waits for the file."""
 
 
 class SqliteSettings(Settings):
@@ -47,8 +47,7 @@ class SqliteSettings(Settings):
 class SqliteSink(Sink[SqliteSettings]):
     """Puts a job's rows into the table in one transaction: others see all of them or none.
 
-    A row is known by `job` and `row`: delivered again, it takes the place of itself. Columns that the table lacks are
-    added to it.
+    `job` and `row` identify a row: delivered again, it replaces itself. Columns that the table lacks are added to it.
     """
 
     Settings = SqliteSettings
@@ -59,7 +58,7 @@ class SqliteSink(Sink[SqliteSettings]):
         try:
             count = await asyncio.shield(writing)
         except asyncio.CancelledError:
-            # The next delivery would wait for this one to let go of the file.
+            # Wait for the thread to end: it still holds the file, and the next delivery would wait for that.
             cancelled.set()
             await asyncio.wait([writing])
             writing.exception()
@@ -98,7 +97,7 @@ class SqliteSink(Sink[SqliteSettings]):
         return count
 
     def _columns(self, database: sqlite3.Connection, names: Sequence[str]) -> list[str]:
-        """The columns of the table for these names. Makes the table, or adds to it what it lacks."""
+        """The table's columns for these names. Makes the table, or adds the columns that it lacks."""
         table = quoted(self.settings.table)
         existing = [name for _, name, *_ in database.execute(f"PRAGMA table_info({table})")]
         if not existing:
@@ -113,7 +112,7 @@ class SqliteSink(Sink[SqliteSettings]):
 
     @contextmanager
     def _opened(self, cancelled: threading.Event) -> Iterator[sqlite3.Connection]:
-        """The file, in a transaction that ends with it unless it was committed."""
+        """Open the file and begin a transaction, which is rolled back at the end unless it was committed."""
         try:
             with closing(sqlite3.connect(self.settings.path, timeout=_LOOK_EVERY, isolation_level=None)) as database:
                 until = time.monotonic() + self.settings.timeout

@@ -1,4 +1,4 @@
-"""What tables of results have in common: their columns, and how the columns of a file find theirs."""
+"""What tables of results have in common: their columns, and which of them takes which column of a file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def names_of(rows: ResultRows, *, longest: int | None = None) -> list[str]:
 
 
 def placed(names: Sequence[str], existing: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The columns of a table that the names stand for, in whatever case they are written there; and what is missing."""
+    """The table's columns for these names, whatever their case in the table, and the names that it lacks."""
     known = {_folded(each): each for each in existing}
     found = [known.get(_folded(name), name) for name in names]
     return found, [name for name in names if _folded(name) not in known]
@@ -31,7 +31,7 @@ def quoted(name: str) -> str:
 
 
 def creating(table: str, columns: Iterable[tuple[str, str]]) -> str:
-    """The statement that makes the table, of the names and types of its columns."""
+    """The statement that makes a table with columns of these names and types."""
     parts = [f"{quoted(name)} {type_}{' NOT NULL' if name in KEY else ''}" for name, type_ in columns]
     return f"CREATE TABLE {table} ({', '.join(parts)}, PRIMARY KEY ({', '.join(map(quoted, KEY))}))"
 

@@ -1,4 +1,4 @@
-"""The sink `webhook`: the rows as JSON to an address, in signed pages that the receiver knows again by their keys."""
+"""The sink `webhook`: posts the rows as JSON, in signed pages that the receiver recognises by their keys."""
 
 from __future__ import annotations
 

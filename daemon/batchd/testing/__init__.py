@@ -1,4 +1,4 @@
-"""For tests: of plugins (`conformance`, `outbox`) and of batchd itself (`household`, `fakes`). The daemon imports none.
+"""Modules for tests of plugins (`conformance`, `outbox`) and of batchd itself (`household`, `fakes`).
 
-Importing this package imports none of them: a plugin's tests need the conformance kit and no daemon.
+The daemon imports none of them. Nor does this package: a plugin's tests need the conformance kit but no daemon.
 """

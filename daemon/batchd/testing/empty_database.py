@@ -1,4 +1,4 @@
-"""The database of a new state folder, made once for many tests."""
+"""The empty database of a new state folder, built once for many tests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def _empty_database() -> bytes:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(f"{whole()}\nPRAGMA user_version = {version()};")
         image = bytearray(connection.serialize())
-    # The versions for writing and reading in the header of the file format: 2 is WAL, as the daemon sets it.
+    # The write and read versions in the file header: 2 means WAL, which the daemon uses.
     image[18:20] = b"\x02\x02"
     return bytes(image)

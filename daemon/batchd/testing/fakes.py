@@ -1,4 +1,4 @@
-"""What is slow, costly or random, made quick, free and certain: the clock, a provider, an executor.
+"""Fakes for what is slow, costly or random: the clock, a provider, an executor.
 
 Everything else in tests is real: SQLite files, folders, processes, HTTP.
 """
@@ -37,7 +37,7 @@ class FakeClock(Clock):
         self.advance(max(0.0, seconds))
 
     def new_id(self) -> str:
-        """As Clock: a new one each time."""
+        """Return the next number as an id."""
         self._next_id += 1
         return f"{self._next_id - 1:08d}"
 
@@ -51,7 +51,7 @@ class FakeClock(Clock):
 
 
 class InlineExecutor(Executor[Settings]):
-    """Runs tasks at once, here."""
+    """Runs each task at once, in this process."""
 
     number = 1
 
@@ -79,9 +79,8 @@ class FakeBatch:
 class FakeService:
     """A batch service that outlives any daemon, and records what was really asked, executed and paid.
 
-    `answer` turns a request's body into the answer's text or a Failure. `refuse` may give the problems for
-    which a whole file is refused. `step` is called before and after every effect with its name: a test may
-    raise there.
+    `answer` turns a request's body into the answer's text or a Failure. `refuse` returns the problems for which the
+    service refuses a whole file. `step` is called with its name before and after every effect; a test may raise there.
     """
 
     def __init__(self, answer: Callable[[dict[str, Json]], str | Failure] | None = None) -> None:
@@ -103,7 +102,7 @@ class FakeService:
         return name
 
     def create(self, submission: Submission) -> str:
-        """Create a batch and, since this is a fake, answer it at once; it shows as done after some polls."""
+        """Create a batch and answer it at once. `poll` shows it as completed after `polls` polls."""
         self.step("create: before")
         assert submission.upload is not None
         self.creates += 1
@@ -125,7 +124,7 @@ class FakeService:
         return batch.id
 
     def answered(self, request: dict[str, Json]) -> Result:
-        """What one request comes to; an answer is counted as executed."""
+        """Return the result of one request. An answer is counted as executed."""
         answer = self.answer(request["body"])
         if isinstance(answer, Failure):
             return Result(request["custom_id"], answer)
@@ -159,7 +158,7 @@ class FakeProvider(BatchProvider[Settings]):
         return [batch.id for batch in self.service.batches.values() if batch.rows_key == submission.rows_key]
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        """As BatchProvider: one step nearer to the end each time."""
+        """Return the status. Each poll brings the batch one step nearer to its end."""
         self.service.step("poll")
         ours = self._batch(batch)
         if ours.phase is BatchPhase.IN_PROGRESS:

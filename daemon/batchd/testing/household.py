@@ -54,14 +54,14 @@ _RESTING = (BatchState.DONE, BatchState.RETURNED, BatchState.HELD)
 
 @dataclass(eq=False)
 class Household:
-    """Folders in a temporary place, and one daemon after another that works on them.
+    """Folders in a temporary place, and the daemons that work on them, one after another.
 
-    `drop` puts a file into the inbox; `living` is a daemon on the folders. Leaving its block kills the daemon; only its
-    database is closed. The provider is that of the `service`, unless another is given.
+    `drop` puts a file into the inbox; `living` runs a daemon on the folders. Leaving its block kills the daemon: only
+    its database is closed. Without a `provider`, the daemon has a FakeProvider of the `service`.
 
-    With `live`, the provider is asked by live calls, or with `find_lane` in the way that it is found to take. With
-    `batches_first` it is asked in batches, as one whose `mode` is "batch": live calls are for what is late. `backup` is
-    a second provider of this name, asked by live calls.
+    With `live`, the provider is asked by live calls; with `find_lane`, in the lane that it is found to take. With
+    `batches_first` it is asked in batches, as with `mode = "batch"`: live calls are for what is late. `backup` is a
+    second provider, named `backup`, that is asked by live calls.
     """
 
     folder: Path
@@ -126,13 +126,13 @@ class Household:
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[Living]:
-        """A daemon that has taken in what lies in the inbox, and has nothing left to do."""
+        """Run a daemon that has taken in the files in the inbox and has nothing left to do."""
         async with self.living() as living:
             await living.work()
             yield living
 
     async def work(self) -> list[Action]:
-        """A daemon takes in what lies in the inbox, does all that there is to do, and ends."""
+        """Run a daemon until it has taken in the files in the inbox and has nothing left to do."""
         async with self.living() as living:
             return await living.work()
 
@@ -211,13 +211,13 @@ class Living:
         self.intake = InboxLook(context, settle=1.0, held_open=household.held_open)
 
     def reconfigure(self, **changes: Any) -> None:
-        """Work by a configuration with these fields of `Configured` changed from now on, as after a reload."""
+        """Change these fields of `Configured`, as a reload of the configuration does."""
         configured = self.context.configured
         self.context.configured = replace(configured, **changes, generation=configured.generation + 1)
         self.engine.retry_clock.reset()
 
     async def batches(self, *states: BatchState) -> list[Batch]:
-        """The batches in one of these states; without any, those that are at no end and not held."""
+        """Return the batches in these states; without states, those that are not done, returned or held."""
         store = self.context.store
         found = {batch.key: batch for job in await store.jobs.ids() for batch in await store.batches.of_job(job)}
         wanted = [each for each in found.values() if (each.state in states if states else each.state not in _RESTING)]
@@ -230,7 +230,7 @@ class Living:
         await self.intake.look()
 
     async def step(self) -> Action | None:
-        """Carry out the next due action; let time go by if nothing is due yet; None if nothing is left to do."""
+        """Carry out the next action and return it, None if there is none. Advance the clock until one is due."""
         for _ in range(1_000):
             outlook = await self.engine.look()
             if outlook.due:
@@ -243,14 +243,14 @@ class Living:
         raise AssertionError("The daemon waits without end.")
 
     async def steps(self, most: int) -> int:
-        """Carry out so many actions, or as many as there are; how many that were."""
+        """Carry out at most this many actions. Return how many there were."""
         for number in range(most):
             if await self.step() is None:
                 return number
         return most
 
     async def drain(self, *, most: int = 10_000) -> list[Action]:
-        """Everything that is left to do, an action at a time."""
+        """Carry out everything that is left to do, one action at a time. Return the actions."""
         done: list[Action] = []
         for _ in range(most):
             action = await self.step()
@@ -260,12 +260,12 @@ class Living:
         raise AssertionError(f"The daemon is not done after {most} actions; the last was {done[-1]}.")
 
     async def work(self) -> list[Action]:
-        """Take in what lies in the inbox, and do everything that is left to do."""
+        """Take in the files in the inbox, and carry out everything that is left to do."""
         await self.take_in()
         return await self.drain()
 
 
 @cache
 def _installed_plugins() -> Catalogue:
-    """The same for each household of this process: looking for them takes longer than the rest of a household."""
+    """Load the installed plugins once per process: that takes longer than the rest of a household."""
     return Catalogue.load()

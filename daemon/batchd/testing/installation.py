@@ -1,4 +1,4 @@
-"""A batchd for tests of commands: what it says is what the test wants."""
+"""A fake installation for tests of commands: it reports what the test gives it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..plugin_base import SettingsT
 
 
 class FakeInstallation(Installation):
-    """An Installation of these jobs, each a part of what `batchd status --json` prints. `asked` counts the looks."""
+    """An Installation with these jobs, in the form of `batchd status --json`. `asked` counts how often it is read."""
 
     def __init__(
         self,

@@ -18,10 +18,10 @@ READ_AHEAD = 100
 
 
 class MemoryOutbox(Outbox):
-    """An outbox whose files are in a dict, by suffix. It has the rules of the real one.
+    """An outbox that keeps its files in a dict by suffix, under the rules of the real outbox.
 
-    The same bytes a second time are success, others a FileExistsError; a block that raises leaves no file.
-    `on_write` is called with the suffix before every write: a test may raise there. `begun` counts the drafts.
+    Publishing the same bytes again succeeds; other bytes raise FileExistsError. A block that raises leaves no file.
+    `on_write` is called with the suffix before every write; a test may raise there. `begun` counts the drafts.
     """
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class CountingOutbox(Outbox):
 class FakeRows(ResultRows):
     """The rows of a job, created again for each iteration.
 
-    `before` is called with a row's number before the row is yielded, in a thread if on the event loop: a test may raise
-    or wait there. `on_loop` counts the iterations by a plain `for` on the event loop, which block it.
+    `before` is called with a row's number before the row is yielded, in a thread for `async for`; a test may raise or
+    wait there. `on_loop` counts the plain `for` loops on the event loop, which block it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class FakeRows(ResultRows):
     def _handed_out(self) -> Iterator[ResultRow]:
         names = self.names
         for row in self._make():
-            # The kit keeps the contract that it asks of others.
+            # The kit itself keeps the contract that it tests.
             if len(row.values) != len(self.columns) or len(row.answer) not in {0, len(self.answer_columns)}:
                 raise ValueError(f"Row {row.number} has other values than its columns: {row!r}.")
             self.before(row.number)
@@ -155,7 +155,7 @@ class _Draft(io.BytesIO):
         return super().write(chunk)
 
     def writelines(self, lines: Iterable[Any], /) -> None:
-        # As it is inherited, it would not pass through `write`.
+        # The inherited method would bypass `write`.
         for line in lines:
             self.write(line)
 

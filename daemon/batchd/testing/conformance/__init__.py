@@ -1,7 +1,7 @@
 """The conformance kit: tests of a plugin's contract, to inherit; one class for each role.
 
-In a test module of your plugin, derive a class from that of its role, with a name that begins with `Test`, and write
-the one or two methods that it needs. pytest does the rest; you need to install nothing else.
+In a test module of your plugin, derive a class from the one for its role, give it a name that begins with `Test`, and
+write the one or two methods that it needs. pytest does the rest; you need to install nothing else.
 
     from batchd.testing.conformance import SinkConformance
 

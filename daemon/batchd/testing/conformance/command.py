@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CommandConformance(PluginConformance):
-    """Inherit it and write `make`. What the command does is for tests of your own, with `self.installation(…)`.
+    """Inherit it and write `make`. Test what the command does in tests of your own, with `self.installation(…)`.
 
     class TestLate(CommandConformance):
         def make(self) -> Callable[..., click.Command]:
@@ -27,17 +27,17 @@ class CommandConformance(PluginConformance):
     """
 
     def make(self) -> Callable[..., click.Command]:
-        """What you register: the function that makes the command, with or without an argument."""
+        """Return the function that you register. It makes the command, and takes one argument or none."""
         raise NotImplementedError("Write make(self): it returns the function that you register, without calling it.")
 
     def installation(
         self, *, jobs: Sequence[Mapping[str, Json]] = (), settings: Mapping[str, Json] | None = None
     ) -> FakeInstallation:
-        """A batchd with these jobs, as `batchd status --json` has them, and this table `[commands.NAME]`."""
+        """Return a fake with these jobs, in the form of `batchd status --json`, and this table `[commands.NAME]`."""
         return FakeInstallation(self.folder, jobs=jobs, settings=settings)
 
     def test_it_is_made_without_a_look(self) -> None:
-        """`batchd --help` makes every command, also where there is no configuration yet."""
+        """`batchd --help` makes every command, even if there is no configuration yet."""
         batchd = FakeInstallation(self.folder)
         with explained("It could not be made where there is no configuration:", ". Look when the command runs."):
             self._made(batchd)

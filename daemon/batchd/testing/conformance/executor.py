@@ -29,7 +29,7 @@ def add(task: Sum) -> Sum:
 
 
 class Large:
-    """A result that can be followed, and that nobody wants to have twice."""
+    """A large result, which a weak reference can follow."""
 
     def __init__(self, size: int) -> None:
         self.content = bytes(size)
@@ -40,7 +40,7 @@ def make_large(size: int) -> Large:
 
 
 def note_a_run(path: str) -> int:
-    """Append a line to a file; the number of its lines."""
+    """Append a line to a file, and return how many lines it has."""
     with open(path, "a") as file:
         file.write("run\n")
     with open(path) as file:
@@ -48,7 +48,7 @@ def note_a_run(path: str) -> int:
 
 
 def refuse(code: str) -> None:
-    """Raise an error of batchd's that has a field of its own."""
+    """Raise one of batchd's errors that has an additional field."""
     raise FileRefused(code, "This file cannot be taken.")
 
 
@@ -60,7 +60,7 @@ def raise_what_cannot_travel(words: str) -> None:
 
 
 def wait_for(path: str, seconds: float = 2.0) -> bool:
-    """Wait until a file is there. False if it does not come."""
+    """Wait until a file exists. Return False if it does not appear in time."""
     until = time.monotonic() + seconds
     while not os.path.exists(path):
         if time.monotonic() > until:
@@ -70,17 +70,17 @@ def wait_for(path: str, seconds: float = 2.0) -> bool:
 
 
 def wait_long(path: str) -> bool:
-    """The same, for half as long as anybody is waited for here."""
+    """Wait for a file as `wait_for` does, for half of PATIENCE."""
     return wait_for(path, PATIENCE / 2)
 
 
 def whereabouts(_: None) -> tuple[int, int]:
-    """The process and the thread that a task runs in."""
+    """Return the ids of the process and the thread that a task runs in."""
     return os.getpid(), threading.get_ident()
 
 
 def die(_: None) -> None:
-    """End the worker process at once, as the kernel does for want of memory."""
+    """Kill the worker process, as the kernel does when there is no memory left."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -91,22 +91,22 @@ class ExecutorConformance(PluginConformance):
         def make(self) -> ClusterExecutor:
             return ClusterExecutor(ClusterExecutor.Settings(address="tcp://127.0.0.1:8786"))
 
-    Each test opens a new executor, asks one question of it, and closes it. The tasks are functions of
+    Each test opens a new executor, checks one thing, and closes it. The tasks are functions of
     `batchd.testing.conformance.executor`, which worker processes must be able to import. They write files into a
     temporary folder of this machine, so nodes must run here, or share it.
 
-    That the machine of a task goes away cannot be played here: raise `NodeLost` then, or run the task elsewhere.
+    The kit cannot simulate the loss of a task's machine: raise `NodeLost` then, or run the task elsewhere.
     """
 
     on_the_loop: ClassVar[bool] = False
-    """Whether it runs each task at once, on the loop: one for tests, such as `batchd.testing.fakes.InlineExecutor`.
-    Such a one is not asked what needs another process."""
+    """Whether the executor runs each task at once on the event loop, as `batchd.testing.fakes.InlineExecutor` does.
+    Tests that need another process are then skipped."""
 
-    # Its workers are processes, on other machines perhaps: on a busy one their start alone takes as long as a test.
+    # Workers are processes, perhaps on other machines. On a busy machine their start alone takes as long as a test.
     _within = 3 * PATIENCE
 
     tasks_at_a_time: ClassVar[int] = 200
-    """How many tasks it is given at a time: more than it has workers."""
+    """How many tasks a test gives at a time: more than there are workers."""
 
     def make(self) -> Executor[Any]:
         raise NotImplementedError("Write make(self): it returns a new executor.")
@@ -138,7 +138,7 @@ class ExecutorConformance(PluginConformance):
         )
 
     async def test_results_are_let_go(self, executor: Executor[Any]) -> None:
-        """A daemon runs for months."""
+        """A daemon runs for months, so results must not pile up in memory."""
         kept = []
         for _ in range(3):
             kept.append(weakref.ref(await executor.run(make_large, 1_000_000)))
@@ -148,7 +148,7 @@ class ExecutorConformance(PluginConformance):
         assert not alive, f"Of {len(kept)} results that were given, it keeps {alive} in memory. Let go of each."
 
     async def test_the_event_loop_goes_on(self, executor: Executor[Any]) -> None:
-        """Meanwhile the daemon talks to services."""
+        """While tasks run, the daemon talks to services."""
         self._needs_a_process()
         file = self.folder / "go"
         task = asyncio.ensure_future(executor.run(wait_for, str(file)))
@@ -176,14 +176,14 @@ class ExecutorConformance(PluginConformance):
         )
 
     async def test_a_cancellation_passes_through(self, executor: Executor[Any]) -> None:
-        """batchd does not wait for a task that it does not need any more, and its place is free."""
+        """batchd does not wait for a task that it no longer needs, and the worker is free for the next task."""
         self._needs_a_process()
         file = self.folder / "go"
         await passes_cancellation(executor.run(wait_for, str(file)), "run()", release=file.touch)
         assert await executor.run(add, Sum([1])) == Sum([1]), "After a cancelled task the next one does not run."
 
     async def test_a_worker_that_dies_is_reported(self, executor: Executor[Any]) -> None:
-        """WorkerLost shows a part that needs more memory than there is."""
+        """`WorkerLost` tells batchd that a part may need more memory than there is."""
         self._needs_a_process()
         process, _ = await executor.run(whereabouts, None)
         if process == os.getpid():
@@ -196,7 +196,7 @@ class ExecutorConformance(PluginConformance):
         assert done == Sum([1]), f"After a worker was lost, run(add, Sum([1])) gave {done!r}."
 
     async def test_it_goes_on_when_its_workers_are_renewed(self, executor: Executor[Any]) -> None:
-        """On each reload of a configuration with a plugin_dir."""
+        """batchd renews the workers on each reload of a configuration with a plugin_dir."""
         self._needs_a_process()
         file = self.folder / "go"
         going = asyncio.ensure_future(executor.run(wait_for, str(file)))

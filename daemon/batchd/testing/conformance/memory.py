@@ -1,8 +1,8 @@
-"""How much memory a plugin takes: its own, and not that of a library or of a server in the same process.
+"""Measures how much memory a plugin takes, without that of a library or of a server in the same process.
 
-First all memory of Python is measured, which is quick. Only where it grows is it asked whose it is: memory is the
-plugin's if the nearest call outside of the standard library is in a file of the plugin, or of batchd, which hands it
-rows.
+The first pass measures all memory of Python, which is quick. Only if that grows, a second pass finds out whose it is:
+memory is the plugin's if the nearest call outside of the standard library is in a file of the plugin, or of batchd,
+which hands it rows.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from typing import TypeAlias
 
 OURS = str(Path(__file__).parents[2])
 _CHUNK = 500_000
-"""Bytes that are worth a look where they are written at a time."""
+"""Bytes: the second pass measures when a chunk of at least this size is written."""
 _FRAMES = 6
 _FEWER = 4
-"""By how much fewer rows there are where it is asked whose the memory is, which takes long."""
+"""The second pass takes long, so it divides the numbers of rows by this."""
 _SPARE = 1_000_000
 """Bytes that are not counted as growth."""
 
 
 class Looks:
-    """Where a test lets itself be looked at: at a row, at a large chunk that is written."""
+    """The moments when a test can be measured: a row is handed over, or a chunk is written."""
 
     def row(self, number: int) -> None:
         """A row is handed over."""
 
     def chunk(self, size: int) -> None:
-        """So many bytes are written at once."""
+        """This many bytes are written at once."""
 
 
 Run: TypeAlias = Callable[[int, Looks], object]
 
 
 def grows(run: Run, few: int, many: int, homes: Sequence[str]) -> str | None:
-    """By how much the memory of the plugin in these files and folders grows with the rows, None if it does not."""
-    run(10, Looks())  # what is imported or kept for good the first time is not to be counted
+    """Say how the memory of the plugin in these files and folders grows with the rows, None if it does not."""
+    run(10, Looks())  # so that what the first run imports or keeps for good is not counted
     small, large = _peak(run, few), _peak(run, many)
     if large <= 2 * small + _SPARE:
         return None
@@ -57,7 +57,7 @@ def grows(run: Run, few: int, many: int, homes: Sequence[str]) -> str | None:
 
 
 def homes_of(plugin: type, tests: type) -> Sequence[str]:
-    """The files of the plugin's classes; of packages their folders, unless the tests are in there."""
+    """Return the files of the plugin's classes. For a package, its folder, unless the tests are in there."""
     beside = os.path.dirname(_file(tests))
     homes = set()
     for kind in plugin.__mro__:
@@ -73,7 +73,7 @@ def _file(kind: type) -> str:
 
 
 class _OwnMemory(Looks):
-    """Looks at what is the plugin's when much of it can be there."""
+    """Measures the plugin's own memory when it is likely to be largest."""
 
     def __init__(self, rows: int, homes: Sequence[str]) -> None:
         self.most = 0
@@ -101,7 +101,7 @@ class _OwnMemory(Looks):
     def _look(self) -> None:
         sizes: Counter[str] = Counter()
         for trace in tracemalloc.take_snapshot().statistics("traceback"):
-            # The most recent call stands last.
+            # The most recent call is last.
             for frame in reversed(trace.traceback):
                 if _is_standard(frame.filename):
                     continue
@@ -115,7 +115,7 @@ class _OwnMemory(Looks):
 
 @cache
 def _is_standard(file: str) -> bool:
-    """Whether it is of Python itself."""
+    """Whether the file belongs to Python itself."""
     return file.startswith("<") or (file.startswith(_STANDARD) and not _INSTALLED.intersection(Path(file).parts))
 
 

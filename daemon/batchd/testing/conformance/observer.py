@@ -87,7 +87,7 @@ class ObserverConformance(PluginConformance):
             )
 
     def test_it_can_be_closed_without_being_opened(self) -> None:
-        """Where `aopen` has failed, or batchd stops before it."""
+        """batchd does so if `aopen` has failed, or if it stops before `aopen`."""
 
         async def asking() -> None:
             with explained("aclose() raised", " when aopen() had not been called. Close only what is open."):

@@ -31,7 +31,7 @@ _KIT = str(Path(__file__).parents[1]) + os.sep
 
 
 def _speaking(test: Callable[..., None]) -> Callable[..., None]:
-    """The test, which says in a sentence what the plugin raised where no test asks about that."""
+    """Wrap a test, so that an unexpected exception of the plugin fails it with a sentence."""
 
     @functools.wraps(test)
     def run(self: PluginConformance) -> None:
@@ -52,7 +52,7 @@ def _speaking(test: Callable[..., None]) -> Callable[..., None]:
 
 
 def _on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """The test on an event loop, asked of a plugin that is closed at its end."""
+    """Wrap an async test, so that it runs on an event loop with an open plugin, which is closed at the end."""
 
     def run(self: PluginConformance) -> None:
         self._ask(functools.partial(test, self))
@@ -64,7 +64,7 @@ def _on_a_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 
 def _housed(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A make whose plugin has a folder of its own, as in the daemon: the same in each call of a test."""
+    """Wrap `make`, so that the plugin has a state folder as in the daemon: the same one in all calls of a test."""
 
     @functools.wraps(make)
     def made(self: PluginConformance, *arguments: Any) -> Any:
@@ -77,7 +77,7 @@ def _housed(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _foreign_calls(error: BaseException) -> Sequence[traceback.FrameSummary]:
-    """The calls that led to it from the last one of the kit on; none if the kit itself raised it."""
+    """Return the calls below the last one of the kit in the traceback; none if the kit itself raised the error."""
     calls = traceback.extract_tb(error.__traceback__)
     last = max((number for number, call in enumerate(calls) if call.filename.startswith(_KIT)), default=-1)
     return calls[last + 1 :]
@@ -98,10 +98,10 @@ class PluginConformance:
     """The tests of a plugin of any role. Derive your class from that of your role, not from this one."""
 
     module: ClassVar[str | None] = None
-    """What is imported to find the plugin: the value of its entry point. Found out by itself where it is installed."""
+    """The module to import to find the plugin: the value of its entry point. Need not be set if it is installed."""
 
     rows_to_compare: ClassVar[tuple[int, int]] = (2_000, 20_000)
-    """Numbers of rows that memory is compared by."""
+    """The numbers of rows at which memory is compared."""
 
     _within: ClassVar[float] = PATIENCE
     """Seconds for a test."""
@@ -121,7 +121,7 @@ class PluginConformance:
 
     @cached_property
     def _root(self) -> Path:
-        # `folder` may be another for a while, below this one.
+        # A test may set `folder` to a folder below this one for a while.
         return Path(tempfile.mkdtemp(prefix="batchd-conformance-"))
 
     def teardown_method(self) -> None:
@@ -133,7 +133,7 @@ class PluginConformance:
         raise NotImplementedError(f"{type(self).__name__} must have a method make() that returns a new plugin object.")
 
     async def _open(self, plugin: Any) -> None:
-        """Prepare the plugin as the daemon does, where its role has something for that."""
+        """Prepare the plugin as the daemon does, if its role has a method for that."""
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Any]:
@@ -200,7 +200,7 @@ class PluginConformance:
 
 @cache
 def _brought_in_by(module: str) -> Sequence[str]:
-    """The top-level modules, of others, that importing the module brings in beyond what batchd itself does."""
+    """Return the third-party top-level modules that importing this module loads, beyond those of batchd itself."""
     program = (
         "import importlib, runpy, sys\n"
         "import batchd.contracts, batchd.hookspecs\n"
@@ -307,7 +307,7 @@ def ask(question: Callable[[], Coroutine[Any, Any, None]], *, within: float = PA
 
 @contextmanager
 def explained(before: str, after: str) -> Iterator[None]:
-    """What the plugin raises in here fails the test: named between these words."""
+    """Fail the test if the block raises; the message names the exception between these words."""
     try:
         yield
     except Exception as error:
@@ -315,7 +315,7 @@ def explained(before: str, after: str) -> Iterator[None]:
 
 
 async def raised_by(call: Awaitable[object]) -> Exception | None:
-    """What it raises, None if nothing."""
+    """Return what the call raises, None if nothing."""
     try:
         await call
     except Exception as error:  # noqa: BLE001  # a task or a plugin may raise anything

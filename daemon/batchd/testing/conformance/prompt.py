@@ -18,7 +18,7 @@ from .plugin import PluginConformance, explained, failure, no_json
 
 COMMON: Body = {"model": "small", "max_tokens": 50, "temperature": 0, "metadata": {"a": [1, "é"]}}
 
-# Values that people put into cells for text; a row that no request can be made for is a Failure, not an exception.
+# Values that cells may hold in place of plain text. A row without a possible request is a Failure, not an exception.
 ODD_VALUES: Sequence[Json] = (
     None,
     "",
@@ -59,7 +59,7 @@ ODD_BODIES: Sequence[Body] = (
     {"results": [{"flagged": True}]},
 )
 
-# Texts of answers that are odd, among others.
+# Texts of answers, most of them odd.
 ODD_TEXTS: Sequence[str] = (
     "",
     " \n",
@@ -100,7 +100,7 @@ class PromptBuilderConformance(PluginConformance):
         return ["An answer."]
 
     def test_a_row_becomes_a_body(self) -> None:
-        """A JSON object, or a Failure; for rows() a body."""
+        """`build` returns a JSON object or a Failure; for `rows()` it must be an object."""
         builder = self.make()
         for row in self._rows():
             body = builder.build(row)
@@ -108,7 +108,7 @@ class PromptBuilderConformance(PluginConformance):
             assert not no_json(body), f"The body of row {row.number} holds {no_json(body)}, which JSON does not have."
 
     def test_the_same_row_always_becomes_the_same_body(self) -> None:
-        """The same object and a new one give the same, in any order; else a crash would change the requests."""
+        """The same object and a new one build the same, in any order; otherwise a crash would change the requests."""
         builder = self.make()
         first = [builder.build(_copied(row)) for row in self._rows()]
         again = [builder.build(_copied(row)) for row in reversed(self._rows())][::-1]
@@ -141,7 +141,7 @@ class PromptBuilderConformance(PluginConformance):
                 failure(body, what)
 
     def test_many_rows_are_encoded_as_each_is_built(self) -> None:
-        """`encode` gives what `build` gives, the route's share added, in order, one for each row."""
+        """`encode` gives one body for each row, in order: what `build` gives, with the route's parameters added."""
         rows = [*self._steady_rows(), *self._steady_rows()]
         for common in ({}, COMMON):
             builder = self.make()
@@ -160,7 +160,7 @@ class PromptBuilderConformance(PluginConformance):
                 )
 
     def test_a_pattern_asks_what_is_built(self) -> None:
-        """`pattern`, if there is one, with the texts of a row's cells in their places is what `build` gives."""
+        """`pattern`, if there is one, gives what `build` gives when filled with the texts of a row's cells."""
         for row in [*self._rows(), *self._odd_rows()]:
             texts = {column: cell_text(value) for column, value in row.as_dict().items()}
             missing: list[str] = []
@@ -198,7 +198,7 @@ class PromptBuilderConformance(PluginConformance):
         assert len(set(columns)) == len(columns), f"`columns` names one twice: {columns!r}."
 
     def test_its_requests_are_for_its_endpoints(self) -> None:
-        """`endpoints` are paths, and what is built for `rows()` has what they ask for."""
+        """`endpoints` are paths, and the bodies built for `rows()` have what these endpoints require."""
         builder: Any = self.make()
         endpoints = builder.endpoints
         assert not isinstance(endpoints, str), (
@@ -244,7 +244,7 @@ class PromptBuilderConformance(PluginConformance):
                 assert repr(again) == repr(first), f"parse() of {response.body!r} gave {first!r}, then {again!r}."
 
     def test_an_odd_answer_is_a_failure_at_worst(self) -> None:
-        """No text, a refusal, a cut, nonsense: columns or a Failure; nothing is raised, the answer is paid for."""
+        """Any answer gives columns or a Failure, even a refusal or nonsense. It is paid for, so nothing is raised."""
         builder = self.make()
         for body in ODD_BODIES:
             with explained(
@@ -261,7 +261,7 @@ class PromptBuilderConformance(PluginConformance):
                 )
 
     def test_many_answers_are_read_as_each_is(self) -> None:
-        """`parse_many` gives what `parse` gives, in order, for each text one list of values; or None, to leave it."""
+        """`parse_many` gives for each text, in order, the values that `parse` gives, or None to leave it to `parse`."""
         texts = [*self.answers(), *ODD_TEXTS, *self.answers()]
         builder = self.make()
         if not overrides_last(builder, "parse_many", "parse"):
@@ -289,7 +289,7 @@ class PromptBuilderConformance(PluginConformance):
             yield Row(number, row.columns, [value] * len(row.columns))
 
     def _steady_rows(self) -> Iterator[Row]:
-        """Rows that become the same body, or Failure, each time; whether all do is the question of other tests."""
+        """Rows that become the same body or Failure each time. Other tests check whether all rows do."""
         builder = self.make()
         for row in (*self._rows(), *self._odd_rows()):
             try:

@@ -22,7 +22,7 @@ NOBODYS = "batchd-conformance-no-such-batch"
 
 
 class ProviderConformance(PluginConformance):
-    """What both kinds of providers are asked about."""
+    """The tests that both kinds of providers share."""
 
     model: ClassVar[str] = "sandbox-small"
     endpoint: ClassVar[str] = "/v1/chat/completions"
@@ -50,7 +50,7 @@ class BatchProviderConformance(ProviderConformance):
         def make(self) -> MyProvider:
             return MyProvider(MyProvider.Settings(base_url=..., api_key="env:KEY"))
 
-    A test calls `make` several times, and all its results must use the same service, as a restarted daemon does.
+    A test calls `make` several times, and all these objects must use the same service, as a restarted daemon does.
     """
 
     pause: ClassVar[float] = 0.05
@@ -162,7 +162,7 @@ class BatchProviderConformance(ProviderConformance):
     # --- polling ---------------------------------------------------------------------------------------------
 
     async def test_a_status_can_be_stored(self, provider: BatchProvider[Any]) -> None:
-        """A phase of ours, counts that are numbers, details that are JSON."""
+        """The phase is a BatchPhase, the counts are whole numbers, the details are JSON."""
         _, batch = await self._submitted(provider)
         status = await provider.poll(batch)
         assert isinstance(status, BatchStatus), f"poll() returned {status!r}; it must return a BatchStatus."
@@ -184,7 +184,7 @@ class BatchProviderConformance(ProviderConformance):
         raise AssertionError(f"poll() of a batch that does not exist returned {status!r}; raise RemoteMissing.")
 
     async def test_another_object_goes_on_where_one_left_off(self, provider: BatchProvider[Any]) -> None:
-        """The daemon may be killed at any time: of a batch it then knows id, key and details only."""
+        """The daemon may be killed at any time; then it knows only the batch's id, key and details."""
         _, batch = await self._submitted(provider)
         with explained(
             "A new provider object, as after a restart, could not go on with the batch:",
@@ -233,7 +233,7 @@ class BatchProviderConformance(ProviderConformance):
 
     async def _open(self, provider: BatchProvider[Any]) -> None:
         with suppress(Exception):
-            # As in the daemon: an exception is ignored, for the first call that needs it fails as well.
+            # As in the daemon, an exception is ignored: the first call that needs the preparation fails as well.
             await provider.aopen()
 
     def _submission(self) -> Submission:

@@ -35,7 +35,7 @@ class ReaderConformance(PluginConformance):
         raise NotImplementedError("Write samples(self): it returns good files, name to content.")
 
     def broken(self) -> Mapping[str, bytes]:
-        """Files of which some record cannot be a row, while others can."""
+        """Files in which some records cannot be rows, while others can."""
         return {}
 
     def refused(self) -> Mapping[str, bytes]:
@@ -43,7 +43,7 @@ class ReaderConformance(PluginConformance):
         return {}
 
     def large(self, rows: int) -> tuple[str, Iterator[bytes]] | None:
-        """A file with so many rows: its name, and its content piece by piece."""
+        """A file with this many rows: its name, and its content piece by piece."""
         del rows
         return None
 
@@ -99,7 +99,7 @@ class ReaderConformance(PluginConformance):
             except Exception:  # noqa: BLE001, S112  # what it raises is the question of other tests
                 continue
             if each != again:
-                continue  # and so is whether it reads the same twice
+                continue  # other tests check whether it reads the same twice
             names, *blocks = self.make().read_many(source)
             many = [*names, *(record for block in blocks for record in block)]
             assert len(names) == 1, f"The first list of {source.name} holds more than the names: {names!r}."
@@ -210,7 +210,7 @@ class ReaderConformance(PluginConformance):
 
     def _read_as_far_as_it_goes(self, source: Source) -> list[Any]:
         records = []
-        # Whether it may raise is the question of other tests.
+        # Other tests check whether it may raise.
         with suppress(Exception):
             for record in self.make().read(source):
                 records.append(record)  # noqa: PERF402  # what came before an exception counts
@@ -219,7 +219,7 @@ class ReaderConformance(PluginConformance):
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> Iterator[Source]:
     for number, (name, content) in enumerate(files.items()):
-        # Among the working files every dropped file is called `source`: a reader must take the suffix from `name`.
+        # In the spool every dropped file is called `source`, so a reader must take the suffix from `name`.
         path = folder / f"{number}-{len(content)}" / "source"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)

@@ -52,7 +52,7 @@ class SinkConformance(PluginConformance):
         await sink.publish(sample_job(MemoryOutbox(), job="empty", counts=counts), nothing)
 
     def test_answered_rows_are_written_as_each_is(self) -> None:
-        """Of a `FileSink`: `answered` gives the lines that `lines` gives for such rows, or None."""
+        """For answered rows, `answered` of a `FileSink` gives the same lines as `lines`, or None."""
         sink = self.make()
         if not isinstance(sink, FileSink) or not overrides_last(sink, "answered", "lines"):
             return
@@ -93,7 +93,7 @@ class SinkConformance(PluginConformance):
         )
 
     def test_publishing_after_a_crash_gives_what_it_always_gives(self) -> None:
-        """A crash half-way through the rows; another object begins again."""
+        """After a crash half-way through the rows, a new object begins again."""
         whole = self.folder
         published = []
         for crashes in (False, True):
@@ -150,7 +150,7 @@ class SinkConformance(PluginConformance):
                 job = sample_job(CountingOutbox(on_write=looks.chunk), counts=counts)
                 await sink.publish(job, many_rows(rows, before=looks.row))
 
-            # Each piece of memory is written down meanwhile, which takes long.
+            # Every allocation is traced meanwhile, which takes long.
             self._ask(question, within=10 * PATIENCE)
 
         much = grows(run, *self.rows_to_compare, homes_of(type(self.make()), type(self)))
@@ -214,7 +214,7 @@ async def _crash(outbox: MemoryOutbox, sink: Sink[Any]) -> None:
         if number == 3:
             raise OSError(errno.EIO, "Input/output error")
 
-    # Whether it lets the fault out is the question of another test.
+    # Another test checks whether the sink lets the fault out.
     await asyncio.gather(sink.publish(sample_job(outbox), _plain_rows(crash)), return_exceptions=True)
 
 
