@@ -1,7 +1,7 @@
-"""The command line: one module a command, imported when it is asked for. What they share is in `showing`, `checking`.
+"""The command line: one module for each command, imported when the command is called.
 
-`batchd status` must start at once, so modules here import nothing heavier than click at their top. A command imports
-the rest when it runs.
+`showing` and `checking` hold what these modules share. `batchd status` must start at once, so modules here import
+nothing heavier than click at their top. A command imports the rest when it runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`batchd backup` and `batchd restore`: what a daemon works on, in a folder and back."""
+"""`batchd backup` and `batchd restore`: copy what a daemon works on into a folder, and back."""
 
 from __future__ import annotations
 

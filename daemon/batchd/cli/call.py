@@ -20,21 +20,21 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclass(slots=True)
 class Call:
-    """The global options. Handed to every command; read again when the command has failed."""
+    """The global options. Every command gets them; `ending` reads them again if the command fails."""
 
     config: str | None = None
     log_level: str | None = None
 
     @property
     def config_path(self) -> Path:
-        """The config file. ConfigError if there is none."""
+        """The path of the config file. Raises ConfigError if there is none."""
         from ..config.locations import find_config
 
         return find_config(self.config)
 
     @property
     def config_path_if_any(self) -> Path | None:
-        """The same, None where there is none and none was named: the installed plugins are there all the same."""
+        """As `config_path`, but None if no file was named and none is found: installed plugins do not need one."""
         from ..errors import ConfigError
 
         try:
@@ -51,7 +51,7 @@ class Call:
         return Places.of(self.config_path)
 
     def load(self, *, to_work: bool = False) -> tuple[Config, Catalogue]:
-        """The checked config and its plugins: loading takes a while. `to_work` for those that will hold the state."""
+        """Return the checked config and its plugins, which takes a while. `to_work`: the command locks the state."""
         from ..app.load import load
         from ..config.checking.rehearsing import found, last_resort, to_keep_off
         from ..plugin.kept_off import not_loaded
@@ -64,14 +64,14 @@ class Call:
             return load(path, off)
 
     def log(self, level: str, form: str = "text") -> None:
-        """Begin to log to standard error; the user's own level wins over this one."""
+        """Begin to log to standard error. The user's `--log-level` wins over `level`."""
         from ..system.logs import set_up
 
         set_up(self.log_level or level, "json" if form == "json" else "text")
 
 
 class Option(click.Option):
-    """For options whose parameter has another name: the environment variable is named after the option, `…_JSON`."""
+    """An option whose parameter has another name. Its environment variable is named after the option: `…_JSON`."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         name = max(self.opts, key=len).lstrip("-").replace("-", "_").upper()
@@ -118,7 +118,7 @@ def log_level_option(function: click.decorators.FC) -> click.decorators.FC:
 
 
 def as_moment(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A day, or how long ago, as seconds since 1970."""
+    """Parse a day, or a span before now, as seconds since 1970."""
     del context, parameter
     if value is None:
         return None

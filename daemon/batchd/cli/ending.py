@@ -1,4 +1,4 @@
-"""From the first argument to the exit status: every way a command can end, in one place.
+"""Runs the command line, and turns every way a command can end into an exit status.
 
 0 done · 1 a job or check failed · 2 wrong use · 3 delivered, but some rows failed · 4 configuration ·
 5 provider or disk not available · 6 held for budget · 11 state locked by another daemon · 130 interrupted
@@ -22,7 +22,7 @@ FAULT, WRONG_USE, NOT_AVAILABLE, INTERRUPTED = 1, 2, 5, 130
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; every error becomes a sentence on standard error and an exit status."""
+    """Run the command line. Every error becomes a sentence on standard error and an exit status."""
     from .main import batchd
 
     # A name that this terminal's encoding cannot show must not be an error.
@@ -49,7 +49,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     while isinstance(error, ExceptionGroup):
-        # It ended one loop of the daemon, which ended the others.
+        # The error ended one loop of the daemon, which ended the others.
         error = error.exceptions[0]
     if isinstance(error, BatchdError):
         _say(str(error))
@@ -70,7 +70,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
 
 
 def _give_up_output() -> None:
-    """The output may be what failed: flushing its buffer again at exit would end Python with status 120."""
+    """Discard the output if it is what failed: flushing it again at exit would end Python with status 120."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -75,7 +75,7 @@ def estimate(
       batchd estimate may.csv --all --json
       batchd estimate --requests 10000 --input 100 --output 20 --all
     """
-    # Loading the configuration changes the working directory to where it lies.
+    # Loading the configuration changes the working directory to its folder.
     absolute = file.absolute() if file is not None else None
     if absolute is None and (requests is None or input_tokens is None or output_tokens is None):
         raise click.UsageError("Name a FILE; or give --requests, --input and --output to estimate without one.")

@@ -1,4 +1,4 @@
-"""The FILE of a command. A module of its own, since click asks for the language of the machine to make it."""
+"""The FILE argument. It has its own module, since click looks up the machine's language when the type is made."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def init(
 
 
 def _wanted(service: str | None, model: str | None, columns: str | None) -> tuple[bytes, str]:
-    """The configuration to write, and what of it a configuration that is there already would need."""
+    """Return the configuration to write, and the tables that an existing configuration would need of it."""
     if service is None:
         if model is not None or columns is not None:
             raise click.UsageError("--model and --columns go with --service: name the service too")
@@ -89,7 +89,7 @@ def _wanted(service: str | None, model: str | None, columns: str | None) -> tupl
 
 
 def _write(path: Path, text: bytes) -> bool:
-    """Put the configuration there; False if there is one already."""
+    """Write the configuration. Return False if there is one already."""
     from ..files import make_folder, publishing
 
     if path.exists():
@@ -104,7 +104,7 @@ def _write(path: Path, text: bytes) -> bool:
 
 
 def _steps(config: Config, here: Path, *, chosen: bool) -> list[tuple[str, str]]:
-    """What to do next, as commands, each with why. `chosen`: the service was named, and is set already."""
+    """The commands to run next, each with its reason. `chosen`: the configuration was just written for a service."""
     folder = config.path.parent
     steps = [] if folder == here else [(f"cd {folder}", "batchd looks for config.toml where you are")]
     batchd = "batchd" if config.path.name == "config.toml" else f"batchd --config {config.path.name}"

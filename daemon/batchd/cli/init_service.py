@@ -32,7 +32,7 @@ def columns_of(text: str) -> list[str]:
 
 
 def written(name: str, service: ServiceTable, model: str, columns: Sequence[str]) -> str:
-    """The whole configuration, without a secret: only where the key is read."""
+    """The whole configuration. It says where the key is read, and holds no secret."""
     packaged = importlib.resources.files("batchd").joinpath("config.toml").read_text("utf-8")
     common = packaged[packaged.index(_FOLDERS) : packaged.index(_SERVICES)]
     return f"{_head(service, columns)}\n{common}{tables(name, service, model, columns)}"
@@ -85,7 +85,7 @@ def question(columns: Sequence[str]) -> str:
 
 
 def _said(name: str) -> str:
-    # A name with signs of the template language stands as a text of it.
+    # A name with braces is written as a string of the template language.
     return f"{{{{ {json.dumps(name, ensure_ascii=False)} }}}}" if "{" in name else name
 
 
@@ -114,16 +114,16 @@ def _head(service: ServiceTable, columns: Sequence[str]) -> str:
 
 
 def clean_line(text: str) -> str:
-    """Without line breaks and control characters, which would end a comment."""
+    """Replace line breaks and control characters, which would end a comment, with spaces."""
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _lines(value: str) -> str:
-    """As lines, if TOML has them for this text."""
+    """The text as a TOML string: over several lines if TOML allows that for this text."""
     plain = "'''" not in value and not value.endswith("'") and value.replace("\n", "").isprintable()
     return f"'''\n{value}'''" if plain else _text(value)
 
 
 def _text(value: str) -> str:
-    # TOML's strings are JSON's, except that TOML has DEL escaped.
+    # A JSON string is a TOML string, except that TOML wants DEL escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""What a command of a plugin is given of the batchd that it is called for."""
+"""What a plugin's command gets: the configuration, the status and a state folder of the batchd it is called for."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MODULES = {
     "restore": "backup",
     "try": "trying",
 }
-"""The module of each command, in which it has its own name."""
+"""The module of each command. The function there has the name of the command."""
 
 EXIT_STATUSES = (
     ("0", "done"),
@@ -52,7 +52,7 @@ EXIT_STATUSES = (
 
 
 class Batchd(click.Group):
-    """The group: imports a command when it is called, and plugins only for commands that are not built in."""
+    """Imports a command when it is called, and loads plugins only for commands that are not built in."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*MODULES, *(name for name in _catalogue(ctx).commands() if name not in MODULES)]
@@ -60,7 +60,7 @@ class Batchd(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in MODULES:
             module = import_module(f".{MODULES[cmd_name]}", __package__)
-            # `try` is a word of Python.
+            # `try` is a keyword of Python.
             command: click.Command = getattr(module, "try_" if cmd_name == "try" else cmd_name.replace("-", "_"))
             return command
         factory = _catalogue(ctx).commands().get(cmd_name)
@@ -69,7 +69,7 @@ class Batchd(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does it; a command that is missing may be one of a broken plugin."""
+        """As click does it. For an unknown command, say which one may be meant, or that a broken plugin may have it."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -102,7 +102,7 @@ class Batchd(click.Group):
                     formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. The reader of our output may stop reading, which click would report as a failure."""
+        """Run the command. It is no failure, as it would be for click, if the reader of our output stops reading."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -124,7 +124,7 @@ class Batchd(click.Group):
 
 
 def _catalogue(ctx: click.Context) -> Catalogue:
-    """The plugins, broken ones and all: looked up once a call."""
+    """All plugins, broken ones too, loaded once per run of the command line."""
     root = ctx.find_root()
     found: Catalogue | None = root.meta.get(__name__)
     if found is None:
@@ -144,7 +144,7 @@ def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) 
     arguments = []
     try:
         if _takes_one(factory):
-            from .installed import Installed  # it brings pydantic
+            from .installed import Installed  # it imports pydantic
 
             arguments = [Installed(name, ctx.find_root().ensure_object(Call))]
         command = factory(*arguments)
@@ -158,7 +158,7 @@ def _made(name: str, factory: Callable[..., click.Command], ctx: click.Context) 
 
 
 def _takes_one(factory: Callable[..., click.Command]) -> bool:
-    """Whether the factory wants to know of the batchd that the command is called for."""
+    """Whether the factory takes an Installation."""
     return any(each.default is each.empty for each in inspect.signature(factory).parameters.values())
 
 
@@ -179,7 +179,7 @@ def _has_no_reader(descriptor: int) -> bool:
 @click.option(
     "--config",
     metavar="PATH",
-    # Plugin commands are looked up in the folder that it names, also for --help.
+    # --help needs it too: plugins in the folder that the configuration names may have commands.
     is_eager=True,
     expose_value=False,
     callback=lambda context, _, value: setattr(context.ensure_object(Call), "config", value),

@@ -29,6 +29,6 @@ def _complete(context: click.Context, _: click.Parameter, incomplete: str, *, fi
 
 
 complete_any = partial(_complete, finished=True)
-"""Jobs whose id begins with this, for the shell."""
+"""Completes the ids of all jobs."""
 complete_unfinished = partial(_complete, finished=False)
-"""The same for unfinished jobs."""
+"""Completes the ids of unfinished jobs."""

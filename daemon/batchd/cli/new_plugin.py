@@ -85,7 +85,7 @@ def new_plugin(call: Call, name: str, *, role: str, file: bool, as_json: bool) -
 
 
 def _refuse_taken(call: Call, plugin: NewPlugin) -> None:
-    """Two plugins that offer the same would both be left out."""
+    """Refuse a kind that a plugin offers already: batchd would leave both plugins out."""
     from ..config.checking.rehearsing import loaded_plugins
 
     noun = ROLES[plugin.role].noun

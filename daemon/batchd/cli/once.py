@@ -57,10 +57,10 @@ def once(
       batchd once
       batchd once may.csv june.csv --route reviews
     """
-    # Loading the configuration changes the working directory to where it lies.
+    # Loading the configuration changes the working directory to its folder.
     absolute = [file.absolute() for file in files]
     where = call.places()
-    # First, since it imports at the same time as we do, on another core.
+    # Start it first: it imports on another core while this process imports.
     from ..workers.fork_server import start_fork_server
 
     start_fork_server()
@@ -90,7 +90,7 @@ def once(
 
 @contextmanager
 def _watched(call: Call, where: Places, log_format: str) -> Iterator[None]:
-    """Live progress on a terminal, with warnings above it; else the log."""
+    """Show live progress on a terminal, with warnings above it; elsewhere the log."""
     if not sys.stderr.isatty() or log_format == "json" or call.log_level is not None:
         call.log("info", log_format)
         yield
@@ -112,7 +112,7 @@ def lines_of(jobs: Sequence[JobDetails], left: Mapping[str, str], *, interrupted
     for each in jobs:
         job = each.job
         cost = spent(job, each.around)
-        # A command at the end of a line is copied whole.
+        # An unfinished job gets no cost: its line may end with a command, which people copy.
         yield clean(f"{job.source}: {_outcome(job)}{f' {cost}.' if cost and job.final else ''}")
         for path in each.outputs():
             yield clean(f"  {_kind(path):9}{path}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..orders.values import Order
 
 PURGE_WITHIN = 60.0
-"""Seconds to wait for the answer to a purge: files are deleted at the provider meanwhile."""
+"""Seconds to wait for the answer to a purge, while the daemon deletes files at the provider."""
 
 
 @click.command()
@@ -218,7 +218,7 @@ def resume(call: Call, name: str | None, *, as_json: bool) -> int:
 
 
 def _what(call: Call, name: str | None) -> str:
-    """What NAME is, as the order says it."""
+    """The target of the order: `provider NAME`, `route NAME`, or everything."""
     from ..config import toml as toml_text
     from ..domain.subjects import EVERYTHING
 
@@ -248,14 +248,14 @@ def _amount(text: str) -> str:
 
 
 def _jobs(call: Call, words: Sequence[str]) -> list[str]:
-    """All jobs are found before the first order is written."""
+    """The ids of the jobs. All are found before the first order is written."""
     from ..status.finding import find_jobs
 
     return [job.id for job in find_jobs(call.places().state, words)]
 
 
 def _leave(call: Call, orders: Sequence[Order], *, as_json: bool, answer_within: float | None = None) -> int:
-    """Leave orders and print the answers: 1 if the daemon refused one."""
+    """Leave orders and print the answers. Return 1 if the daemon refused one."""
     from ..orders.leaving import ANSWER_WITHIN, Sender, leave_orders
 
     within = answer_within or ANSWER_WITHIN

@@ -75,6 +75,6 @@ def _record(catalogue: Catalogue) -> dict[str, object]:
 
 
 def _facts(each: Any, *names: str) -> dict[str, object]:
-    """These of it, and where it comes from."""
+    """These attributes of an offer, and where it comes from."""
     facts = {name: getattr(each, name) for name in ("plugin", "where", *names)}
     return {**facts, "distribution": each.distribution or None}

@@ -73,7 +73,7 @@ def row(name: str, table: ServiceTable) -> tuple[str, ...]:
 
 
 def record(name: str, table: ServiceTable) -> dict[str, Any]:
-    """The same for machines, with all that is known."""
+    """All that is known of a service, for machines."""
     return {"name": name, "asked_in": {"batch": "batches", "live": "live calls"}.get(table.mode, "not known")} | (
         table.model_dump(mode="json")
     )

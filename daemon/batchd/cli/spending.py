@@ -127,7 +127,7 @@ def _table(by: str, sums: Sequence[Spent]) -> None:
 
 
 def _below(sums: Sequence[Spent]) -> Iterator[str]:
-    """The totals, and what they lack."""
+    """The totals, and a note on answers whose tokens or price are not known."""
     for currency in sorted({each.currency for each in sums if each.currency}):
         cost = sum(each.cost for each in sums if each.currency == currency)
         yield f"In all {money(cost, currency)}."

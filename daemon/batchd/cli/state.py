@@ -1,4 +1,4 @@
-"""`batchd state`: where the daemon's database is, and what lies beside it that it does not know."""
+"""`batchd state`: where the daemon's database is, and how to adopt job folders that it does not know."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 1.0
 MIN_JOBS, BESIDE_JOBS = 5, 18
-"""Jobs in work that are shown on the smallest terminal, and the lines for all else."""
+"""Jobs under way that are shown on the smallest terminal, and the lines that all else takes."""
 
 
 @click.command()
@@ -128,7 +128,7 @@ def _watch(take: Callable[[], Overview | JobDetails], *, as_json: bool, limit: i
     if sys.stdout.isatty() and not as_json:
         _watch_live(take, limit=limit)
         return
-    # Elsewhere there is nothing to overwrite: what has changed is printed again, as JSON one document a line.
+    # Nothing can be overwritten here, so each change is printed in full; as JSON, one document a line.
     last: object = None
     while True:
         survey = take()

@@ -1,4 +1,4 @@
-"""`batchd try`: a few rows of a file asked now, by one model or several, to see the answers before all are paid for."""
+"""`batchd try`: asks one model or several about a few rows now, to show answers before all rows are paid for."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def try_(
       batchd try may.csv --rows 20 --spread --model gpt-4.1 --model acme/small
       batchd try may.csv --prompt question.txt --json
     """
-    # Loading the configuration changes the working directory to where it lies.
+    # Loading the configuration changes the working directory to its folder.
     absolute, question = file.absolute(), prompt.absolute() if prompt is not None else None
     config, catalogue = call.load()
     from ..app.estimating.trying import Trying
@@ -98,7 +98,7 @@ def try_(
 
 
 def _will_wait(plan: TryPlan) -> bool:
-    """Whether the person waits for batches, which may take long. Said before anything is asked."""
+    """Whether the person agrees to wait for batches, which may take long. Asked before anything is sent."""
     names = join(list(dict.fromkeys(column.route.provider for column in plan.batch_only)))
     said = clean(f"{names} takes batches only: the answers may take up to a day, and this command waits for them.")
     if not sys.stdin.isatty():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Bad lines that are shown one by one; `--json` has all of them."""
 LARGE = 20_000_000
-"""Bytes of a file that takes long enough to show how far it is."""
+"""Bytes from which a file takes long enough to show progress."""
 BAD = 1
 
 _NOTES = {
@@ -223,7 +223,7 @@ def _named(repaired: Repaired, what: str, number: int) -> str:
 
 
 def _records(findings: Iterator[Finding]) -> Iterator[Mapping[str, Any]]:
-    """One for each fault, in the order of the lines."""
+    """A record for each fault, in the order of the lines."""
     for finding in findings:
         for fault in finding.faults:
             yield {"line": finding.line, "code": fault.code, "param": fault.param, "message": fault.message}

@@ -1,4 +1,4 @@
-"""batchd from Python: estimate, submit, wait, results. Over the API of a running daemon, or with one of its own.
+"""Use batchd from Python: estimate, submit, wait, results. Calls a running daemon, or starts one of its own.
 
 >>> from batchd.client import Client
 >>> with Client("http://127.0.0.1:8321", token="...") as client:  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Calls of the daemon's JSON API, with its refusals as exceptions."""
+"""Calls the daemon's JSON API, and raises its refusals as exceptions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .tables import SentFile
 
 USUAL = aiohttp.ClientTimeout(total=60, sock_connect=10)
 LONG = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
-"""For files: as long as anything comes."""
+"""For files: no limit as long as data keeps coming."""
 TRIES = 6
-"""How often a call is made that a busy daemon puts off."""
+"""How often a call is made if the daemon answers that it is busy."""
 MAX_PAUSE = 10.0
 PIECE = 1 << 18
 
@@ -46,14 +46,14 @@ class Api:
         return await self._call("GET", path, query)
 
     async def order(self, *path: str, values: Mapping[str, str]) -> dict[str, Any]:
-        """Give an order. RequestRefused if the daemon does not carry it out."""
+        """Give an order. Raise RequestRefused if the daemon does not carry it out."""
         return await self._call("POST", path, {}, values=values, tries=1)
 
     async def send(self, method: str, *path: str, file: SentFile) -> dict[str, Any]:
         return await self._call(method, path, {}, file=file)
 
     async def lines(self, *path: str, **query: str) -> AsyncIterator[list[bytes]]:
-        """The lines that the daemon gives there, some at a time."""
+        """Yield the lines of the answer as they arrive, some at a time."""
         rest = b""
         try:
             async with self._request("GET", path, query, timeout=LONG) as answer:
@@ -76,7 +76,7 @@ class Api:
             headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(connector=connector, headers=headers)
         place = "".join(f"/{quote(each, safe='', errors='replace')}" for each in ("api", "v1", *path))
-        # A token is sent to this address and to no other.
+        # No redirects: the token must be sent to no other address.
         return self._session.request(method, f"{self._base}{place}", params=query, allow_redirects=False, **options)
 
     async def _call(

@@ -1,4 +1,4 @@
-"""The client for programs that `await`. The same as the other one: it does its work on a loop of its own."""
+"""The client for programs that `await`. Like the other client, it does its work on a loop of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """As Client. A daemon of its own starts with the `async with` block, or with the first call."""
+    """As Client, but a daemon of its own starts with the `async with` block, or with the first call."""
 
     def __init__(
         self, address: str | None = None, *, token: str | None = None, folder: str | os.PathLike[str] | None = None

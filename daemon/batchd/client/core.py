@@ -40,13 +40,13 @@ TOKEN = "BATCHD_TOKEN"  # noqa: S105  # the name of a variable
 FIRST_LOOK, MAX_PAUSE = 0.05, 2.0
 """Seconds between looks at a job: few at first, since small jobs end soon."""
 AWAY = 60.0
-"""Seconds that the daemon may not answer while a program waits: it may be started again."""
+"""Seconds for which a waiting program puts up with no answer: the daemon may be restarting."""
 
 
 class BackgroundLoop:
     """An event loop in a thread of its own, which ends with the process.
 
-    So the client works in a notebook, where a loop runs already, and where there is none.
+    With it, the client works in a notebook, where a loop runs already, and where no loop runs.
     """
 
     def __init__(self) -> None:
@@ -55,14 +55,14 @@ class BackgroundLoop:
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Begin it; the result can be waited for in any thread, or on another loop."""
+        """Start the coroutine. The future can be waited for in any thread, or on another loop."""
         if self.closed:
             coroutine.close()
             raise ClientError("This client is closed. Make another one.")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Its result. If this thread is interrupted, so is the coroutine."""
+        """Run the coroutine and return its result. If this thread is interrupted, the coroutine is cancelled."""
         future = self.submit(coroutine)
         try:
             return future.result()
@@ -71,7 +71,7 @@ class BackgroundLoop:
             raise
 
     async def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The same for those who have a loop of their own."""
+        """As `run`, for callers with a loop of their own."""
         return await asyncio.wrap_future(self.submit(coroutine))
 
     @property
@@ -79,7 +79,7 @@ class BackgroundLoop:
         return self._loop.is_closed()
 
     def close(self) -> None:
-        """End the loop. Nothing may run on it any more."""
+        """End the loop. No coroutine may still be running on it."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -87,7 +87,7 @@ class BackgroundLoop:
 
 @dataclass(slots=True)
 class JobKey:
-    """How a job is known: by the word of its upload, until it has an id."""
+    """What identifies a job: its id, or the word of its upload until it has one."""
 
     place: str
     id: str | None = None
@@ -95,7 +95,7 @@ class JobKey:
 
 
 class Core:
-    """The daemon that a client uses: at an address, or one of its own on a folder. All of it runs on `loop`."""
+    """Calls a daemon: one at an address, or one of its own on a folder. All its coroutines run on `loop`."""
 
     def __init__(self, address: str | None, token: str | None, folder: str | os.PathLike[str] | None) -> None:
         if (address is None) == (folder is None):
@@ -105,7 +105,7 @@ class Core:
             )
         self._own: EmbeddedDaemon | None = None
         if folder is not None:
-            # It knows configurations, which a client of a daemon that runs does without.
+            # It imports code for configurations, which a client of a running daemon does not need.
             from .embedded import EmbeddedDaemon, configuration_of
 
             self._own = EmbeddedDaemon(configuration_of(folder))
@@ -114,7 +114,7 @@ class Core:
         self.loop = BackgroundLoop()
 
     async def opened(self) -> Api:
-        """The daemon, started if it is to be one of our own."""
+        """Return the daemon's API. A daemon of our own is started first."""
         async with self._opening:
             if self._api is None:
                 assert self._own is not None
@@ -166,7 +166,7 @@ class Core:
         return JobStatus.in_inbox(key.place) if key.id is None else JobStatus.of((await api.get("jobs", key.id))["job"])
 
     async def wait(self, key: JobKey, seconds: float | None, when_held: WhenHeld, away: float = AWAY) -> JobStatus:
-        """The job once it is finished. JobTrouble if it does not get there by itself."""
+        """Return the job's status once it is finished. Raise JobTrouble if it does not finish by itself."""
         began = heard = time.monotonic()
         pauses, status = _pauses(), JobStatus.in_inbox(key.place)
         while True:
@@ -190,7 +190,7 @@ class Core:
             await asyncio.sleep(min(next(pauses), left))
 
     async def taken(self, key: JobKey, seconds: float) -> str:
-        """The id of the job, once the daemon has taken its file. WaitedTooLong if that takes longer."""
+        """Return the job's id once the daemon has taken its file. Raise WaitedTooLong if that takes longer."""
         until, pauses = time.monotonic() + seconds, _pauses()
         while (status := await self.status(key)).id is None:
             if time.monotonic() > until:
@@ -201,7 +201,7 @@ class Core:
     async def results(
         self, key: JobKey, offset: int = 0, away: float = AWAY
     ) -> AsyncGenerator[Sequence[AnsweredRow], None]:
-        """All rows but the first `offset`, in order, some at a time. A daemon that is started again may be away."""
+        """Yield all rows but the first `offset`, in order, some at a time. The daemon may restart meanwhile."""
         job = await self._id(key, ". Call wait() first.")
         heard, pauses = time.monotonic(), _pauses()
         while True:
@@ -239,7 +239,7 @@ class Core:
 
 
 class JobHandle:
-    """A job as both clients know it, without a call."""
+    """What both clients know of a job without a call."""
 
     def __init__(self, core: Core, key: JobKey) -> None:
         self._core = core
@@ -250,17 +250,17 @@ class JobHandle:
 
     @property
     def source(self) -> str:
-        """The place of its file in the inbox."""
+        """The place of the job's file in the inbox."""
         return self._key.place
 
     @property
     def id(self) -> str | None:
-        """Its id, once `status` or `wait` has seen it."""
+        """The job's id, once `status` or `wait` has seen it."""
         return self._key.id
 
 
 class RowsHandle:
-    """The rows of a job, which come anew each time that somebody goes through them."""
+    """The rows of a job. Each iteration fetches them anew."""
 
     def __init__(self, core: Core, key: JobKey, offset: int) -> None:
         self._core = core
@@ -275,7 +275,7 @@ def _pauses() -> Iterator[float]:
 
 
 def _is_over(job: JobStatus, when_held: WhenHeld) -> bool:
-    """Whether it is finished. JobTrouble if that needs a person."""
+    """Whether the job is finished. Raise JobTrouble if it is rejected, or needs a person."""
     if job.state == "rejected":
         raise JobWasRejected(f"{job.source} was rejected: {job.reason}", job)
     if job.finished:

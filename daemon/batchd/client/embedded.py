@@ -1,7 +1,7 @@
 """A daemon that belongs to a client: a process of its own on the folders of a configuration.
 
-It is a whole daemon, with the lock, the spool, the budget and the ledger of those folders. It is a process of its own,
-so that a notebook keeps its working folder, its signals and its memory, and ends in good order with the client.
+It is a whole daemon, with the lock, the spool, the budget and the ledger of those folders. It runs as its own process,
+so that a notebook keeps its working folder, its signals and its memory. It ends cleanly with the client.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .errors import NotReachable
 
 START_WITHIN = 120.0
 STOP_WITHIN = 60.0
-"""Seconds that it has to end in good order; nothing is lost if it is killed."""
+"""Seconds that the daemon has to end cleanly. Then it is killed, and nothing is lost."""
 LOOK_EVERY = 0.05
 ENDS_WITHIN = 2.0
-"""Seconds in which a process that does not answer any more is seen to have ended, if it has."""
+"""Seconds to wait for the end of a process that has stopped answering."""
 _KINDS: dict[int, Callable[[str], BatchdError]] = {4: ConfigError, 5: StateUnusable}
 
 
 def configuration_of(place: str | os.PathLike[str]) -> Path:
-    """The configuration at a path: a file, or `config.toml` in a folder. ConfigError if there is none."""
+    """The path of a configuration: a file, or `config.toml` in a folder. Raises ConfigError if there is none."""
     path = Path(place).expanduser()
     return find_config(str(path / "config.toml" if path.is_dir() else path))
 
@@ -50,12 +50,12 @@ class EmbeddedDaemon:
         self._ready = False
 
     async def start(self) -> Api:
-        """Start it; what is needed to call it. StateLocked says how to use the daemon that has the lock."""
+        """Start the daemon and return its API. StateLocked says how to use the daemon that has the lock."""
         self._folder = await asyncio.to_thread(lambda: Path(tempfile.mkdtemp(prefix="batchd-")))
         token, socket = secrets.token_urlsafe(32), self._folder / "web.sock"
         command = [sys.executable, "-m", "batchd", "--config", str(self._config), "--log-level", "warning"]
         with (self._folder / "log").open("wb") as log:
-            # A session of its own: Ctrl-C in a terminal is meant for the program, which ends it.
+            # A session of its own: Ctrl-C in a terminal is for the program, which ends the daemon.
             self._process = await asyncio.to_thread(
                 lambda: subprocess.Popen(
                     [*command, "run", "--for-client", str(socket)],
@@ -80,7 +80,7 @@ class EmbeddedDaemon:
         return api
 
     async def stop(self) -> None:
-        """End it in good order. What is under way goes on at the next start."""
+        """End the daemon cleanly. Its jobs go on at the next start."""
         process, folder = self._process, self._folder
         if process is not None:
             assert process.stdin is not None
@@ -95,7 +95,10 @@ class EmbeddedDaemon:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def last_words(self) -> str | None:
-        """What the process said last, if it has ended by itself. Connections break a moment before that."""
+        """What the process logged last, if it has ended by itself.
+
+        Waits a little for its end, since connections break a moment before.
+        """
         process = self._process
         if process is None or not self._ready:
             return None

@@ -2,17 +2,17 @@
 
 ClientError
 ├── NotReachable         no daemon answers
-├── NotAllowed           the token is missing, wrong, or lets its bearer read alone
+├── NotAllowed           the token is missing or wrong, or only lets its bearer read
 ├── PackageMissing       pandas or polars is not installed
-├── NothingToSend        there is not one row
-├── RequestRefused       the daemon does not do what was asked; `status` is that of HTTP
-│   ├── NoSuchRoute      the message lists the routes that there are
+├── NothingToSend        there is no row
+├── RequestRefused       the daemon refuses the call; `status` is the HTTP status
+│   ├── NoSuchRoute      the message lists the routes
 │   └── NoSuchJob
 └── JobTrouble           a job does not get its results; `job` is its status
-    ├── JobIsHeld          a person must approve it, or decide about a batch
-    ├── JobWasRejected      its file cannot be read
+    ├── JobIsHeld        a person must approve it, or decide about a batch
+    ├── JobWasRejected   its file cannot be read
     ├── JobStopped       it cannot go on until a person acts
-    └── WaitedTooLong    it is under way still (a TimeoutError, too)
+    └── WaitedTooLong    it is still under way (a TimeoutError, too)
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class ClientError(BatchdError):
 
 
 class NotReachable(ClientError):
-    """No daemon answers. What it works on goes on once it runs again."""
+    """No daemon answers. Its jobs go on once it runs again."""
 
     exit_status = 5
 
 
 class NotAllowed(ClientError):
-    """The token is missing or wrong, or lets its bearer read alone."""
+    """The token is missing or wrong, or only lets its bearer read."""
 
 
 class PackageMissing(ClientError, ImportError):
@@ -44,11 +44,11 @@ class PackageMissing(ClientError, ImportError):
 
 
 class NothingToSend(ClientError, ValueError):
-    """There is not one row, or no table that could be sent."""
+    """There is no row, or no table that can be sent."""
 
 
 class RequestRefused(ClientError):
-    """The daemon does not do what was asked. `status` is the status of HTTP."""
+    """The daemon refuses the call. `status` is the HTTP status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class RequestRefused(ClientError):
 
 
 class NoSuchRoute(RequestRefused):
-    """There is no route of this name, or it is not clear which is meant. The message lists those that there are."""
+    """There is no route of this name, or it is not clear which route is meant. The message lists the routes."""
 
 
 class NoSuchJob(RequestRefused):
@@ -86,4 +86,4 @@ class JobStopped(JobTrouble):
 
 
 class WaitedTooLong(JobTrouble, TimeoutError):
-    """The job is under way still. It goes on; wait again."""
+    """The job is still under way. It goes on; wait again."""

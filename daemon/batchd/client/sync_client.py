@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """A daemon that runs at an address, `http://127.0.0.1:8321` or `unix:/run/batchd/web.sock`; or one of its own.
+    """Calls a daemon at an address, `http://127.0.0.1:8321` or `unix:/run/batchd/web.sock`; or one of its own.
 
-    `token` is one of `batchd web token`; without it, that of the environment variable BATCHD_TOKEN. Close the client at
-    the end, or use it in a `with` block.
+    `batchd web token` makes a `token`. By default, the client takes the one in the environment variable BATCHD_TOKEN.
+    Close the client at the end, or use it in a `with` block.
 
-    With `folder`, which has a `config.toml`, it starts a daemon on the folders of that configuration, which does what
-    `batchd run` does and ends with the client. StateLocked, if another daemon has them, says how to use that one.
+    With `folder`, which has a `config.toml`, the client starts a daemon on the folders of that configuration. It does
+    what `batchd run` does, and ends with the client. If another daemon has the folders, StateLocked says how to use it.
     """
 
     def __init__(
@@ -40,29 +40,29 @@ class Client:
         return self._core.loop.run(self._core.routes())
 
     def estimate(self, rows: RowsLike, *, route: str | None = None, name: str | None = None) -> CostEstimate:
-        """What these rows would cost. Nothing is asked."""
+        """Estimate what these rows would cost. Nothing is sent to the provider."""
         with file_of(rows, name) as file:
             return self._core.loop.run(self._core.estimate(file, route))
 
     def submit(self, rows: RowsLike, *, route: str | None = None, name: str | None = None) -> SubmittedJob:
         """Send rows: dictionaries, a DataFrame, or the path of a file here, whose bytes are sent.
 
-        `name` is what the file is called in the inbox; a name that is taken there gets ` (2)`. Without `route` there
-        must be one only. Returns at once: `wait()` for the job.
+        `name` is the file's name in the inbox; a name that is taken there gets ` (2)`. Without `route`, the daemon must
+        have only one. Returns at once: `wait()` for the job.
         """
         with file_of(rows, name) as file:
             return SubmittedJob(self._core, self._core.loop.run(self._core.submit(file, route)))
 
     def job(self, word: str) -> SubmittedJob:
-        """A job of before: by its id, the beginning of one, or the name of its file."""
+        """Find a job by its id, the beginning of its id, or the name of its file."""
         return SubmittedJob(self._core, self._core.loop.run(self._core.job(word)))
 
     def jobs(self, text: str = "") -> list[JobStatus]:
-        """How the jobs stand that have this in the name of their file, at most 200: those under way first."""
+        """The status of each job that has `text` in the name of its file, at most 200: those under way first."""
         return self._core.loop.run(self._core.jobs(text))
 
     def close(self) -> None:
-        """Close it. A daemon of our own ends in good order; jobs go on when the next one starts."""
+        """Close the client. A daemon of its own ends cleanly; jobs go on when the next one starts."""
         if not self._core.loop.closed:
             self._core.loop.run(self._core.close())
             self._core.loop.close()
@@ -78,36 +78,36 @@ class SubmittedJob(JobHandle):
     """A job that was sent, or that was there before."""
 
     def status(self) -> JobStatus:
-        """How it stands now."""
+        """The job's status now."""
         return self._core.loop.run(self._core.status(self._key))
 
     def wait(self, timeout: float | None = None, *, when_held: WhenHeld = "raise") -> JobStatus:
-        """Its status once it is finished, however long that takes; a batch may take a day.
+        """Wait until the job is finished, and return its status. A batch may take a day.
 
-        Raises JobWasRejected, JobStopped or JobIsHeld if it does not get there by itself, and WaitedTooLong after
-        `timeout` seconds. With `when_held="wait"` it waits for the person, too. A daemon that is started again
-        meanwhile may be away for a minute.
+        Raises JobWasRejected, JobStopped or JobIsHeld if the job does not finish by itself, and WaitedTooLong after
+        `timeout` seconds. With `when_held="wait"` it waits for the person, too. A daemon that is restarted meanwhile
+        may be away for a minute.
         """
         return self._core.loop.run(self._core.wait(self._key, timeout, when_held))
 
     def wait_for_id(self, timeout: float = 60.0) -> str:
-        """Its id, once the daemon has taken its file from the inbox; WaitedTooLong if it has not."""
+        """Return the job's id once the daemon has taken its file. Raises WaitedTooLong after `timeout` seconds."""
         return self._core.loop.run(self._core.taken(self._key, timeout))
 
     def results(self, offset: int = 0) -> AnsweredRows:
-        """Its rows with their answers, once it is finished, but for the first `offset`."""
+        """The rows of the finished job with their answers, without the first `offset`."""
         return AnsweredRows(self._core, self._key, offset)
 
     def approve(self, up_to: str | None = None) -> str:
-        """Let it go on if it is held: it may cost so much in all, or what it can cost at most."""
+        """Let a held job go on. It may cost `up_to` in all, or by default the most that it can cost."""
         return self._order("approve", {} if up_to is None else {"up_to": up_to})
 
     def cancel(self) -> str:
-        """Ask nothing more of it; what is answered is delivered."""
+        """Cancel the job. The answers that are there already are delivered."""
         return self._order("cancel", {})
 
     def retry(self) -> str:
-        """Ask its failed and skipped rows again."""
+        """Ask the job's failed and skipped rows again."""
         return self._order("retry", {})
 
     def _order(self, kind: str, values: dict[str, str]) -> str:
@@ -115,9 +115,9 @@ class SubmittedJob(JobHandle):
 
 
 class AnsweredRows(RowsHandle, Iterable[AnsweredRow]):
-    """The rows of a job in the order of the file. They come over the network each time that you go through them.
+    """The rows of a job in the order of the file. Each iteration fetches them over the network again.
 
-    They come some at a time, and go on where they were if the daemon is away for less than a minute meanwhile.
+    Rows arrive some at a time. The iteration goes on where it was if the daemon is away for less than a minute.
     """
 
     def __iter__(self) -> Iterator[AnsweredRow]:
@@ -133,9 +133,9 @@ class AnsweredRows(RowsHandle, Iterable[AnsweredRow]):
         return [row.as_dict() for row in self]
 
     def to_pandas(self) -> pd.DataFrame:
-        """The same as a DataFrame of pandas."""
+        """As `to_list`, but as a pandas DataFrame."""
         return pandas_frame(self)
 
     def to_polars(self) -> pl.DataFrame:
-        """The same as a DataFrame of polars."""
+        """As `to_list`, but as a polars DataFrame."""
         return polars_frame(self)

@@ -1,4 +1,4 @@
-"""Rows of a program, in whatever form, as a file that can be sent; and answered rows as a table."""
+"""Turns the rows of a program, in any form, into a file to send; and answered rows into a table."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SentFile:
 
 @contextmanager
 def file_of(rows: RowsLike, name: str | None) -> Iterator[SentFile]:
-    """The rows as a file. One that is made here is deleted when the block ends."""
+    """Yield the rows as a file. A file that is made here is deleted when the block ends."""
     if isinstance(rows, str | os.PathLike):
         path = Path(rows)
         if path.exists() and not path.is_file():
@@ -61,7 +61,7 @@ def file_of(rows: RowsLike, name: str | None) -> Iterator[SentFile]:
 
 
 def pandas_frame(rows: Iterable[AnsweredRow]) -> pd.DataFrame:
-    """A table of pandas: your columns, the answer's, `status` and `error`."""
+    """A pandas DataFrame: your columns, the answer's, `status` and `error`."""
     frame: pd.DataFrame = _package("pandas").DataFrame(_columns(rows))
     return frame
 
@@ -72,7 +72,7 @@ def polars_frame(rows: Iterable[AnsweredRow]) -> pl.DataFrame:
 
 
 def _columns(rows: Iterable[AnsweredRow]) -> dict[str, list[Any]]:
-    """Column by column, as `as_dict` has them: every row of a job has the same."""
+    """The values of each column, named as in `as_dict`. Every row of a job has the same columns."""
     remaining = iter(rows)
     first = next(remaining, None)
     if first is None:
@@ -97,7 +97,7 @@ def _package(name: str) -> Any:
 
 
 def _records(rows: Any) -> Iterator[Mapping[str, Any]]:
-    # What is not imported cannot be what was given.
+    # If pandas or polars is not imported, the rows cannot be one of its tables.
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(rows, pandas.DataFrame):
         names = _names(rows.columns)
@@ -134,7 +134,7 @@ def _line(record: object, number: int) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON knows it. What a table has for nothing becomes null, a date ISO 8601."""
+    """The value as JSON knows it. A missing value of a table becomes null, a date becomes ISO 8601."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""What the client gives: estimates, how a job stands, and answered rows."""
+"""What the client returns: estimates, the status of jobs, and answered rows."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class CostEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """How a job stands. `id` is None while its file waits in the inbox, which takes seconds.
+    """The status of a job. `id` is None while its file waits in the inbox, which takes seconds.
 
-    `rows` counts them: total, ok, failed, skipped, answered. `needs_person` says that it waits for a person,
-    `waits_for` for what, and `reason` why it is held, rejected or stopped. Money is in units of `currency`. `record` is
-    all that the daemon says of it.
+    `rows` has the counts total, ok, failed, skipped and answered. `needs_person` says that the job waits for a person,
+    `waits_for` for what, and `reason` why the job is held, rejected or stopped. Money is in units of `currency`.
+    `record` is all that the daemon says of the job.
     """
 
     id: str | None
@@ -95,7 +95,7 @@ class JobStatus:
 
     @classmethod
     def in_inbox(cls, place: str) -> Self:
-        """Of a file that the daemon has not taken yet."""
+        """The status of a file that the daemon has not taken yet."""
         return cls(
             id=None,
             source=place,
@@ -137,11 +137,11 @@ class AnsweredRow:
 
     @property
     def ok(self) -> bool:
-        """Whether it was answered."""
+        """Whether the row was answered."""
         return self.status == "ok"
 
     def as_dict(self) -> dict[str, Json]:
-        """Column to value as in a file of results: yours, the answer's, `status` and `error`."""
+        """The row as in a file of results: your columns, the answer's, `status` and `error`."""
         found = {**self.columns, **self.answer}
         status, error = free_names(found, OWN_COLUMNS)
         return {**found, status: self.status, error: None if self.failure is None else self.failure.message}

@@ -1,7 +1,7 @@
-"""An HTTP client for SDKs that follows no redirect, and reads no more of an answer than one of its kind can have.
+"""An HTTP client for SDKs that follows no redirect, and limits how much of an answer it reads.
 
 A service, or a proxy in its place, may send JSON without end, or a megabyte of gzip that unpacks to a gigabyte. An SDK
-reads each answer into memory as a whole, so the limit stands below it.
+reads each answer into memory as a whole, so its HTTP client must set the limit.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 class AnswerTooLarge(httpx2.StreamError):
-    """The service sends more than an answer of this kind can have."""
+    """The service sends more than any answer of this kind has."""
 
 
 class BoundedAnswers(httpx2.AsyncClient):
-    """Stands before the client of an SDK among the bases of a class.
+    """A base class to name before the HTTP client of an SDK.
 
-    A redirect is not followed: with it would go the key, the rows, and a create that has been carried out already.
+    A redirect is not followed: the key, the rows, and a create that has been carried out already would go with it.
     """
 
     max_answer: ClassVar[int]
-    """Bytes, decoded, of an answer that is no stream."""
+    """The most bytes of an answer that is no stream, after decoding."""
     max_error: ClassVar[int] = 100_000
-    """Bytes of an error that are read. The rest is left out: the status counts."""
+    """Bytes that are read of an error. The rest is left out: the status is what counts."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(follow_redirects=False, **options)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """The answer, read into memory within the limits. A stream that is no error is left to its reader."""
+        """Send the request and read the answer within the limits. A stream that is no error is left to its reader."""
         response = await super().send(request, stream=True, **options)
         if response.is_success and stream:
             return response
@@ -61,7 +61,7 @@ class BoundedAnswers(httpx2.AsyncClient):
         )
 
     def judge(self, content: bytearray) -> None:
-        """Raise AnswerTooLarge if there is too much in it, though not too many bytes."""
+        """Raise AnswerTooLarge if the content would take too much memory, although it has few enough bytes."""
 
     async def _whole(self, response: httpx2.Response) -> bytes:
         content = bytearray()
@@ -86,7 +86,7 @@ class BoundedAnswers(httpx2.AsyncClient):
 async def arriving(
     chunks: AsyncIterator[bytes], foreign: tuple[type[Exception], ...], translate: Callable[[Exception], BatchdError]
 ) -> AsyncIterator[bytes]:
-    """The chunks of a body as they come, with the errors of the network translated: an SDK does that no more then."""
+    """Yield the chunks of a body, and translate network errors: an SDK does not translate those of a stream."""
     while True:
         try:
             chunk = await anext(chunks)

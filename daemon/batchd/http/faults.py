@@ -1,4 +1,4 @@
-"""What broke a call over HTTP by aiohttp: whether anything was sent, and what to tell people."""
+"""Why an HTTP call by aiohttp broke: whether anything was sent, and what to tell people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BY_SYSTEM = (ssl.SSLCertVerificationError, socket.gaierror, ConnectionRefusedEr
 
 
 class NetworkFault:
-    """The exception of a call without an answer, with those that caused it, the first last.
+    """The exception of a call without an answer, with the exceptions that caused it; the first cause is last.
 
     >>> fault = NetworkFault(ConnectionRefusedError(111, "Connection refused"))
     >>> fault.nothing_sent, fault.reason, fault.advice
@@ -26,15 +26,15 @@ class NetworkFault:
         self.chain = tuple(_causes(error))
 
     def has(self, *kinds: type[BaseException]) -> bool:
-        """Whether it is one of these, or was caused by one."""
+        """Whether the exception, or one of its causes, is one of these."""
         return any(isinstance(each, kinds) for each in self.chain)
 
     @cached_property
     def nothing_sent(self) -> bool:
-        """Whether it proves that the service has received nothing: a call that costs money may be made again at once.
+        """Whether the fault proves that the service has received nothing, so that a paid call may be repeated at once.
 
-        An exception of aiohttp decides, where there is one: libraries above it also call a connection that is lost at
-        once one that could not be made.
+        If there is an exception of aiohttp, it decides: libraries above aiohttp also report a connection that was lost
+        at once as one that could not be made.
         """
         import aiohttp
 
@@ -54,7 +54,7 @@ class NetworkFault:
                 return covered(each.strerror)
             if isinstance(each, aiohttp.ClientHttpProxyError):
                 return covered(f"the proxy answered with status {each.status} ({each.message})")
-            # aiohttp's own number, which is no status of the service.
+            # This number is aiohttp's own, not a status of the service.
             text = " ".join(str(each).split()).removeprefix("400, message: ")
             if text:
                 return covered(text)[:_MAX_TEXT].rstrip(".")
@@ -62,7 +62,7 @@ class NetworkFault:
 
     @cached_property
     def advice(self) -> str:
-        """What to look at, a sentence, if the service could not be reached."""
+        """What to check, as a sentence, if the service could not be reached."""
         import aiohttp
 
         if self.has(ssl.SSLCertVerificationError, aiohttp.ClientConnectorCertificateError):

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How many seconds the service asks us to wait; None if it does not. `headers` ignore the case of names."""
+    """How many seconds the service asks us to wait; None if it does not. `headers` must ignore the case of names."""
     milliseconds = _seconds(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -16,7 +16,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     seconds, then = _seconds(text), _instant(text)
     if seconds is not None or then is None:
         return seconds
-    # Both times by the service's clock if it sends its date: ours may be minutes off.
+    # If the service sends its date, take both times from its clock: ours may be minutes off.
     now = _instant(headers.get("date", "")) or datetime.now(UTC)
     return max(0.0, (then - now).total_seconds()) or None
 

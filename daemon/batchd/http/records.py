@@ -1,4 +1,4 @@
-"""What the records of batches and files say, in every form that services have: ids, counts, moments, problems."""
+"""Reads the records of batches and files, in every form that services use: ids, counts, moments, problems."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ..model import Json, Problem
 
 _MAX_ID = 1_000
 _MAX_COUNT = 10**15
-"""What counts more is impossible, and so unknown. Sums of a thousand of these still fit into the database."""
+"""A larger count is impossible, so it is unknown. A sum of a thousand such counts still fits into the database."""
 _MAX_MESSAGE = 2_000
 
 
 def read_id(value: Json) -> str | None:
-    """An id, or None for each way to write that there is none. No id has thousands of letters."""
+    """Read an id; None for every way to write that there is none. No id has thousands of characters."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**64:
         return str(value)
     return value if isinstance(value, str) and 0 < len(value) <= _MAX_ID else None
 
 
 def read_count(value: Json) -> int:
-    """A count; 0 if it is none, or impossible."""
+    """Read a count; 0 if the value is no count, or an impossible one."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 16:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_COUNT:
@@ -30,9 +30,9 @@ def read_count(value: Json) -> int:
 
 
 def read_moment(value: Json) -> float | None:
-    """Seconds since 1970 of a number, or of a date or time by ISO 8601; None if it is neither, or impossible.
+    """Read a number, or an ISO 8601 date or time, as seconds since 1970; None if it is neither, or impossible.
 
-    Services write UTC where they name no zone.
+    A time without a zone is UTC, as services write it.
 
     >>> read_moment("1970-01-02"), read_moment(1_782_097_200_000), read_moment(None)
     (86400.0, 1782097200.0, None)

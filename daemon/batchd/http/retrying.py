@@ -23,7 +23,7 @@ class Pacing:
     """Seconds after which a call is not tried again."""
     first_pause: float = 0.5
     longest_pause: float = 4.0
-    """A service that asks for a longer one is left to the daemon."""
+    """If the service asks for a longer pause, the call is left to the daemon."""
 
 
 async def with_retries(pacing: Pacing, send: Callable[[], Awaitable[T]]) -> T:
@@ -43,7 +43,7 @@ async def with_retries(pacing: Pacing, send: Callable[[], Awaitable[T]]) -> T:
 
 
 def soon_over(pacing: Pacing, error: BaseException) -> bool:
-    """Whether to retry at once rather than leave it to the daemon."""
+    """Whether to retry at once rather than leave the call to the daemon."""
     return isinstance(error, TransientError) and (
         error.retry_after is None or error.retry_after <= pacing.longest_pause
     )

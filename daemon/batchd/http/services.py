@@ -1,6 +1,6 @@
 """A service that is called over HTTP: its calls in words, and its faults and refusals as errors of batchd.
 
-NotSent needs proof that nothing was sent, since a create is then repeated at once. httpx2's class is no proof: the
+NotSent needs proof that nothing was sent, since a create is then repeated at once. httpx2's exception is no proof: the
 transports of SDKs report every lost connection as `ConnectTimeout`, even one lost after the service had read the
 request. So the underlying cause decides.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..model import Json, Problem
 
 _MAX_TEXT = 500
-"""Letters of what a service says that a message quotes."""
+"""Characters of a service's text that a message quotes."""
 
 
 class CallKind(Enum):
@@ -51,7 +51,7 @@ class HttpCall:
 
 
 class HttpAnswer(NamedTuple):
-    """What came back. The names of headers may be in any case; the body of an error may be cut short."""
+    """The answer to a call. Header names may be in any case; the body of an error may be cut short."""
 
     status: int
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ class HttpAnswer(NamedTuple):
 
     @classmethod
     def of(cls, response: httpx2.Response, content: bytes | None = None) -> HttpAnswer:
-        """A response of httpx2, with this content or its own; without any if it was not read."""
+        """Take a response of httpx2, with `content` or its own content; with none if it was not read."""
         if content is None:
             with suppress(RuntimeError):  # httpx2.StreamError, without importing it here
                 content = response.content
@@ -67,11 +67,11 @@ class HttpAnswer(NamedTuple):
 
     @property
     def is_page(self) -> bool:
-        """Whether it is an HTML page. JSON never begins with `<`."""
+        """Whether the answer is an HTML page. JSON never begins with `<`."""
         return "html" in self.headers.get("content-type", "").lower() or self.body.lstrip()[:1] == b"<"
 
     def decoded(self) -> Json:
-        """The JSON, without our secrets; None if it is none."""
+        """The decoded JSON, with our secrets covered; None if the body is not JSON."""
         try:
             return covered(msgspec.json.decode(self.body))
         except (ValueError, RecursionError):
@@ -80,12 +80,12 @@ class HttpAnswer(NamedTuple):
 
 @dataclass(frozen=True)
 class HttpService:
-    """The service, for messages, which may contain no secret."""
+    """The service as messages name it. They may contain no secret."""
 
     no_such_call: ClassVar[frozenset[int]] = frozenset({404, 405, 410, 501})
-    """Statuses of a service that does not know the call, or what it is about."""
+    """Statuses of a service that does not know the call, or the object of the call."""
     passing: ClassVar[frozenset[int]] = frozenset({408, 409, 425, 429})
-    """Statuses that pass, besides those from 500 on."""
+    """Statuses of faults that pass, besides those from 500 on."""
 
     base_url: str
     key_where: str
@@ -93,21 +93,21 @@ class HttpService:
 
     @property
     def to_check(self) -> str:
-        """What to check in the configuration where something else answers."""
+        """What to check in the configuration if something else answers in the service's place."""
         return "base_url"
 
     def may(self, call: HttpCall) -> str:  # noqa: ARG002  # what a default does not use, an implementation will
-        """What a key must be allowed for such a call."""
+        """What a key must be allowed to do for such a call."""
         return "use batches"
 
     def masked(self, text: str) -> str:
-        """The text without our secrets."""
+        """The text with our secrets covered."""
         return covered(text)
 
     def of_fault(self, error: Exception, call: HttpCall, *, library: str | None = None) -> BatchdError:
         """The error for a call without an answer. Raise it outside the `except`: the original may quote the key.
 
-        `library` is the one whose own error it is, where the network is not the cause.
+        `library`: the library that raised the error itself, if the network is not the cause.
         """
         import aiohttp
         import httpx2
@@ -163,7 +163,7 @@ class HttpService:
         )
 
     def refusal(self, status: int, text: str, call: HttpCall) -> str:
-        """What it refused, as a sentence. `text` ends its own."""
+        """What the service refused, as a sentence. `text` must end with its own full stop."""
         return f"{self.base_url} answered with status {status} when asked to {call.what}: {text}"
 
     def refused(
@@ -176,7 +176,7 @@ class HttpService:
         wait: float | None = None,
         answered: bool = False,
     ) -> BatchdError:
-        """The error for a refusal that is neither about the key, the account nor the address."""
+        """The error for a refusal that is not about the key, the account or the address."""
         if status in self.passing or status >= 500:
             return TransientError(refusal, retry_after=wait, answered=answered)
         if call.kind is CallKind.LOOK:
@@ -186,7 +186,7 @@ class HttpService:
         return ProviderError(refusal)
 
     def redirected(self, call: HttpCall, to: str = "", advice: str = "") -> ProviderError:
-        """The error for a redirect, which no call follows: the key and the rows would go where nobody has sent them."""
+        """The error for a redirect, which no call follows: the key and the rows would go to an unknown address."""
         where = f"{self.base_url} redirects {f'to {to} ' if to else ''}when asked to {call.what}."
         advice = advice or "Set base_url to the service's real address."
         if call.kind is CallKind.CREATE:
@@ -212,7 +212,7 @@ class HttpService:
 
     @staticmethod
     def sentence(text: str) -> str:
-        """The beginning of what a service says, with an end."""
+        """The beginning of a service's text, ended like a sentence."""
         text = text[:_MAX_TEXT]
         return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 

@@ -23,7 +23,7 @@ def _value(value: Any) -> str | Secret:
 
 
 def _keep_secrets(values: dict[str, str | Secret]) -> dict[str, str | Secret]:
-    # What looks like a secret is one, and must not be shown.
+    # A value that looks like a secret is taken for one, and must not be shown.
     return {
         name: Secret(value) if isinstance(value, str) and Secret.suits(name, value) else value
         for name, value in values.items()
@@ -35,7 +35,7 @@ HeaderValues = Annotated[dict[str, Annotated[str | Secret, PlainValidator(_value
 
 
 class HttpSettings(Settings):
-    """What every service has. The subclass adds `api_key`, and a default to `base_url`.
+    """The settings of every service. The subclass adds `api_key`, and a default for `base_url`.
 
     * `base_url`: the service's address
     * `request_timeout`, `connect_timeout`: the longest silence of the service; the time to connect
@@ -46,10 +46,10 @@ class HttpSettings(Settings):
     connect_timeout: Duration = 10.0
 
     after_the_address: ClassVar[str] = ""
-    """Where to write what stands after a `?`, as the end of a sentence."""
+    """How to write what follows a `?` instead, as the end of an error's sentence."""
 
     company: ClassVar[tuple[str, str] | None] = None
-    """Whose service the default of `base_url` is, and its domain. Only there `api_key` may be left out."""
+    """The company whose service is the default of `base_url`, and its domain. Only there may `api_key` be left out."""
 
     @field_validator("base_url")
     @classmethod
@@ -77,7 +77,7 @@ class HttpSettings(Settings):
 
     @property
     def place(self) -> str:
-        """Where the service is, to tell accounts apart by: without a user, whatever the case of its name."""
+        """The service's address, to tell accounts apart: without a user, the host in lower case."""
         address = urlsplit(self.base_url)
         return f"{address.scheme}://{address.netloc.rpartition('@')[2].lower()}{address.path.rstrip('/')}"
 

@@ -1,4 +1,4 @@
-"""Posts JSON to an address of the operator's, signed and dated, so that the receiver knows where it comes from."""
+"""Posts JSON to an address that the operator chose, signed and dated, so that the receiver knows its origin."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _here(host: str) -> bool:
 
 
 class SignedPost:
-    """Posts to the address of the settings. What is not accepted is to be sent again, with the same key."""
+    """Posts to the address of the settings. The caller sends a post that was not accepted again, with the same key."""
 
     def __init__(self, settings: SignedPostSettings) -> None:
         self._settings = settings
@@ -73,10 +73,10 @@ class SignedPost:
         return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
 
     async def send(self, content: bytes, *, key: str) -> None:
-        """Post `content`, which is JSON, with this `Idempotency-Key`. Returns once a status from 200 to 299 is there.
+        """Post `content`, which is JSON, with this `Idempotency-Key`. Returns once a status from 200 to 299 arrives.
 
-        Raises TransientError if it may be taken later, RejectedError if a person must act. Of the answer nothing is
-        read but the beginning of a refusal, and no redirect is followed.
+        Raises TransientError if the receiver may take the post later, RejectedError if a person must act. Reads nothing
+        of the answer but the beginning of a refusal, and follows no redirect.
         """
         import aiohttp
 
@@ -89,7 +89,7 @@ class SignedPost:
             **signature(self._settings.secret.reveal(), content, at=int(time.time())),
         }
         try:
-            # A redirect could take the data, and its signature, to another house.
+            # A redirect could take the data, and its signature, to another company.
             async with self._session.post(
                 self._settings.url, data=content, headers=headers, allow_redirects=False
             ) as response:
@@ -144,5 +144,5 @@ def signature(secret: str, content: bytes, *, at: int) -> dict[str, str]:
 def _reason(error: Exception) -> str:
     cause = getattr(error, "os_error", error)
     number = getattr(cause, "errno", None) or 0
-    # What asyncio says of a refused connection is for programs.
+    # asyncio's own text for a refused connection is not meant for people.
     return os.strerror(number) if number > 0 else str(getattr(cause, "strerror", None) or type(error).__name__)

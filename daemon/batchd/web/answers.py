@@ -14,14 +14,14 @@ HEADERS = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # The last that a browser knows is in force. With no-referrer alone it would hide where a form of ours comes from.
+    # A browser uses the last value that it knows. With no-referrer alone it would hide the origin of our own forms.
     "Referrer-Policy": "no-referrer, same-origin",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Of every answer."""
+"""The headers of every answer."""
 
 
 class Refused(Exception):
@@ -35,7 +35,7 @@ class Refused(Exception):
 
 
 def as_json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """JSON for programs. Half of a surrogate pair, which a name that is not UTF-8 has, becomes a question mark."""
+    """JSON for programs. Half of a surrogate pair, as in a name that is not UTF-8, becomes a question mark."""
     return web.Response(
         body=msgspec.json.encode(_valid(value)), status=status, content_type="application/json", headers=headers
     )
@@ -52,7 +52,7 @@ def _valid(value: Any) -> Any:
 
 
 def number_in(query: Mapping[str, str], name: str, otherwise: int, *, most: int) -> int:
-    """The whole number of a query. Refused, in words, if it is none."""
+    """Read a whole number from the query. Raise Refused if it is none, or more than `most`."""
     text = query.get(name, "")
     if not text:
         return otherwise

@@ -135,7 +135,7 @@ async def resume(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 async def _left(desk: Desk, request: web.Request, make: Callable[[Path], Order]) -> web.Response:
     outcome = await leave(desk, request, make, Door.API)
-    # Refused is not a fault of the request: the job is in another state. Not answered yet: it is kept.
+    # 409: nothing is wrong with the request, but with the state of the job. 202: the order is kept until its answer.
     status = 409 if outcome.refused else 200 if outcome.answered else 202
     return as_json(outcome.record(), status=status)
 

@@ -1,4 +1,4 @@
-"""The application: every route there is, and what all of them pass."""
+"""The aiohttp application: every endpoint, behind the guard that all requests pass."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .pages import entry, files, jobs, money, orders
 from .stream import MAX_STREAMS, Changes
 
 STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-"""Files that are the same for all, and are of use to nobody else: they need no token, as the log-in page shows them."""
+"""Files that are the same for everyone. They need no token, as the log-in page shows them."""
 
 
 async def healthz(_desk: Desk, _request: web.Request) -> web.StreamResponse:
@@ -153,7 +153,7 @@ ROUTES = (
     Endpoint("GET", "/api/v1/openapi.json", openapi),
     Endpoint("GET", "/api/v1/stream", stream, streams=True, answer="text/event-stream"),
 )
-"""All of them."""
+"""Every endpoint."""
 
 
 def application(

@@ -16,7 +16,7 @@ from ..status.places import Places
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """What comes from the configuration, as it is at one moment. `routes` are names, with what each takes."""
+    """What the page needs of the configuration, at one moment. `routes` has the patterns of each route, by its name."""
 
     places: Places
     web: WebTable
@@ -27,7 +27,7 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 class NoResults(BatchdError):
-    """A job has no results that could be given out: it is not finished, or they are not kept any longer."""
+    """A job has no results to give out: it is not finished, or its results are no longer kept."""
 
 
 class Backend(Protocol):
@@ -40,14 +40,14 @@ class Backend(Protocol):
         """Whether the daemon works: its loops turn, and it is not about to end."""
 
     def inbox_place(self, name: str, route: str) -> Path:
-        """Where in the inbox a file of this name is taken by this route. A BatchdError, in words, if nowhere."""
+        """Where in the inbox this route takes a file of this name. Raise a BatchdError if nowhere."""
 
     async def estimate(self, file: Path, route: str) -> dict[str, Any]:
-        """What a file would cost by this route, as `batchd estimate --json` says. A BatchdError, in words, if none."""
+        """What a file would cost by this route, as `batchd estimate --json` says. Raise a BatchdError if that fails."""
 
     async def results(self, job: str, since: int) -> ResultRows:
-        """The rows of a finished job from row `since` on, with their outcomes. NoResults, in words, if none."""
+        """The rows of a finished job from row `since` on, with their outcomes. Raise NoResults if there are none."""
 
     @property
     def dropped(self) -> Callable[[], None]:
-        """To be called once there is a new file in the inbox."""
+        """Call this when there is a new file in the inbox."""

@@ -1,4 +1,4 @@
-"""Orders that come in over the page or the API: what each says, and that it is left as one of the command line is."""
+"""Orders from the page or the API: read from their values, and left for the daemon as the command line does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_WORD = 500
 
 
 def job_order(state: Path, word: str, kind: str, values: Mapping[str, object]) -> Order:
-    """The order of this kind about the job that `word` means. Refused, in words."""
+    """Make the order of this kind about the job that `word` names. Raise Refused if it makes no sense."""
     if kind not in JOB_ORDERS:
         raise Refused(404, f"There is no order “{kind}” for a job. There are: {', '.join(JOB_ORDERS)}.")
     _only(values, {"approve": {"up_to"}, "skip-sink": {"sink"}}.get(kind, set()))
@@ -47,7 +47,7 @@ def job_order(state: Path, word: str, kind: str, values: Mapping[str, object]) -
 
 
 def batch_order(state: Path, word: str, values: Mapping[str, object]) -> Order:
-    """What a person says about the batch that `word` means."""
+    """Make the order that says what to do with the batch that `word` names."""
     _only(values, {"found", "absent"})
     found, absent = _text(values, "found"), values.get("absent") in (True, "true", "1", "on")
     if bool(found) == absent:
@@ -56,7 +56,7 @@ def batch_order(state: Path, word: str, values: Mapping[str, object]) -> Order:
 
 
 def pause_order(setting: Setting, values: Mapping[str, object]) -> Pause:
-    """To send nothing new: at all, to a provider, or of a route. Refused, in words, if there is none of this name."""
+    """Make the order to send nothing new: at all, to a provider, or of a route. Raise Refused for an unknown name."""
     target = _paused(values)
     kind, _, name = target.partition(" ")
     known = {"provider": setting.providers, "route": list(setting.routes)}.get(kind, [])
@@ -66,12 +66,12 @@ def pause_order(setting: Setting, values: Mapping[str, object]) -> Pause:
 
 
 def resume_order(values: Mapping[str, object]) -> Resume:
-    """To send again. What is paused may have left the configuration since, so the daemon says whether it was."""
+    """Make the order to send again. The daemon checks the name, which may have left the configuration meanwhile."""
     return Resume(_paused(values))
 
 
 def _paused(values: Mapping[str, object]) -> str:
-    """What an order to pause or resume is about, as it is stored."""
+    """The target of an order to pause or resume, as it is stored."""
     _only(values, {"provider", "route"})
     named = [f"{kind} {name}" for kind in ("provider", "route") if (name := _text(values, kind))]
     if len(named) > 1:
@@ -80,7 +80,7 @@ def _paused(values: Mapping[str, object]) -> str:
 
 
 async def leave(desk: Desk, request: web.Request, make: Callable[[Path], Order], door: Door) -> Outcome:
-    """Leave the order that `make` makes for the daemon, and wait for its answer for a moment."""
+    """Leave the order that `make` makes, and wait a moment for the daemon's answer."""
     state, sender = request[SETTING].places.state, Sender(request[VISITOR].who, door)
     [outcome] = await desk.order(lambda: leave_orders(state, [make(state)], sender))
     return outcome

@@ -1,4 +1,4 @@
-"""What all handlers share: the daemon, the tokens, threads for reading, and what was said last."""
+"""What all handlers share: the daemon, the tokens, threads for reading, and answers for the next page."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .visitor import Visitor
 T = TypeVar("T")
 
 READS_AT_ONCE = 4
-"""Threads that read and render at a time: the daemon has the rest of the machine."""
+"""Threads that read and render at a time: the rest of the machine is for the daemon."""
 ORDERS_AT_ONCE = 2
 MAX_WAITING = 64
 """Requests that wait for one of these; more are refused."""
 PAUSE = 0.5
-"""Seconds that a wrong token costs the one who typed it."""
+"""Seconds to wait before the answer to a wrong token."""
 LOOK_EVERY = 1.0
 """Seconds after which the configuration and the tokens are looked at again."""
 NOTES_KEPT = 100
-"""Answers to orders that wait to be shown, on the page that the browser asks for next."""
+"""Answers to orders that are kept until the browser asks for its next page."""
 LANGUAGE_COOKIE = "batchd_language"
 
 
@@ -73,7 +73,7 @@ class Desk:
         return await self._in_thread(self._reads, function)
 
     async def order(self, function: Callable[[], T]) -> T:
-        """Run this in a thread: it leaves an order, and waits for the daemon. Those who read do not wait for it."""
+        """Run this in a thread: it leaves an order, and waits for the daemon. Reads do not wait for it."""
         return await self._in_thread(self._orders, function)
 
     async def _in_thread(self, room: asyncio.Semaphore, function: Callable[[], T]) -> T:
@@ -87,7 +87,7 @@ class Desk:
             self._waiting -= 1
 
     def keep_note(self, text: str, *, refused: bool) -> str:
-        """Keep an answer for the next page; the word that brings it back."""
+        """Keep an answer for the next page. Return the word that brings it back."""
         name = secrets.token_urlsafe(9)
         self._notes[name] = (text, refused)
         while len(self._notes) > NOTES_KEPT:
@@ -95,13 +95,13 @@ class Desk:
         return name
 
     def note(self, name: str) -> tuple[str, bool] | None:
-        """What was kept under this word, once."""
+        """Return what was kept under this word, and forget it."""
         return self._notes.pop(name, None)
 
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
 VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", Visitor)
-"""Who asks. The guard puts it there."""
+"""Who makes a request. The guard sets it."""
 
 
 def language_of(request: web.Request, setting: Setting) -> Language:

@@ -1,4 +1,4 @@
-"""What a route of the page is: its address, who may use it, and what it says of itself."""
+"""What an endpoint of the page is: its path, who may use it, and how the OpenAPI document describes it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Handler = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One route. `open` needs no token; `orders` needs one that lets people order.
+    """One endpoint. `open`: it needs no token. `orders`: it needs a token that lets people order.
 
-    `streams` takes as long as it takes: an upload, a download, events. `receives` reads its form itself, with the token
-    that shows that it is ours. `query` and what follows it are for the OpenAPI document, which says of each what
-    its handler says.
+    `streams`: it has no time limit, as an upload, a download or events take long. `receives`: its handler reads the
+    form itself, and checks the form's token. `query` and the fields below it are for the OpenAPI document, which
+    describes the endpoint by its handler's docstring.
     """
 
     method: str

@@ -43,7 +43,7 @@ ORIGIN: web.RequestKey[RequestOrigin] = web.RequestKey("origin", RequestOrigin)
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """The headers of every answer, whatever it is."""
+    """Add the headers that every answer has."""
     request[STARTED] = True
     response.headers.pop("Server", None)
     for name, value in HEADERS.items():
@@ -53,7 +53,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what may not pass; turn every error into an answer in words. Nothing that happens here ends the daemon."""
+    """Refuse what may not pass, and turn every error into an answer in words. No error here ends the daemon."""
     endpoint = endpoint_of(request)
     try:
         async with asyncio.timeout(None if endpoint is not None and endpoint.streams else ANSWER_WITHIN):
@@ -122,7 +122,7 @@ async def _admit(request: web.Request, endpoint: Endpoint | None) -> None:
 def _visitor(request: web.Request, desk: Desk, keys: KnownTokens, origin: RequestOrigin) -> Visitor | None:
     bearer = request.headers.get("Authorization")
     if bearer is not None:
-        # One that is wrong does not fall back to a cookie.
+        # A wrong bearer token does not fall back to a cookie.
         scheme, _, token = bearer.partition(" ")
         key = keys.key_of(token) if scheme.lower() == "bearer" else None
         return None if key is None else Visitor(key.role, _who(origin), key)
@@ -132,19 +132,19 @@ def _visitor(request: web.Request, desk: Desk, keys: KnownTokens, origin: Reques
         if key is not None:
             return Visitor(key.role, _who(origin), key, cookie, browser=True)
     if desk.address.socket is not None and not keys.keys and not keys.faults:
-        # Who may open the socket may do everything: its file says who. A browser may be behind it all the same.
+        # Those who may open the socket, by the mode of its file, may do everything. They may still use a browser.
         browser = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
         return Visitor(WebRole.ORDER, _who(origin), desk.socket_key, browser=browser)
     return None
 
 
 def _who(origin: RequestOrigin) -> str:
-    """For the story of a job. Two tokens do not tell people apart; their address does a little."""
+    """The sender's name for a job's events. Two tokens do not tell people apart; their address does a little."""
     return origin.user or f"Someone at {origin.peer or 'an unknown address'}"
 
 
 async def require_our_form(request: web.Request, visitor: Visitor, *, receives: bool) -> None:
-    """Refuse what another site had a browser send: a browser sends the cookie all by itself."""
+    """Refuse what another site made a browser send, since a browser adds the cookie by itself."""
     if not comes_from_us(request):
         raise Refused(403, "This came from another site, so nothing was done.")
     given = request.headers.get(FORM_HEADER)
@@ -163,7 +163,7 @@ def require_form_token(request: web.Request, visitor: Visitor, given: str) -> No
 
 async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse:
     if STARTED in request:
-        # Words in the middle of a file would be taken for a part of it: what broke off must look so.
+        # The answer has begun, and words would be taken for part of the file. Break the connection off instead.
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError(refusal.sentence)
@@ -173,7 +173,7 @@ async def _refusal(request: web.Request, refusal: Refused) -> web.StreamResponse
     from .pages.entry import refused_page
 
     if request.get(SETTING) is not None:
-        # Where too many wait already, there is no turn for a page that says so.
+        # If too many requests wait already, a page that says so cannot be rendered either.
         with contextlib.suppress(Busy):
             return await refused_page(request.app[DESK], request, refusal)
     return web.Response(status=refusal.status, text=refusal.sentence, headers=refusal.headers)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .desk import Desk
 
 FRESH = 5.0
-"""Seconds for which figures are good enough: several that ask cost no more than one."""
+"""Seconds for which figures are good enough: several scrapers cost no more than one."""
 MISSING = "Figures need the package prometheus-client. Install it with: pip install 'batchd[metrics]'"
 
 
@@ -54,7 +54,7 @@ class Metrics:
 
 
 class _Collector:
-    """Hands families over; asked once."""
+    """Hands the families to a registry, which asks for them once."""
 
     def __init__(self, families: Sequence[Family]) -> None:
         self._families = families

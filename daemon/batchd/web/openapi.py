@@ -23,7 +23,7 @@ _ERROR = {
 
 
 def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """The document. Answers are open objects: keys are added, and never taken away."""
+    """The document. The schemas of answers are open: keys are added, and never taken away."""
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
         if each.path.startswith("/api/"):

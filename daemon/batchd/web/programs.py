@@ -1,4 +1,4 @@
-"""What programs send and get by rows: an estimate of a file, the job of an upload, the results of a job."""
+"""Endpoints for programs that send rows: the estimate of a file, the job of an upload, the results of a job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 500
 """Rows that are read in one go: some 10 ms of work in a thread."""
 WRITE_WITHIN = 60.0
-"""Seconds that a program may take for a piece of the results before it is let go."""
+"""Seconds that a program may take for a piece of the results before it is disconnected."""
 RESULTS_AT_ONCE = 16
 """Programs that get results at a time; more wait."""
 _results = asyncio.Semaphore(RESULTS_AT_ONCE)
@@ -46,7 +46,7 @@ async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
     sent, setting = ReceivedFile.of(request.match_info["upload"]), request[SETTING]
 
     def look() -> dict[str, Any]:
-        # In this order: a file becomes a job before it leaves the inbox.
+        # Look into the inbox first: a file becomes a job before it leaves the inbox.
         waits = sent.waits_in(setting.inbox)
         job = sent.job(setting.places.state)
         return {"place": sent.place, "job": job, "waits_in_inbox": job is None and waits}
@@ -57,7 +57,7 @@ async def upload(desk: Desk, request: web.Request) -> web.StreamResponse:
 async def results(desk: Desk, request: web.Request) -> web.StreamResponse:
     """Every row of a finished job with its outcome, a JSON object a line, in the order of the file.
 
-    `offset` leaves out so many, which is as quick at the end of the file as at its beginning.
+    `offset` skips this many rows, which is as quick at the end of the file as at its beginning.
     """
     since = number_in(request.query, "offset", 0, most=10**9)
     word, state = request.match_info["job"], request[SETTING].places.state
@@ -70,7 +70,7 @@ async def results(desk: Desk, request: web.Request) -> web.StreamResponse:
         return b"".join(_encode(_line(row, names, answers)) + b"\n" for row in islice(remaining, ROWS_AT_ONCE))
 
     async with _results:
-        # The first piece before the answer begins: what is wrong with the working files can still be said in words.
+        # Read the first piece before the answer begins: until then, a fault of the working files can be said in words.
         ready = await desk.read(piece)
         response = web.StreamResponse()
         response.content_type = "application/x-ndjson"
@@ -83,7 +83,7 @@ async def results(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 def _line(row: ResultRow, names: list[str], answers: list[str]) -> dict[str, Any]:
-    """The columns of the file and of the answer apart, and why a row has no answer."""
+    """One row: the columns of the file, the columns of the answer, and why there is no answer."""
     answer = row.answer or [None] * len(answers)
     failure = row.failure if row.status is not RowStatus.OK else None
     return {

@@ -28,22 +28,22 @@ PIECE = 1 << 18
 PIECE_WITHIN = 60.0
 """Seconds without a byte after which an upload is given up."""
 DRAFT = ".batchd-upload-"
-"""How the name of a file begins that is not whole yet; nothing of such a name is taken."""
+"""How the name of an incomplete upload begins. The daemon takes no file with such a name."""
 _NOT_EVERYWHERE = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
-"""What Windows allows in no name, and shares show as another: people see inbox and outbox there."""
+"""What Windows allows in no name, and shares show as other characters: people may see inbox and outbox there."""
 LEFT_AFTER = 86_400.0
-"""Seconds after which what a killed daemon has left of an upload is removed."""
+"""Seconds after which the draft of an upload is removed, if a killed daemon has left it."""
 MAX_UPLOADS = 8
 """Uploads at a time."""
 _uploads = asyncio.Semaphore(MAX_UPLOADS)
 
 
 Source = Callable[[int], Awaitable[bytes]]
-"""Gives the next bytes, at most so many, and none at the end."""
+"""Returns the next bytes, at most as many as asked for, and none at the end."""
 
 
 async def receive(desk: Desk, request: web.Request, route: str, name: str, source: Source) -> ReceivedFile:
-    """Write the file beside its place in the inbox, then give it its name there. Refused, in words."""
+    """Write a draft beside the file's place in the inbox, then rename it. Raise Refused if that is not possible."""
     setting, cleaned = request[SETTING], _required(request, route, name)
     target = await asyncio.to_thread(desk.backend.inbox_place, cleaned, route)
     inbox = setting.inbox
@@ -58,7 +58,7 @@ async def receive(desk: Desk, request: web.Request, route: str, name: str, sourc
 
 @contextlib.asynccontextmanager
 async def received_aside(request: web.Request, route: str, name: str) -> AsyncIterator[Path]:
-    """The body as a file of this name in a folder of its own, for as long as the block runs. Refused, in words."""
+    """Yield the body as a file of this name in a temporary folder. Raise Refused if that is not possible."""
     cleaned, most = _required(request, route, name), require_size(request)
     async with _uploads:
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="batchd-received-")
@@ -75,7 +75,7 @@ async def received_aside(request: web.Request, route: str, name: str) -> AsyncIt
 
 
 def _required(request: web.Request, route: str, name: str) -> str:
-    """The name as it is to be. Refuses a route that is not there, and says which are."""
+    """Return the cleaned name. Raise Refused, with the names of the routes, if there is no such route."""
     routes = request[SETTING].routes
     if route not in routes:
         raise Refused(404, f"There is no route “{route}”. There are: {', '.join(routes)}.")
@@ -83,7 +83,7 @@ def _required(request: web.Request, route: str, name: str) -> str:
 
 
 def require_size(request: web.Request) -> int:
-    """The most that may come. Refuses a body that says itself that it is larger, and one for which there is no turn."""
+    """The most bytes to receive. Raise Refused if the body declares more, or if too many uploads are under way."""
     most = request[SETTING].web.max_upload
     if (request.content_length or 0) > most + PIECE:
         raise _too_large(most)
@@ -93,7 +93,7 @@ def require_size(request: web.Request) -> int:
 
 
 async def pour(source: Source, file: IO[bytes], most: int) -> int:
-    """Write all that comes into the file; how many bytes. Refused if that is too much, or does not come on."""
+    """Write the source to the file and return its size. Raise Refused if it is too large, or stops coming."""
     size = 0
     while piece := await _next(source):
         size += len(piece)
@@ -112,7 +112,7 @@ async def _write(target: Path, inbox: Path, source: Source, most: int) -> Receiv
             await asyncio.to_thread(_settle, file, draft)
         finally:
             file.close()
-        # As the daemon will find it: a share may round the time of a file once it is closed.
+        # Take the time as the daemon will see it: a share may round a file's time once the file is closed.
         changed = (await asyncio.to_thread(draft.stat)).st_mtime_ns
         name = (await asyncio.to_thread(_named, draft, target)).relative_to(inbox).as_posix()
         return ReceivedFile(name, size, changed)
@@ -132,7 +132,7 @@ async def _next(source: Source) -> bytes:
 
 
 def _opened(draft: Path, inbox: Path) -> IO[bytes]:
-    # The inbox itself may be a share that is not mounted: a folder of this name must not take its place.
+    # Do not make the inbox itself: it may be a share that is not mounted.
     if not inbox.is_dir():
         raise FileNotFoundError(2, f"the folder {inbox} is not there (is its share mounted?)", str(inbox))
     make_folder(draft.parent, mode=0o770)
@@ -150,7 +150,7 @@ def _settle(file: IO[bytes], draft: Path) -> None:
 
 
 def _named(draft: Path, target: Path) -> Path:
-    """Give the draft its name, or the next one that is free."""
+    """Rename the draft to its name, or to the next free one. Return its path."""
     number, place = 1, target
     while True:
         try:
@@ -163,7 +163,7 @@ def _named(draft: Path, target: Path) -> Path:
 
 
 def clean_name(name: str) -> str:
-    """A name for the inbox: no folders, safe on any file system, and one that is taken. Refused if there is none."""
+    """Clean a name for the inbox: no folders, and safe on any file system. Raise Refused if batchd never takes it."""
     last = name.replace("\\", "/").rpartition("/")[2].strip().translate(_NOT_EVERYWHERE)
     cleaned = archive_name(last).rpartition("/")[2]
     if not last or cleaned in ("", "_"):
@@ -178,7 +178,7 @@ def _too_large(most: int) -> Refused:
 
 
 async def from_form(desk: Desk, request: web.Request, visitor: Visitor) -> ReceivedFile:
-    """The file of a form: its fields first, the token of the form among them, then the file."""
+    """Receive the file of a form. The form's fields, with its token among them, must come before the file."""
     fields: dict[str, str] = {}
     try:
         reader = await request.multipart()

@@ -1,4 +1,4 @@
-"""Templates to HTML, in the language of those who read it."""
+"""Renders templates to HTML, in the language of the reader."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ YEAR = 365 * 86_400
 
 
 class Why(Struct, frozen=True):
-    """Why a job is where it is: the key of the words before it, and whether it is in the language of the page."""
+    """Why a job is in its state: the key of the words before it, and whether the text is in the page's language."""
 
     label: str
     text: str
@@ -46,7 +46,7 @@ class Why(Struct, frozen=True):
 
 
 class Words(Struct, frozen=True):
-    """What templates say and write with."""
+    """What templates write texts, amounts and times with."""
 
     language: Language
     currency: str
@@ -65,7 +65,7 @@ class Words(Struct, frozen=True):
         return self.language.money(None if subunits is None else subunits / unit(named), named)
 
     def plain_money(self, subunits: int) -> str:
-        """An amount without its currency, for an axis, whose marks must differ however little they are."""
+        """An amount without its currency, for the marks of an axis, which must differ however small they are."""
         amount = subunits / unit(self.currency)
         if 0 < amount < 0.0001:
             decimals = f"{amount:.12f}".rstrip("0").partition(".")[2]
@@ -83,7 +83,7 @@ class Words(Struct, frozen=True):
         return self.language.soon(datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(self.now, UTC))
 
     def iso(self, at: float | None) -> str:
-        """The same for machines."""
+        """A time for machines."""
         return "" if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
     def received(self, at: float) -> str:
@@ -104,17 +104,17 @@ class Words(Struct, frozen=True):
         return f"{self.language.number(size)} {name}"
 
     def told(self, reason: str) -> str:
-        """Why a file was handed back or held, or a row failed, in the language of the page where that is known."""
+        """Why a file was rejected or held, or a row failed: in the page's language, if there is a translation."""
         said, mark, rest = reason.partition(FOR_THE_OPERATOR)
         whole = said.rstrip()
         in_language = reason_in(whole, self.language.code)
         if in_language == whole:
-            in_language = reason_in(f"{whole}.", self.language.code)  # one that is a part of a sentence
+            in_language = reason_in(f"{whole}.", self.language.code)  # a reason that is part of a sentence
             in_language = whole if in_language == f"{whole}." else in_language
         return f"{in_language} {mark}{rest}" if mark else in_language
 
     def because(self, job: JobSummary, waits: str | None) -> Why:
-        """Why the job is where it is. What the command line offers as a command has a button here."""
+        """Why the job is in its state. Where the command line offers a command, the page has a button."""
         if waits is None:
             label, text = "why_because", job.reason or ""
         elif job.reason and job.state == "held":
@@ -129,7 +129,7 @@ class Words(Struct, frozen=True):
         return Why(label, told, told != text or self.language.code == "en")
 
     def for_all(self, text: str) -> str:
-        """Without what is for the operator alone."""
+        """The text without the part that is only for the operator."""
         return text.partition(FOR_THE_OPERATOR)[0].rstrip()
 
     def advice(self, code: str) -> str:
@@ -139,17 +139,17 @@ class Words(Struct, frozen=True):
 
 
 def commands(text: str) -> str:
-    """The text as HTML, with what stands between two backticks as code."""
+    """The text as HTML, with `<code>` for what is in backticks."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 _SAID = [name for name, each in vars(Words).items() if not name.startswith("_") and callable(each)]
-"""What templates call by its name alone."""
+"""The methods of Words that templates call by name."""
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """The templates. Whatever comes from files, services and people is escaped."""
+    """The environment of the templates. All that comes from files, services and people is escaped."""
     import jinja2
 
     made = jinja2.Environment(
@@ -166,7 +166,7 @@ def environment() -> jinja2.Environment:
 
 
 class PageView(Struct, frozen=True):
-    """A page to be rendered: its template and what is common to all."""
+    """What all pages have in common when they are rendered."""
 
     setting: Setting
     keys: KnownTokens
@@ -193,7 +193,7 @@ class PageView(Struct, frozen=True):
         return Words(self.language, self.setting.places.currency, now)
 
     def render(self, template: str, now: float, **values: Any) -> bytes:
-        """The HTML. To be called in a thread."""
+        """Return the HTML. Call this in a thread."""
         words = self.words(now)
         visitor = self.visitor
         text = (
@@ -217,14 +217,14 @@ class PageView(Struct, frozen=True):
                 **values,
             )
         )
-        # Half of a surrogate pair, which a name that is not UTF-8 has, cannot be written.
+        # Half of a surrogate pair, as in a name that is not UTF-8, cannot be encoded.
         return text.encode("utf-8", "replace")
 
 
 async def rendered(
     desk: Desk, request: web.Request, build: Callable[[PageView], bytes], *, status: int = 200
 ) -> web.Response:
-    """The page that `build` makes in a thread."""
+    """Answer with the page that `build` makes in a thread."""
     page = PageView.of(desk, request)
     response = web.Response(
         body=await desk.read(lambda: build(page)), status=status, content_type="text/html", charset="utf-8"

@@ -1,4 +1,4 @@
-"""Serving the page beside the daemon: within bounds, and without ever ending or holding it up."""
+"""Serves the page beside the daemon: within bounds, and without ever ending the daemon or holding it up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _quiet = logging.getLogger(f"{__name__}.connections")
-"""Where aiohttp says what is wrong with requests that are none: anybody can send such."""
+"""Where aiohttp logs malformed requests. It is disabled, since anybody can send them."""
 _quiet.disabled = True
 
 MAX_CONNECTIONS = 256
@@ -33,7 +33,7 @@ FIRST_REQUEST_WITHIN = 20.0
 """Seconds in which a new connection must have sent the head of a request."""
 KEEP_ALIVE = 30.0
 TRY_AGAIN = 10.0
-"""Seconds until an address that could not be had is tried again."""
+"""Seconds until an address that could not be bound is tried again."""
 STOP_WITHIN = 1.0
 """Seconds that answers under way have when the daemon ends."""
 MAX_HEAD = 16_384
@@ -41,7 +41,7 @@ MAX_HEAD = 16_384
 
 
 class Serving:
-    """The page at its address. Where that is taken it is tried again, and the daemon works all the same."""
+    """The page at its address. If the address is taken, it is tried again, and the daemon works without the page."""
 
     def __init__(self, backend: Backend, address: Address, *, socket_mode: int) -> None:
         self.address = address
@@ -52,8 +52,8 @@ class Serving:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to listen, and say where. Returns after the first try, whatever comes of it."""
-        # What it does in threads must not take those of the daemon; tasks of connections inherit this.
+        """Begin to listen, and log where. Return after the first try, even if it failed."""
+        # The page must not use the daemon's threads. Tasks of connections inherit this.
         with threads_of("page"):
             self._runner = web.AppRunner(
                 application(self._backend, self.address),
@@ -65,7 +65,7 @@ class Serving:
                 max_field_size=MAX_HEAD,
                 auto_decompress=False,
                 shutdown_timeout=STOP_WITHIN,
-                # Who goes away before the answer is there needs none.
+                # A client that disconnects early needs no answer.
                 handler_cancellation=True,
             )
             await self._runner.setup()
@@ -89,7 +89,7 @@ class Serving:
 
     @property
     def listening(self) -> Address | None:
-        """Where it is to be had, with the port that the system gave for 0; None if nowhere."""
+        """The address of the page, with the port that the system chose for 0; None if it does not listen."""
         if self._server is None:
             return None
         if self.address.socket is not None:
@@ -138,7 +138,7 @@ class Serving:
 
 
 class _Closed(asyncio.Protocol):
-    """A connection too many."""
+    """Closes a connection that is one too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.close()
@@ -151,11 +151,11 @@ def _close_if_silent(handler: RequestHandler) -> None:
 
 async def _tcp_socket(host: str, port: int) -> socket.socket:
     infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name may have addresses of both kinds; the first is that which browsers try.
+    # A name may have addresses of IPv4 and IPv6. Browsers try the first one.
     family, kind, protocol, _, place = infos[0]
     bound = socket.socket(family, kind, protocol)
     try:
-        # A daemon that is started again need not wait until the connections of the last one are forgotten.
+        # A restarted daemon need not wait until the system has forgotten the connections of the last one.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setblocking(False)
         bound.bind(place)
@@ -167,7 +167,7 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
 
 
 def _unix_socket(path: Path, mode: int) -> socket.socket:
-    """A socket at this path. What a daemon that was killed has left there is removed; what is used is not."""
+    """Make a socket at this path. One that a killed daemon has left there is removed; one that is in use is not."""
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise FileExistsError(errno.EEXIST, "there is a file of this name", str(path))
@@ -177,7 +177,7 @@ def _unix_socket(path: Path, mode: int) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.setblocking(False)
-        # Nobody gets in before it has its mode.
+        # Nobody can connect before the socket has its mode.
         draft = path.with_name(f".{path.name}.draft")
         draft.unlink(missing_ok=True)
         bound.bind(str(draft))

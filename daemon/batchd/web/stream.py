@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_STREAMS = 64
-"""Browsers that are told; others look again by themselves."""
+"""Browsers that are notified. More are refused, and try again by themselves."""
 LOOK_EVERY = 1.0
 ALIVE_EVERY = 15.0
-"""Seconds after which a line without meaning shows that the connection is there."""
+"""Seconds after which a line without meaning shows that the connection is alive."""
 WRITE_WITHIN = 10.0
-"""Seconds that a browser may take for a line before it is let go."""
+"""Seconds that a browser may take for a line before it is disconnected."""
 TRY_AGAIN = 2_000
 """Milliseconds after which a browser connects again."""
 
 
 class Changes:
-    """One look a second for all browsers, and none while there is no browser."""
+    """Looks for changes once a second for all browsers, and not while there is no browser."""
 
     def __init__(self, desk: Desk, *, most: int = MAX_STREAMS) -> None:
         self._desk = desk
@@ -43,7 +43,7 @@ class Changes:
         self._closed = False
 
     async def tell(self, request: web.Request) -> web.StreamResponse:
-        """`GET /api/v1/stream`: until the browser goes away."""
+        """`GET /api/v1/stream`: notify this browser until it disconnects."""
         if self._closed or len(self._told) >= self._most:
             raise Refused(503, "Too many browsers listen already.", headers={"Retry-After": "30"})
         changed = asyncio.Event()
@@ -70,7 +70,7 @@ class Changes:
                 self._task = None
 
     async def close(self, _: web.Application) -> None:
-        """Let all browsers go: they come back by themselves."""
+        """Disconnect all browsers. They connect again by themselves."""
         self._closed = True
         for changed in self._told:
             changed.set()

@@ -50,7 +50,7 @@ class Key(Struct, frozen=True):
 
 
 def digest_of(token: str) -> bytes:
-    """The fingerprint of a token. Ours have 256 random bits, so that nothing slower is needed."""
+    """The fingerprint of a token. Ours have 256 random bits, so no slower hash is needed."""
     return hashlib.sha256(token.strip().encode()).digest()
 
 
@@ -64,7 +64,7 @@ def make_token(state: Path, role: WebRole) -> str:
 
 
 def remove_token(state: Path, role: WebRole) -> bool:
-    """Let nobody in by the token of this role that `make_token` has made. False if there was none."""
+    """Remove the token of this role that `make_token` has made. Return False if there was none."""
     kept = dict(_stored(state))
     if kept.pop(role.value, None) is None:
         return False
@@ -99,11 +99,11 @@ class KnownTokens(Struct, frozen=True):
                 faults.append(f"[web] {name} has fewer than {MIN_LENGTH} characters, so it is not used.")
             else:
                 keys.append(Key(role, digest_of(token)))
-        # Who has both gets in with what lets them do more.
+        # If both roles have the same token, it counts for the role that may do more.
         return cls(tuple(sorted(keys, key=lambda key: not key.role.may_order)), tuple(faults))
 
     def key_of(self, token: str) -> Key | None:
-        """The key of a token. Takes as long whether there is one or not."""
+        """The key of a token; None if there is none. Takes equally long in both cases."""
         given, found = digest_of(token), None
         for key in self.keys:
             if hmac.compare_digest(given, key.digest) and found is None:
@@ -111,7 +111,7 @@ class KnownTokens(Struct, frozen=True):
         return found
 
     def session(self, key: Key, *, now: float | None = None) -> str:
-        """A cookie for who has shown this token."""
+        """A session cookie for a browser that has shown this token."""
         until = int((time.time() if now is None else now) + SESSION)
         told = f"{key.role}.{until}.{secrets.token_urlsafe(9)}"
         return f"{told}.{_sign(key, 'session', told)}"
@@ -131,12 +131,12 @@ class KnownTokens(Struct, frozen=True):
         return found if until > (time.time() if now is None else now) else None
 
     def form_token(self, key: Key, cookie: str) -> str:
-        """What a form must carry, so that no other page can send it. Belongs to one session."""
+        """The token that a form must carry, so that no other site can send it. It belongs to one session."""
         return _sign(key, "form", cookie)
 
 
 def same(given: str, wanted: str) -> bool:
-    """Whether two texts are the same; takes as long in either case."""
+    """Whether two texts are the same. Takes equally long in both cases."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("utf-8", "replace"))
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 NAME_SHOWN = 80
-"""Characters of a user's name that a proxy tells."""
+"""Characters that are kept of a user's name from a proxy."""
 
 
 class Visitor(Struct, frozen=True):
-    """Who has shown a token, or came through the socket. `browser`: its forms must show that they are ours."""
+    """Someone who has shown a token, or came through the socket. `browser`: forms must carry our form token."""
 
     role: WebRole
     who: str
@@ -43,7 +43,7 @@ class RequestOrigin(Struct, frozen=True):
 
 
 def origin_of(request: web.Request, trusted: Iterable[str]) -> RequestOrigin:
-    """Look at the connection, and at the headers of a trusted proxy."""
+    """Find the origin from the connection, and from the headers of a trusted proxy."""
     peer, user = _peer(request)
     if not _is_trusted(peer, trusted):
         return RequestOrigin(peer, user, secure=False)
@@ -55,7 +55,7 @@ def origin_of(request: web.Request, trusted: Iterable[str]) -> RequestOrigin:
 
 
 def host_is_ours(host: str, web_table: WebTable, address: Address) -> bool:
-    """Whether a `Host` header names this page. Any other site could have its name point at our address."""
+    """Whether a `Host` header names this page. Another site could make its own name point at our address."""
     name = host_name(host)
     if name is None:
         return False
@@ -80,20 +80,20 @@ def host_name(host: str) -> str | None:
 
 
 def comes_from_us(request: web.Request) -> bool:
-    """Whether a page of ours has sent this request: by `Origin`, or by what the browser says of the site."""
+    """Whether a page of ours has sent this request, by the headers `Origin` and `Sec-Fetch-Site`."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("Origin")
     if origin is None or origin == "null":
-        # A browser that says nothing of where a form comes from is not to be believed.
+        # Without an origin, the browser must say itself that the form is from this site.
         return site == "same-origin"
     parts = urlsplit(origin)
     return parts.scheme in ("http", "https") and parts.netloc == request.headers.get("Host", "")
 
 
 def _peer(request: web.Request) -> tuple[str, str | None]:
-    """The address of the other end; at a Unix socket the user there."""
+    """The address of the other end, or `unix`; at a Unix socket also the name of the user."""
     transport = request.transport
     if transport is None:
         return "", None

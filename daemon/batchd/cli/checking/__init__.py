@@ -1,3 +1,3 @@
-"""What `batchd check` looks at: a module a subject, which yields results with how to fix what is wrong."""
+"""What `batchd check` looks at: one module per subject. Results say how to fix what is wrong."""
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ from .state import spool_results, state_results
 
 CALL_MAY_TAKE = 60.0
 SCARCE, NONE_LEFT = 2 * 10**9, 200 * 10**6
-"""Bytes free on the state's disk: below the first it is a note, below the second work may stop at any moment."""
+"""Free bytes on the state's disk. Below the first, `check` prints a note; below the second, work may soon stop."""
 
 
 def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[CheckResult]]:
@@ -70,7 +70,7 @@ def read_config(path: Path) -> tuple[tuple[Config, Catalogue] | None, list[Check
 
 
 def local_results(config: Config, catalogue: Catalogue) -> Iterator[CheckResult]:
-    """Everything that can be checked on this machine."""
+    """Yield the results of everything that can be checked on this machine."""
     folders = config.folders
     yield from _state(folders.state, folders.spool)
     told = {each.plugin for each in catalogue.kept_off}
@@ -129,11 +129,11 @@ def group_result(subject: str, group: str) -> CheckResult:
 
 
 def _refused(config: Config) -> Iterator[CheckResult]:
-    """What a daemon has found out: providers that refuse us or are down, and routes whose jobs were refused."""
+    """Yield what a daemon has recorded: the trouble of providers and observers, and routes whose jobs were refused."""
     try:
         conditions, stopped = refusals(config.folders.state)
     except BatchdError:
-        return  # said of the state already
+        return  # `_state` has reported it
     says = "The daemon says" if running(config.folders.state) is not None else "When batchd last ran, it said"
     for each in conditions:
         if each.subject.name in {**config.providers, **config.observers}:
@@ -154,7 +154,7 @@ def _keys(subject: str, settings: object) -> Iterator[CheckResult]:
 
 
 def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckResult:
-    """Whether the observer can be made, and what it hears."""
+    """Whether the observer can be created, and which events it receives."""
     try:
         catalogue.create("observer", table.plugin, table.settings)
     except BatchdError as error:
@@ -167,7 +167,7 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
 async def remote_results(
     config: Config, catalogue: Catalogue, without_key: Collection[str]
 ) -> AsyncIterator[CheckResult]:
-    """What providers and sinks answer. `without_key` ones, whose key is missing, are not called."""
+    """Call providers, nodes, sinks and observers. `without_key`: providers and observers to skip."""
     for name, table in config.providers.items():
         if f"provider {name}" in without_key or catalogue.absent("provider", table.plugin) is not None:
             continue
@@ -194,7 +194,7 @@ async def remote_results(
 
 
 async def _nodes(config: Config, catalogue: Catalogue) -> AsyncIterator[CheckResult]:
-    """Which of them can be used. Nothing where workers run on this machine."""
+    """Which nodes can be used. Yields nothing if workers run on this machine."""
     if config.workers.executor == "local":
         return
     from ...app.executors import nodes_of
@@ -218,9 +218,9 @@ async def _nodes(config: Config, catalogue: Catalogue) -> AsyncIterator[CheckRes
 async def _asked(
     subject: str, catalogue: Catalogue, role: str, table: Any, well: str, *arguments: Sequence[str]
 ) -> AsyncIterator[CheckResult]:
-    """Call the `check` of a provider or a sink, or open an observer; foreign code, so it may do anything.
+    """Call the `check` of a provider or a sink, or open an observer. This is foreign code, so it may do anything.
 
-    Its own folder is a new one: a daemon may be at work with the one in the state folder.
+    The plugin gets a new folder of its own: a running daemon may be using the one in the state folder.
     """
     problems: Sequence[str] = ()
     found: CheckResult | None = None
@@ -260,7 +260,7 @@ async def _asked(
 
 
 async def _batches(provider: object, table: Any) -> CheckResult | None:
-    """Whether the service is asked in batches or by live calls, if there is something to know about it."""
+    """Compare the provider's `mode` with whether the service has batches. None if there is nothing to report."""
     if not isinstance(provider, FindsBatches) or table.mode == "live":
         return None
     found = await provider.find_batches()
@@ -278,7 +278,7 @@ async def _batches(provider: object, table: Any) -> CheckResult | None:
 
 
 def _has_check(plugin: object) -> bool:
-    """Whether its own class, or one below ours, has a check."""
+    """Whether the plugin's class has a `check` of its own, instead of the default one of its contract."""
     own = getattr(type(plugin), "check", None)
     return own not in {BatchProvider.check, LiveProvider.check, Sink.check}
 
@@ -329,7 +329,7 @@ def _folder(name: str, folder: Path, spool: Path) -> Iterator[CheckResult]:
 
 def _writable(name: str, folder: Path) -> CheckResult:
     try:
-        # A file without a name, where the file system has such: people do not see it.
+        # If the file system allows it, this file has no name, so people do not see it.
         with tempfile.TemporaryFile(dir=folder, prefix=".batchd-check-") as file:
             file.write(b"batchd")
             file.flush()

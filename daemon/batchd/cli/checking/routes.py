@@ -1,4 +1,4 @@
-"""What `batchd check` says of routes by the configuration alone: budgets, refused params, where else rows go."""
+"""What `batchd check` says about routes from the configuration alone: prices, budgets, refused params, fallbacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .result import CheckResult, note, ok
 
 
 def asked_of(config: Config, provider: str) -> Iterator[tuple[Route, str]]:
-    """The routes as they ask this provider, first or as their fallback, each with what it is called here."""
+    """Yield the routes that use this provider, first or as their fallback, each with the subject of its results."""
     for route in config.routes:
         if route.provider == provider:
             yield route, f"route {route.name}"
@@ -27,7 +27,7 @@ def asked_of(config: Config, provider: str) -> Iterator[tuple[Route, str]]:
 
 
 def price_results(config: Config, provider: str, prices: PriceList, now: float) -> Iterator[CheckResult]:
-    """Routes whose cost is not known: with a budget all their jobs will be held."""
+    """Note routes whose cost is not known: with a budget, all their jobs will be held."""
     for route, subject in asked_of(config, provider):
         if prices.terms(route.model, now) is not None:
             continue
@@ -58,7 +58,7 @@ def param_results(config: Config, provider: str, prices: PriceList) -> Iterator[
 
 
 def _not_compared(route: Route, subject: str, prices: PriceList) -> Iterator[CheckResult]:
-    """What could not be compared, since nothing is known of the model."""
+    """Note what could not be checked, since batchd does not know the model."""
     unknown = []
     others = [key for key in route.params if key not in LIMIT_KEYS]
     if others and not is_known(route.model):
@@ -75,7 +75,7 @@ _USUAL_TIERS = frozenset({"auto", "default", "standard", "standard_only"})
 
 
 def lane_results(config: Config, provider: str, prices: PriceList) -> Iterator[CheckResult]:
-    """The routes whose live calls have another price than most, and those of which batchd cannot tell the price."""
+    """Routes whose live calls have other prices than most, and routes with a service tier of unknown price."""
     for route, subject in asked_of(config, provider):
         chosen = [lane.in_words for lane in prices.lanes if lane.is_chosen(route.params)]
         tier = route.params.get("service_tier")
@@ -120,7 +120,7 @@ def budget_results(config: Config) -> Iterator[CheckResult]:
 
 
 def models_of(config: Config, provider: str) -> list[str]:
-    """The models that routes ask of the provider, also as their fallback."""
+    """The models that routes use at this provider, also as their fallback."""
     return sorted({route.model for route, _ in asked_of(config, provider)})
 
 
@@ -142,7 +142,7 @@ def fallback_results(config: Config) -> Iterator[CheckResult]:
 
 
 def deadline_results(config: Config) -> Iterator[CheckResult]:
-    """The routes with a deadline that changes nothing, since they are asked by live calls in any case."""
+    """Routes whose deadline changes nothing, since they use live calls in any case."""
     for route in config.routes:
         live = config.providers[route.provider].mode == "live"
         if route.finish_within is not None and live and route.fallback is None:
@@ -154,7 +154,7 @@ def deadline_results(config: Config) -> Iterator[CheckResult]:
 
 
 def _company(config: Config, provider: str) -> str:
-    """The host of its address, if that is known; its name in the configuration in any case."""
+    """The provider's table in the configuration, with the host of its address if that is known."""
     address = config.providers[provider].settings.get("base_url")
     host = urlsplit(address).hostname if isinstance(address, str) else None
     return f"[providers.{provider}]" if host is None else f"{host}, which is [providers.{provider}]"

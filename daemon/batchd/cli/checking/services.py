@@ -1,4 +1,4 @@
-"""What `batchd check` compares with what is known of a service: limits, window, endpoints. Models it does not judge."""
+"""Compares a configuration with what is known of a service: limits, window, mode, endpoints, but not models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIMITS = ("max_requests", "max_bytes", "max_line_bytes", "max_enqueued_tokens")
 
 
 def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iterator[CheckResult]:
-    """A provider and its routes against what is known of its service, or else of services in general."""
+    """Compare a provider and its routes with what is known of its service, or else of services in general."""
     table = config.providers[provider]
     service = table.known_service
     notes = list(_limits(table, catalogue))
@@ -42,7 +42,7 @@ def service_results(config: Config, provider: str, catalogue: Catalogue) -> Iter
 
 
 def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
-    """A service that is not named, whose limits are below what batchd would send it."""
+    """If `service` is not set, find a known service by its address, and say if it takes less than batchd would send."""
     host = urlsplit(str(table.settings.get("base_url", ""))).hostname
     offered = catalogue.limits_of(table.plugin)
     if host is None or table.mode == "live" or offered is None:
@@ -51,7 +51,7 @@ def _unnamed(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
     try:
         services = all_services(catalogue)
     except PluginError:
-        return  # which `batchd services` says
+        return  # `batchd services` reports it
     for name, service in services.items():
         same = urlsplit(str(service.provider.get("base_url", ""))).hostname == host
         known = service.limits.max_requests
@@ -78,7 +78,7 @@ def _limits(table: ProviderTable, catalogue: Catalogue) -> Iterator[str]:
                 )
             continue
         most = getattr(offered, name) if offered is not None else None
-        # A service takes 200 MB where the plugin sends half of it, to be on the safe side.
+        # Services take 200 MB. To be safe, the plugin sends half of that.
         most = MAX_SERVICE_BYTES if name == "max_bytes" and most is not None else most
         if most is not None and wanted > most:
             yield (

@@ -1,4 +1,4 @@
-"""What `batchd check` looks at in the state folder: whether the database is sound, and knows what lies beside it."""
+"""Checks the state folder: whether the database is sound, and knows every job folder beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .result import CheckResult, note, ok, wrong
 
 
 def spool_results(state: Path, spool: Path) -> Iterator[CheckResult]:
-    """Whether the folder of working files is there, and can do what is done in it."""
+    """Whether the spool folder is there, and supports all that batchd does in it."""
     if not spool.is_dir() and not (state / "spool-of").exists():
         yield note("spool", f"{spool} is not there yet; the daemon makes it.")
         return

@@ -20,7 +20,7 @@ MILLION = 1_000_000
 class Cells(Struct, frozen=True):
     """What a table shows of a job: `share` is how much is answered, `below` a line of its own, `mood` a colour.
 
-    `expected` is when it is usually answered."""
+    `expected` is when the job is usually back."""
 
     job: str
     file: str
@@ -38,7 +38,7 @@ class Cells(Struct, frozen=True):
 
 def cells(job: JobSummary, survey: Overview) -> Cells:
     finished = job.finished_at
-    # What others wait for stands once, above; `batchd status JOB` tells more.
+    # What other jobs wait for stands once, above the table; `batchd status JOB` says more.
     tells = needs_a_person(job) or rests_until(job, survey.now) is not None
     waits = survey.waits_for(job) if tells else None
     expected = survey.expected.get(job.id)
@@ -60,7 +60,7 @@ def cells(job: JobSummary, survey: Overview) -> Cells:
 
 
 def plain_line(job: JobSummary, survey: Overview) -> str:
-    """The same as a sentence, for a pipe: nothing is shortened."""
+    """The job as one line for a pipe, with nothing shortened."""
     facts = [state_in_words(job)]
     if job.rows is not None:
         done, rows = job.answered, count(job.rows, "row")
@@ -87,7 +87,7 @@ def _rows(job: JobSummary) -> str:
 
 
 def spent(job: JobSummary, survey: Overview) -> str:
-    """What it has cost, in money if prices are known, else in tokens; empty if nothing was spent."""
+    """What the job has cost, in money if prices are known, else in tokens; empty if nothing was spent."""
     if job.tokens is None or not (job.tokens.input or job.tokens.output):
         return ""
     cost = job.cost

@@ -24,7 +24,7 @@ def lines(made: Estimate) -> Iterator[str]:
 
 
 def opening(made: Estimate) -> Iterator[str]:
-    """What would be sent, before the prices."""
+    """The lines before the prices: what would be sent."""
     counted = made.counted
     if counted is None:
         each_input = made.quotes[0].input_tokens // made.requests if made.quotes else 0
@@ -57,7 +57,7 @@ def opening(made: Estimate) -> Iterator[str]:
 
 
 def closing(made: Estimate) -> Iterator[str]:
-    """After the prices: later steps, missing prices, a budget that refuses, advice."""
+    """The lines after the prices: later steps, missing prices, a budget that refuses, advice."""
     for step in made.steps:
         asked = step.quote()
         cost = "its price is not known"
@@ -107,7 +107,7 @@ def percent(share: float | None) -> str:
 
 
 def shows_most(made: Estimate) -> bool:
-    """Whether the most differs from what is likely anywhere."""
+    """Whether any model's most in batches differs from its likely cost."""
     return any(each.batch is not None and each.batch.most != each.batch.likely for each in made.quotes)
 
 

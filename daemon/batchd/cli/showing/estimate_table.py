@@ -1,4 +1,4 @@
-"""`batchd estimate` on a terminal: the prices as a table. Imported there only, as it brings rich."""
+"""`batchd estimate` on a terminal: the prices as a table. Imported only for a terminal, since it imports rich."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences folded to the width of a terminal, never inside of a word or a command."""
+"""Sentences folded to the width of a terminal, never inside a word or a command."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TextIO
 
 MIN_WIDTH = 20
 _WHOLE = re.compile(r"`[^`\n]+`|\d [A-Z]{3}\b")
-"""What no line ends in: a command in backticks, an amount with its currency."""
+"""What is never broken across lines: a command in backticks, an amount with its currency."""
 _OFFERED = re.compile(r"(?<=:) (batchd [a-z](?:(?!: batchd ).)*)$")
-"""A command that ends its line after a colon stands on a line of its own, to be copied."""
+"""A command at the end of a line, after a colon. It gets a line of its own, to be copied."""
 _KEPT = "\xa0"
-"""In place of a space that no line may end at: textwrap takes it for a letter."""
+"""Replaces a space where no line may end: textwrap takes it for a letter."""
 
 
 def folded(text: str, width: int) -> Iterator[str]:
-    """The lines of the text, each at most so wide, unless a word or a command is wider.
+    """Yield the text in lines of at most `width`, unless a word or a command is wider.
 
-    A command that is offered has a line of its own.
+    A command that the text offers gets a line of its own.
     """
     import textwrap
 
@@ -40,7 +40,7 @@ def folded(text: str, width: int) -> Iterator[str]:
 
 
 def for_stream(text: str, stream: TextIO) -> str:
-    """The text for a stream: folded on a terminal, as it is in a pipe or a file."""
+    """The text for a stream: folded on a terminal, unchanged in a pipe or a file."""
     if not stream.isatty():
         return text
     import shutil

@@ -1,4 +1,4 @@
-"""Progress on a terminal, while the daemon works in this very process."""
+"""Progress on a terminal, while the daemon works in this process."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LOOK_EVERY = 0.5
 
 @contextmanager
 def progress(places: Places) -> Iterator[None]:
-    """Show on standard error what is under way, and what was finished since now."""
+    """Show on standard error what is under way, and what was finished since the block began."""
     from rich.console import Console
     from rich.live import Live
 
     stop = threading.Event()
     # Transient: the outcome is printed in full at the end.
     with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
-        # A thread, so that it moves even while the event loop is busy. It only reads.
+        # A thread, so that the view is updated even while the event loop is busy. It only reads.
         thread = threading.Thread(target=_show, args=(live, places, time.time(), stop), name="progress", daemon=True)
         thread.start()
         try:
@@ -44,7 +44,7 @@ def _show(live: Live, places: Places, started: float, stop: threading.Event) -> 
     from .status_table import tables
 
     while not stop.wait(LOOK_EVERY):
-        # A disk that fails for a moment is reported by the daemon.
+        # The daemon reports a disk that fails for a moment.
         with contextlib.suppress(BatchdError):
             survey = Overview.take(places, ours=True)
             new = [job for job in survey.finished if (job.finished_at or 0.0) >= started]

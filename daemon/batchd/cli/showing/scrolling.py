@@ -25,7 +25,7 @@ _ENDS = {"\x1b[H": 0, "g": 0, "\x1b[F": sys.maxsize, "G": sys.maxsize}
 
 
 class _Window:
-    """As many lines of what is shown as the terminal has room for, from one of them on."""
+    """The lines of the view that fit on the terminal, from line `first` on."""
 
     def __init__(self) -> None:
         self.shown: RenderableType = ""
@@ -38,7 +38,7 @@ class _Window:
         if len(lines) <= height:
             self.first = 0
         else:
-            # The last line says where we are.
+            # The last line shows the position.
             self.page = max(1, height - 1)
             self.first = max(0, min(self.first, len(lines) - self.page))
             place = (
@@ -52,7 +52,7 @@ class _Window:
 
 
 class Scrolling:
-    """The view on the terminal, while the block lasts. Keys are read where standard input is a terminal, too."""
+    """The view on the terminal, while the block lasts. Keys are read if standard input is a terminal, too."""
 
     def __init__(self) -> None:
         self._window = _Window()
@@ -81,12 +81,12 @@ class Scrolling:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)
 
     def show(self, renderable: RenderableType) -> None:
-        """Show this from now on, from the line on that is the first just now."""
+        """Show this from now on, scrolled to the same line as before."""
         self._window.shown = renderable
         self._live.refresh()
 
     def wait(self, seconds: float) -> bool:
-        """Let the person scroll for so long. False once they have ended the view."""
+        """Let the person scroll for this long. Return False once the person has ended the view."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             if not self._reads_keys:
@@ -96,9 +96,9 @@ class Scrolling:
                 break
             typed = os.read(sys.stdin.fileno(), 64).decode("utf-8", "replace")
             if not typed:
-                self._reads_keys = False  # it has come to its end
+                self._reads_keys = False  # end of file
                 continue
-            # A key that is held down comes many times at once.
+            # A key that is held down may come many times in one read.
             keys = _KEY.findall(typed)
             if "q" in keys or "Q" in keys:
                 return False

@@ -21,7 +21,7 @@ _LABEL = 11
 
 
 def job_lines(survey: JobDetails, *, width: int | None = None) -> Iterator[str]:
-    """The details, a line each; folded into `width` where there is one, but for paths and ids."""
+    """Yield the details, a line each. With a `width`, lines are folded, but never inside a path or an id."""
     row = cells(survey.job, survey.around)
     state = click.style(row.state, fg=row.mood)
     yield f"{click.style(row.job, bold=True)}  {row.file}  {state}"
@@ -77,7 +77,7 @@ def _facts(survey: JobDetails) -> Iterator[tuple[str, str]]:
 
 
 def _next(survey: JobDetails) -> str | None:
-    """The command that most people would give now."""
+    """The command that most people would run next; None if there is none."""
     job = survey.job
     if job.state == "held":
         return f"batchd approve {job.id}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def daemon_line(survey: Overview) -> str:
-    """Whether anything will happen at all."""
+    """Say whether a daemon is running, and if not, how to start one."""
     daemon = survey.daemon
     if daemon is not None:
         return f"The daemon is running{f' (process {daemon.process})' if daemon.process is not None else ''}."
@@ -33,7 +33,7 @@ def older_line(survey: Overview) -> str | None:
 
 
 def limit_lines(survey: Overview) -> Iterator[str]:
-    """What refusals have taught about how much a provider takes."""
+    """The limits of providers, as far as batchd has learned them from refusals."""
     for each in survey.limits:
         limits = [f"{each.requests:,} requests a batch"] if each.requests is not None else []
         limits += [f"{each.size:,} bytes a batch"] if each.size is not None else []
@@ -48,14 +48,14 @@ def more_line(survey: Overview, most: int | None) -> str | None:
 
 
 def totals_line(survey: Overview) -> str | None:
-    """How much is going on; nothing where no file has come yet."""
+    """The totals; None if no file has been received yet."""
     if survey.totals is None or not (survey.unfinished or survey.finished or survey.older):
         return None
     return survey.totals.sentences
 
 
 def plain_lines(survey: Overview, *, most: int | None = None) -> Iterator[str]:
-    """The totals and the conditions first, then what is under way, then what was finished last."""
+    """Yield totals and conditions first, then the jobs under way, then those finished last."""
     yield daemon_line(survey)
     if (totals := totals_line(survey)) is not None:
         yield one_line(totals)

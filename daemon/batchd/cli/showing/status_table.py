@@ -1,4 +1,4 @@
-"""`batchd status` on a terminal: tables that fit its width, in colour. Imported there only, as it brings rich."""
+"""`batchd status` on a terminal: tables that fit its width, in colour. Imported only then: it imports rich."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DROPPED_FIRST = ("route", "share", "when", "cost", "failed", "expected")
 
 
 class JobTable:
-    """Jobs in columns as wide as the terminal allows, with what each waits for below: of that one line if `brief`."""
+    """Jobs in columns that fit the terminal, with what each waits for below, cut to one line if `brief`."""
 
     def __init__(self, title: str, heads: Sequence[tuple[str, str]], rows: Sequence[Cells], *, brief: bool) -> None:
         self._brief = brief
@@ -51,7 +51,7 @@ class JobTable:
                 yield Padding(brief if self._brief else Prose(row.below, style=style), (0, 0, 0, indent))
 
     def _fitted(self, width: int) -> dict[str, int]:
-        """How wide each column is. What matters least is left out, then names of files are shortened."""
+        """The width of each column. Columns that matter least are left out, then names of files are shortened."""
         widths = {name: max(cell_len(head), *map(cell_len, self._column(name))) for name, head in self._heads.items()}
         for name in (name for name in ("failed", "cost", "share", "expected") if not any(self._column(name))):
             widths.pop(name, None)
@@ -103,7 +103,7 @@ def tables(
     most: int | None = None,
     brief: bool = False,
 ) -> RenderableType:
-    """Everything, from what needs a person down to what is finished; at most so many jobs under way."""
+    """The whole view, from the daemon and conditions down to finished jobs; at most `most` jobs under way."""
     pieces = _pieces(survey, titles, daemon=daemon, most=most, brief=brief)
     apart = [each for piece in pieces for each in (Text(), piece)]
     return Group(*apart[1:])
@@ -155,7 +155,7 @@ def _total(widths: dict[str, int]) -> int:
 
 
 def _shortened(name: str, width: int) -> str:
-    """The end of a path says more than its beginning."""
+    """Cut the beginning of a path, since its end says more."""
     if cell_len(name) <= width:
         return name
     while cell_len(name) > width - 1:
@@ -167,5 +167,5 @@ def _bar(share: float | None) -> Text:
     if share is None:
         return Text()
     done = min(BAR, int(share * BAR))
-    # Heavy and light lines differ where there are no colours, too.
+    # Heavy and light lines differ without colours, too.
     return Text.assemble(("━" * done, "cyan"), ("─" * (BAR - done), "dim"))

@@ -1,4 +1,4 @@
-"""How tables and sentences look on a terminal, in all commands alike. Imported there only, as it brings rich."""
+"""How tables and sentences look on a terminal, in all commands. Imported only for a terminal, since it imports rich."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Prose:
 
 
 def plain_table(*heads: str) -> Table:
-    """A table without lines. The first column is folded where it must be, so that it can be copied; the others are
-    numbers, and whole."""
+    """A table without lines. The first column is folded if it is too wide, so that it can be copied. The others are
+    numbers, and are not folded."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(heads[0], overflow="fold")
     for head in heads[1:]:

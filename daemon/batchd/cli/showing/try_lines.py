@@ -1,4 +1,4 @@
-"""What came of a try, in words: plain lines for a pipe, the lines below the table, and a record for machines."""
+"""The outcome of a try, in words: plain lines for a pipe, the lines below the table, and a record for machines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Whole(Struct, frozen=True):
 
 
 def whole(plan: TryPlan, tried: Tried) -> Whole:
-    """The cost of all rows, with answers as long as those of the try; else as long as an estimate takes them to be."""
+    """The cost of the whole file, if answers are as long as those of the try, or else as in the estimate."""
     made, column, record = plan.estimate, tried.column, tried.record
     asked = (column.route.provider, column.route.model)
     quote = next(each for each in made.quotes if (each.provider, each.model) == asked)
@@ -46,7 +46,7 @@ def agreed(tried: Sequence[Tried]) -> Agreement | None:
 
 
 def exit_status(tried: Sequence[Tried]) -> int:
-    """As the table of exit statuses says, the worst first."""
+    """The exit status of the try. If several apply, the worst one wins."""
     records = [each.record for each in tried]
     if any(record is None or not record.over for record in records) or any(
         each.trouble and each.record and each.record.reason_code is None for each in tried
@@ -69,7 +69,7 @@ def lines(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
 
 
 def closing(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
-    """After the answers: how far the models agree, and money."""
+    """The lines after the answers: how far the models agree, and money."""
     same = agreed(tried)
     if same is not None and same.rows:
         yield f"The models agree about {same.same:,} of {count(same.rows, 'row')} that all of them answered."
@@ -84,7 +84,7 @@ def closing(plan: TryPlan, tried: Sequence[Tried]) -> Iterator[str]:
 
 
 def cost_of(plan: TryPlan, tried: Tried) -> str:
-    """What the try cost, and what the whole would, as a sentence."""
+    """What the try cost on a model, and what the whole file would cost, as a sentence."""
     record, currency = tried.record, plan.estimate.currency
     if tried.trouble is not None and (record is None or not record.ok):
         return f"not asked: {tried.trouble}"
@@ -127,7 +127,7 @@ def _text(value: Json) -> str:
 
 
 def record(plan: TryPlan, tried: Sequence[Tried]) -> dict[str, Any]:
-    """The same for machines; money in units of the currency, null if it is not known. Rows are counted from 1."""
+    """The outcome for machines. Money is in units of the currency, null if not known. Rows are counted from 1."""
     same = agreed(tried)
     return {
         "file": plan.file.name,

@@ -1,4 +1,4 @@
-"""`batchd try` on a terminal: the answers as a table. Imported there only, as it brings rich."""
+"""`batchd try` on a terminal: the answers as a table. Imported only for a terminal, since it imports rich."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...app.estimating.trying import Tried, TryPlan
 
 CELL = 200
-"""Characters of a cell or an answer: more of it is in --json."""
+"""Characters of a cell or an answer that are shown; `--json` has all of them."""
 
 
 def page(plan: TryPlan, tried: Sequence[Tried]) -> RenderableType:

@@ -21,19 +21,19 @@ logger = logging.getLogger(__name__)
 ENTRY_COOKIE = "batchd_entry"
 ENTRY_FIELD = "entry"
 MAX_PAUSING = 20
-"""Wrong tokens that pause at a time; more are refused at once, whatever they are."""
+"""Wrong tokens that pause at a time. Meanwhile more tokens are refused at once, right or wrong."""
 _pausing = asyncio.Semaphore(MAX_PAUSING)
 
 
 def safe_place(place: str) -> str:
-    """A path of this page, and nothing that leads elsewhere."""
+    """Return `place` if it is a path of this page; else `/`, so that it never leads elsewhere."""
     if not place.startswith("/") or place.startswith(("//", "/\\")) or any(each < "!" for each in place):
         return "/"
     return place
 
 
 async def refused_page(desk: Desk, request: web.Request, refusal: Refused) -> web.Response:
-    """An error for people. Who has no token yet gets the form for it, at the same address."""
+    """The page of an error. A visitor without a token gets the log-in form instead, at the same address."""
     if refusal.status == 401:
         here = request.path_qs if request.method in ("GET", "HEAD") else "/"
         return await _form(desk, request, place=here, status=401)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 18
 WRITE_WITHIN = 60.0
-"""Seconds that a browser may take for a piece of a file before it is let go."""
+"""Seconds that a browser may take for a piece of a file before it is disconnected."""
 MAX_DOWNLOADS = 32
 """Downloads at a time; more wait."""
 _downloads = asyncio.Semaphore(MAX_DOWNLOADS)
@@ -42,7 +42,7 @@ async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
             name = found.path.name.encode("utf-8", "replace").decode()
             response.headers["Content-Disposition"] = content_disposition_header("attachment", filename=name)
             await response.prepare(request)
-            # As long as it was: a file that grows meanwhile must not break the answer.
+            # Send no more than the size above: a file that grows meanwhile must not break the answer.
             while request.method != "HEAD" and size > 0:
                 piece = await asyncio.to_thread(file.read, min(PIECE, size))
                 if not piece:
@@ -56,7 +56,7 @@ async def download(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """The file itself, not what a link leads to."""
+    """Open the file, but follow no symbolic link."""
     try:
         return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
     except OSError as error:

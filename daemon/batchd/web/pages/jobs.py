@@ -17,7 +17,7 @@ MAX_TEXT = 200
 
 
 def wanted_of(query: Mapping[str, str], *, size: int | None = None) -> Wanted:
-    """Which jobs an address asks for. What makes no sense is left out."""
+    """Which jobs a query asks for. Values that make no sense are ignored."""
     group = query.get("group")
     page = query.get("page", "1")
     usual = Wanted()

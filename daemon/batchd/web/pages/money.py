@@ -26,7 +26,7 @@ MAX_BARS = 12
 
 
 class _Chart(Struct, frozen=True):
-    """A chart, and the sums that it draws, dearest first; `svg` is empty where nothing was spent."""
+    """A chart and the sums that it draws, dearest first, or latest day first. `svg` is empty if nothing was spent."""
 
     key: str
     svg: str
@@ -58,7 +58,7 @@ async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _Chart:
-    """Every day has its column, those on which nothing was spent too."""
+    """The chart of days. A day on which nothing was spent has a column, too."""
     costs: Mapping[str, int] = {each.name: each.cost for each in sums if each.currency in ("", currency)}
     today = datetime.fromtimestamp(now, UTC).date()
     days = [(today - timedelta(days=back)).isoformat() for back in reversed(range(DAYS + 1))]
@@ -67,7 +67,7 @@ def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _
     svg = ""
     if any(costs.values()):
         label = words.say("chart_day")
-        # The one for a phone, and the one for a desk: page.css shows one of them.
+        # One for narrow screens and one for wide screens: page.css shows one of them.
         svg = "".join(columns(values, label=label, write=words.plain_money, narrow=each) for each in (True, False))
     return _Chart("day", svg, list(sums)[::-1])
 
@@ -80,5 +80,5 @@ def _ranking(page: PageView, key: str, sums: Sequence[Spent], currency: str) -> 
 
 
 def _share(limit: Limit) -> int:
-    """How much of it is spent or reserved, in thousandths."""
+    """How much of the limit is spent or reserved, in thousandths."""
     return min(1000, 1000 * (limit.spent + limit.reserved) // limit.allowed) if limit.allowed else 1000

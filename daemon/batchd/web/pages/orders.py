@@ -1,4 +1,4 @@
-"""Buttons: orders and uploads from a browser, with what came of them on the next page."""
+"""Buttons: orders and uploads from a browser. The next page shows their outcome."""
 
 from __future__ import annotations
 
