@@ -1,5 +1,5 @@
 """The orders that people can give the daemon, and how one is left and answered.
 
-The one way to change anything from outside. The command line uses it; a page or an API can. It carries nothing out: the
-daemon does, in `engine/steps/orders.py`.
+An order is the only way to change anything from outside; the command line and the page leave them. Nothing is carried
+out here: the daemon does that, in `engine/steps/orders.py`.
 """

@@ -37,7 +37,7 @@ class Sender(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """The outcome of one order: the answer, or where it waits for one."""
+    """The outcome of one order: `text` is the answer, or says where the order waits for one."""
 
     number: int
     order: Order
@@ -46,7 +46,7 @@ class Outcome(Struct, frozen=True):
     text: str
 
     def record(self) -> dict[str, Any]:
-        """The same for `--json`."""
+        """The outcome for `--json`."""
         return {
             "order": self.number,
             "kind": self.order.kind,
@@ -60,7 +60,7 @@ class Outcome(Struct, frozen=True):
 def leave_orders(
     state: Path, orders: Sequence[Order], sender: Sender, *, answer_within: float = ANSWER_WITHIN
 ) -> list[Outcome]:
-    """Leave all of them, then wait for the answers if a daemon runs. Each is carried out once, now or at its start."""
+    """Leave all orders, then wait for the answers if a daemon runs. Each is carried out once, now or at its start."""
     numbers = [
         leave(state, order.kind, order.target, order.data(), at=time.time(), who=sender.who, door=sender.door)
         for order in orders

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 MAX_DIGITS = 18
-"""Of an amount of money: more digits must be a mistake."""
+"""Digits of an amount of money; more must be a mistake."""
 
 
 class NotCarriedOut(Exception):
@@ -29,7 +29,7 @@ class Order(Struct, frozen=True):
 
 
 class Approve(Order, frozen=True):
-    """Let a job go on that is held. `up_to`: what it may cost in all, in units, as text; None: what it can at most."""
+    """Let a held job go on. `up_to` is what it may cost in all, in units, as text; None: the most that it can cost."""
 
     up_to: str | None = None
     kind: ClassVar[str] = "approve"
@@ -42,13 +42,13 @@ class Cancel(Order, frozen=True):
 
 
 class Retry(Order, frozen=True):
-    """Ask the failed and skipped rows of a job again; a job that stands still goes on."""
+    """Ask the failed and skipped rows of a job again; a stopped job goes on."""
 
     kind: ClassVar[str] = "retry"
 
 
 class SkipSink(Order, frozen=True):
-    """Publish nothing of a job through this sink; the other sinks and the report are not changed by it."""
+    """Publish nothing of a job through this sink; the other sinks and the report stay as they are."""
 
     sink: str
     kind: ClassVar[str] = "skip-sink"
@@ -78,7 +78,7 @@ class Pause(Order, frozen=True):
 
     @property
     def undone_by(self) -> str:
-        """The command that lets it go on."""
+        """The command that ends the pause."""
         return f"batchd resume {self.target.partition(' ')[2]}".strip()
 
 
@@ -89,7 +89,7 @@ class Resume(Order, frozen=True):
 
 
 class Try(Order, frozen=True):
-    """Ask some rows of a file, which lie in the state folder; the answers stay there. `target` is the job to be."""
+    """Ask some rows of a file, which lie in the state folder; the answers stay there. `target` is the new job's id."""
 
     asked: Mapping[str, Any]
     kind: ClassVar[str] = "try"
@@ -100,7 +100,7 @@ class Try(Order, frozen=True):
 
 
 def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None:
-    """The order that was stored so; None if this version does not know its kind."""
+    """Make an order from its stored values; None if this version does not know its kind."""
     match kind:
         case Approve.kind:
             up_to = data.get("up_to")
@@ -116,7 +116,7 @@ def from_stored(kind: str, target: str, data: Mapping[str, Any]) -> Order | None
 
 
 def amount(text: str) -> str:
-    """An amount of money as it is stored. ValueError, in words, if it is none."""
+    """An amount of money as it is stored. Raise ValueError, in words, if `text` is no amount."""
     from decimal import Decimal, InvalidOperation
 
     try:

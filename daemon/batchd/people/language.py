@@ -49,7 +49,7 @@ class Language(Struct, frozen=True):
         return key in catalogue()
 
     def number(self, value: float, *, digits: int | None = None) -> str:
-        """With separators of thousands. A number that is not whole has `digits` decimals, or as many as tell it."""
+        """With separators of thousands. Without `digits` decimals, a float has up to six significant digits."""
         if isinstance(value, int) and digits is None:
             text = f"{value:,}"
         elif digits is None:
@@ -59,7 +59,7 @@ class Language(Struct, frozen=True):
         return text.translate(TO_VI) if self.code == "vi" else text
 
     def money(self, amount: float | None, currency: str) -> str:
-        """An amount with its currency; below a cent with as many digits as tell it."""
+        """An amount with its currency and two decimals; below 0.1 with four."""
         if amount is None:
             return self.say("report.unknown")
         digits = 2 if amount == 0 or abs(amount) >= 0.1 else 4
@@ -92,7 +92,7 @@ class Language(Struct, frozen=True):
         return day.strftime("%d/%m" if self.code == "vi" else "%-d %b")
 
     def duration(self, seconds: float) -> str:
-        """A span of time in its two largest units, at least minutes."""
+        """A span of time in days and hours, in hours and minutes, or in minutes."""
         hours, minutes = divmod(int(seconds // 60), 60)
         days, hours = divmod(hours, 24)
         if days:

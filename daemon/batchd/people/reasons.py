@@ -1,7 +1,7 @@
 """Why a file was handed back, in the language of the person who dropped it.
 
-Reasons are written in English where they are found, by plugins of others too. Here the sentences that are known are
-recognized, with what they tell, and said again; a reason with a sentence that is not known stays English as a whole.
+Reasons are written in English where they arise, also by other people's plugins. This module recognizes the sentences
+that it knows, with their values, and translates them. A reason with an unknown sentence stays English as a whole.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(r"\\\{([a-z]+)\\\}")
 
 
 def reason_in(text: str, language: Code) -> str:
-    """The reason in this language, as it is if a sentence of it is not known."""
+    """The reason in this language; unchanged if it has a sentence that is not known."""
     if language == "en" or len(text) > _LONGEST:
         return text
     said = _said(" ".join(text.split()), _sentences(language))
@@ -29,13 +29,13 @@ def reason_in(text: str, language: Code) -> str:
 
 @cache
 def _sentences(language: Code) -> Sequence[tuple[re.Pattern[str], str]]:
-    """What recognizes each sentence, and how it is said; those that say most of it themselves come first."""
+    """A pattern for each sentence, and its translation; sentences with the most text of their own come first."""
     import tomllib
     from importlib.resources import files
 
     pairs = tomllib.loads(files(__package__).joinpath("reasons.toml").read_text(encoding="utf-8"))[language]
     found = [
-        # What a sentence tells after a colon, up to its end, may be of several sentences.
+        # A value at the end of a sentence may itself be several sentences.
         (
             re.compile(_NAME.sub(r"(?P<\1>.+?)", re.escape(english)) + ("$" if english.endswith("}") else "(?= |$)")),
             said,
@@ -67,6 +67,6 @@ def _filled(said: str, match: re.Match[str], sentences: Sequence[tuple[re.Patter
 
 
 def _as_there(name: str, value: str) -> str:
-    """What was told, with the separators of Vietnam in counts and amounts."""
+    """The value, with Vietnamese separators in counts and amounts."""
     number = r"\d[\d,]*(?:\.\d+)?(?: [A-Z]{3})?" if name in _AMOUNTS else r"\d{1,3}(?:,\d{3})+"
     return value.translate(TO_VI) if re.fullmatch(number, value) else value

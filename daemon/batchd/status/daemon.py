@@ -13,7 +13,7 @@ from ..store.layout import LOCK
 
 
 class Running(Struct, frozen=True):
-    """A daemon that has the state folder; `process` is None if it does not say which."""
+    """A daemon that has the state folder; `process` is None if the lock file does not name it."""
 
     process: int | None
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ..store.reading.snapshot import State
 
 UsualTimes: TypeAlias = Mapping[tuple[str, str], float]
-"""Seconds from the submission of a batch to its end, by provider and way (batch or live): the middle of the last."""
+"""Seconds from the submission of a batch to its end, by provider and lane: the median of the last batches."""
 
 LIVE = "live"
 
 
 def usual_times(state: State) -> UsualTimes:
-    """How long the batches took that ended last."""
+    """How long the last batches took, by provider and lane."""
     took: dict[tuple[str, str], list[float]] = {}
     for provider, lane, seconds in state.durations():
         took.setdefault((provider, lane), []).append(seconds)
@@ -25,7 +25,7 @@ def usual_times(state: State) -> UsualTimes:
 
 
 def expected_at(job: JobSummary, usual: UsualTimes, now: float) -> float | None:
-    """When the job's answers are usually there, by the wall clock; None if nothing tells it. It may be in the past."""
+    """When the job's answers are usually there, by the wall clock; None if unknown. The time may be in the past."""
     there = [batch for batch in job.batches if batch.state == "submitted" and batch.submitted_at is not None]
     if not there or job.rows is None:
         return None

@@ -19,7 +19,7 @@ logger = logging.getLogger("batchd")
 RELOAD_GRACE = 30.0
 """Seconds that an observer has for the event under way when another takes its place."""
 STOP_GRACE = 2.0
-"""Seconds that observers have for what was committed when the daemon stops. The rest they hear after the next start."""
+"""Seconds that observers have for committed events when the daemon stops. They get the rest after the next start."""
 
 
 class ObserverFeed:
@@ -38,7 +38,7 @@ class ObserverFeed:
 
     @property
     def observers(self) -> Mapping[str, ConfiguredObserver]:
-        """Those that are told."""
+        """The observers that get events."""
         return {name: listener.observer for name, listener in self._listeners.items()}
 
     async def start(self, store: Observers, observers: Mapping[str, ConfiguredObserver]) -> None:
@@ -47,11 +47,11 @@ class ObserverFeed:
         await self.change(observers)
 
     async def change(self, observers: Mapping[str, ConfiguredObserver]) -> None:
-        """Tell these from now on. One that is the same object as before is not disturbed.
+        """Send events to these from now on. An observer that is the same object as before is not disturbed.
 
-        Who takes the place of another goes on behind the last event that the other has heard.
+        An observer that takes the place of another continues after the last event that the other has heard.
         """
-        # Before the new filters are stored: the cursor of an old listener must not pass over what only a new one wants.
+        # End old listeners before the new filters are stored: their cursors must not pass what only new ones want.
         ending = {
             name: self._follow(listener, listener.end(RELOAD_GRACE))
             for name, listener in self._listeners.items()
@@ -69,8 +69,8 @@ class ObserverFeed:
             if name not in kept
         }
         self._listeners = kept | fresh
-        # Let the write that names them get in line: what is committed from here on is committed after it. To wait for
-        # its end would have a reload wait for the disk.
+        # Let the write of the names get in line: all later commits come after it. Waiting for its end would make a
+        # reload wait for the disk.
         await asyncio.sleep(0)
 
     def heard(self, event: Event) -> None:
@@ -80,7 +80,7 @@ class ObserverFeed:
             listener.heard(event)
 
     async def close(self, grace: float = STOP_GRACE) -> None:
-        """Give observers a moment to hear the last of it, then let go of them."""
+        """Give observers `grace` seconds to hear the last events, then close them."""
         for listener in self._ending.values():
             listener.hurry(grace)
         listeners, self._listeners = self._listeners, {}

@@ -1,4 +1,4 @@
-"""Figures for programs that watch: what has happened so far, and how it is now. No names of files, and few labels."""
+"""Figures for monitoring: what has happened so far, and what there is now. No names of files, and few labels."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 Labels: TypeAlias = tuple[str, ...]
 MAX_CODES = 200
-"""Codes that are told apart; what a service calls its errors is up to the service."""
+"""Codes that have a label of their own; a service may invent any number of names for its errors."""
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 
 class Family(Struct, frozen=True):
-    """Figures of one name, by the values of their labels. `counts` says that they only ever grow."""
+    """Figures of one name, by the values of their labels. `counts` says that they only grow."""
 
     name: str
     says: str
@@ -40,7 +40,7 @@ class Family(Struct, frozen=True):
 
 
 class Figures:
-    """Counts the story as it goes on: each look reads what is new since the last."""
+    """Counts events: each look reads only those that are new since the last look."""
 
     def __init__(self) -> None:
         self._clear()
@@ -55,7 +55,7 @@ class Figures:
         self._batches: Counter[Labels] = Counter()
 
     def look(self, places: Places) -> list[Family]:
-        """All figures of this moment. StateUnusable, in words."""
+        """All figures of this moment. Raise StateUnusable, in words, if the database cannot be read."""
         now = time.time()
         with snapshot(places.state) as state:
             new, today = new_events(state, self._last), of_now(state)
@@ -164,7 +164,7 @@ def _code(code: object) -> str:
 
 
 def _kind_of(subject: Subject) -> tuple[str, str]:
-    """The kind, and the name where it is one of the configuration: jobs and files are not told apart."""
+    """The subject's kind, and its name for kinds with few names: jobs and files are not told apart."""
     kind = subject.kind.name.lower()
     known = subject.kind in (SubjectKind.PROVIDER, SubjectKind.SINK, SubjectKind.PACKING, SubjectKind.PLUGIN)
     return kind, subject.name if known else ""

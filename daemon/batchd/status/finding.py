@@ -14,7 +14,7 @@ CANDIDATES_SHOWN = 10
 
 
 class NotFound(BatchdError):
-    """There is nothing of that name, or more than one; says what there is."""
+    """There is nothing of that name, or more than one thing; the message says what there is."""
 
     exit_status = 2
 
@@ -32,7 +32,7 @@ def find_batch(state: Path, word: str) -> BatchSummary:
 
 
 def job_names(state: Path, beginning: str, *, finished: bool) -> Sequence[tuple[str, str]]:
-    """Ids of jobs that begin like this, with their files; those of finished jobs too, or not."""
+    """Ids of jobs that begin with `beginning`, with their files; also finished jobs, if `finished`."""
     with snapshot(state) as look:
         return look.job_names(beginning, finished=finished)
 
@@ -42,7 +42,7 @@ def job_called(look: State, word: str) -> JobSummary:
     found = look.jobs_called(word) if word else []
     under_way = [job for job in found if not job.final]
     if len(found) > 1 and len(under_way) == 1:
-        return under_way[0]  # the same file was dropped again; who asks now means the one that is going on
+        return under_way[0]  # the same file was dropped again; a person who asks now means the job under way
     if len(found) == 1:
         return found[0]
     if not found:

@@ -7,7 +7,7 @@ import time
 
 from ..domain.subjects import Subject
 
-# Text from providers and file names is not ours: no escape sequence may reach the terminal.
+# Providers' texts and file names come from outside: no escape sequence in them may reach the terminal.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -18,7 +18,7 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same on a single line."""
+    """The cleaned text on a single line."""
     return clean(" ".join(text.split()))
 
 

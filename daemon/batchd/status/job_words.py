@@ -97,7 +97,7 @@ def waits_for(job: JobSummary, subjects: Collection[Subject], *, awake: bool, no
             return f"you: {subject.name} is paused. To go on: batchd resume{name}"
         if subject in subjects and subject.kind is SubjectKind.HOURS:
             if any(batch.state in _SENT and batch.live_rate is None for batch in job.batches):
-                continue  # what it waits for first is at the provider
+                continue  # it waits for the provider first
             return f"the hours in which the route {subject.name} sends"
         if subject in subjects and subject.kind not in _OF_SWITCHING:
             return str(subject) if subject != Subject.job(job.id) else "what stands above"
@@ -118,7 +118,7 @@ _ON_ITS_WAY = {
 
 
 def rests_until(job: JobSummary, now: float) -> float | None:
-    """When rows are asked again that wait since the service refused them; None if none have to."""
+    """When rows that the service refused are asked again; None if none wait for that."""
     step = job.now_in
     return step.rest_until if step.state == "running" and (step.rest_until or 0.0) > now else None
 
@@ -136,16 +136,16 @@ def _switched(job: JobSummary) -> str:
 
 
 _OF_SWITCHING = frozenset({SubjectKind.DEADLINE, SubjectKind.FALLBACK})
-"""What keeps a job from being asked in another way: it waits for what it asks now."""
+"""Conditions that keep a job from being asked in another way: meanwhile it waits for the provider it asks now."""
 
 
 def relevant(job: JobSummary) -> list[Subject]:
-    """Whose conditions keep the job waiting, the most particular first."""
+    """The subjects whose conditions keep the job waiting, the most specific first."""
     if job.state == "running":
         batches = (batch.key for batch in job.batches)
         provider = job.batches[0].provider if job.batches else job.provider
         subjects = subjects_of(job.id, provider=provider, route=job.route, sinks=(), batches=batches)
-        # A pause keeps nothing from being answered that is sent.
+        # A pause does not keep sent rows from being answered.
         sent = any(batch.state in _SENT and batch.live_rate is None for batch in job.batches)
         return [each for each in subjects if not (sent and each.kind is SubjectKind.PAUSE)]
     if job.state == "delivering":

@@ -31,17 +31,17 @@ logger = logging.getLogger("batchd")
 MAX_TRIES = 20
 """Tries to send one event to an observer that fails on it. With the pauses between them they take about an hour."""
 SAID_AFTER = 3
-"""Tries after which people are told that it fails."""
+"""Tries after which people are told that the observer fails."""
 CALL_MAY_TAKE = 300.0
 """Seconds after which an observer that has not returned is cancelled, and counts as failed."""
 CLOSE_MAY_TAKE = 5.0
 """Seconds that an observer has to close."""
 MAX_PASSED_OVER = 1_000
-"""Events not for an observer after which its cursor is written all the same."""
+"""Events that an observer does not want after which its cursor is written all the same."""
 
 
 class ConfiguredObserver(Struct, frozen=True):
-    """One configured observer: the plugin's object, the kinds of events that it hears, and of which routes' jobs."""
+    """One configured observer: the plugin's object, the kinds of events that it gets, and the routes (None: all)."""
 
     plugin: Observer[Any]
     events: frozenset[str]
@@ -49,9 +49,9 @@ class ConfiguredObserver(Struct, frozen=True):
 
 
 class Listener:
-    """Tells one observer, in a task of its own, from where its cursor stands.
+    """Sends events to one observer, in a task of its own, from its cursor on.
 
-    The cursor is written once `notice` has returned. So whatever ends the process before, the event is told again.
+    The cursor is written once `notice` has returned. If the process ends before that, the event is sent again.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Listener:
         *,
         after: Sequence[asyncio.Task[None]] = (),
     ) -> None:
-        """Nothing is begun before the tasks in `after` have ended, such as the end of an earlier one of this name."""
+        """Begin only once the tasks in `after` have ended, such as the end of an earlier listener of this name."""
         self.name = name
         self.observer = observer
         self._store = store
@@ -85,18 +85,18 @@ class Listener:
             self._wake.set()
 
     def end(self, grace: float) -> asyncio.Task[None]:
-        """Tell nothing more, and close the observer once it is done with the event under way, or after `grace`."""
+        """Send nothing more, and close the observer once it is done with the event under way, or after `grace`."""
         self._interrupted.set()
         self._wake.set()
         return asyncio.create_task(self._end(grace), name=f"end the observer {self.name}")
 
     def finish(self, grace: float) -> asyncio.Task[None]:
-        """The same, but first tell what has been committed until now. What it fails over is left to another start."""
+        """Like `end`, but first send what has been committed until now. Events that fail are left to the next start."""
         self._stops_at_the_end = True
         return self.end(grace)
 
     def hurry(self, grace: float) -> None:
-        """It ends already: let it take no longer than this."""
+        """Let an end that is under way take no longer than `grace`."""
         asyncio.get_running_loop().call_later(grace, self._task.cancel)
 
     # --- the task --------------------------------------------------------------------------------------------
@@ -117,15 +117,15 @@ class Listener:
             self._wake.clear()
             page = await self._stored(partial(self._store.after, place, position))
             if page is not None and page.events and self.observer.plugin.group_for > 0:
-                # What comes meanwhile is told together with it. At the end of the daemon nothing is waited for.
+                # Events that come meanwhile are sent together with these. `_wait` returns at once if the daemon ends.
                 await self._wait(self.observer.plugin.group_for)
                 page = await self._stored(partial(self._store.after, place, position))
             if page is None or not await self._tell(page):
                 return
             position = page.upto
-            # Events that were committed while it got these have set `_wake` again.
+            # Events that were committed while the observer got these have set `_wake` again.
             at_the_end = position >= page.last and not self._wake.is_set()
-            # At the end of all, and now and then before, so that little need be looked through again after a restart.
+            # Write the cursor at the end, and now and then before, so that a restart has little to look through again.
             if position - self._cursor >= (1 if at_the_end and self._stops_at_the_end else MAX_PASSED_OVER):
                 await self._advance(position)
             if at_the_end and self._stops_at_the_end:
@@ -134,7 +134,7 @@ class Listener:
                 await self._wake.wait()
 
     async def _tell(self, page: EventPage) -> bool:
-        """False if the rest is left to another start."""
+        """Send the events of a page. Return False if the rest is left to the next start."""
         together = (
             [page.events] if self.observer.plugin.group_for > 0 and page.events else [[each] for each in page.events]
         )
@@ -148,7 +148,7 @@ class Listener:
         return True
 
     async def _told(self, events: Sequence[Event]) -> bool:
-        """Tell it of these events, again and again if need be. False if that is left to another start."""
+        """Send these events, again and again if need be. Return False if that is left to the next start."""
         event, plugin = events[0], self.observer.plugin
         what = f"{event.kind} of job {event.job}" if event.job else event.kind
         what += (
@@ -156,7 +156,7 @@ class Listener:
         )
         own = str(Subject(SubjectKind.OBSERVER, self.name))
         if len(events) == 1 and isinstance(event, ConditionRaised | ConditionCleared) and event.subject == own:
-            return True  # that it fails is news for others
+            return True  # that this observer fails is news for others only
         for attempt in range(1, MAX_TRIES + 1):
             error = await self._called(
                 partial(plugin.notice, event) if plugin.group_for <= 0 else partial(plugin.notice_all, events)
@@ -185,7 +185,7 @@ class Listener:
         return True
 
     async def _opened(self) -> bool:
-        """False if it is to end before it could be opened."""
+        """Open the observer. Return False if the listener is to end before that."""
         failures = 0
         while not self._ends:
             error = await self._called(self.observer.plugin.aopen)
@@ -211,26 +211,26 @@ class Listener:
             f"Nothing else waits for it. For the operator: fix what it needs, in [observers.{self.name}] or at "
             "the other end; or remove that table and reload."
         )
-        # If it cannot be stored, the next try tells it.
+        # If the condition cannot be stored, the next try stores it.
         with contextlib.suppress(StoreUnavailable):
             await self._store.failing(self.name, covered(f"{text} {advice}"))
 
     async def _say_well(self) -> None:
-        """Once after a start too: what an earlier process said of it may be stored."""
+        """Clear the condition; once after a start too, since an earlier process may have stored one."""
         if self._may_be_failing:
             with contextlib.suppress(StoreUnavailable):
                 await self._store.well(self.name)
                 self._may_be_failing = False
 
     async def _advance(self, cursor: int) -> bool:
-        """Write how far it has come. False if it is to end before that could be written."""
+        """Write the cursor. Return False if the listener is to end before that."""
         if await self._stored(partial(self._store.heard, self.name, cursor)) is None:
             return False
         self._cursor = cursor
         return True
 
     async def _stored(self, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """Ask the database until it answers; None if it is to end before. Others say why it does not."""
+        """Ask the database until it answers; None if the listener is to end before. Others say why it cannot."""
         failures = 0
         while True:
             try:
@@ -246,12 +246,12 @@ class Listener:
     @property
     def _ends(self) -> bool:
         task = asyncio.current_task()
-        # A plugin may have kept a cancellation to itself.
+        # A plugin may have swallowed a cancellation.
         cancelled = task is not None and task.cancelling() > 0
         return cancelled or (self._interrupted.is_set() and not self._stops_at_the_end)
 
     async def _called(self, call: Callable[[], Awaitable[None]]) -> BaseException | None:
-        """What a call raised that may not take long, if it did."""
+        """Make a call within CALL_MAY_TAKE; return what it raised, or None."""
 
         async def limited() -> None:
             async with asyncio.timeout(CALL_MAY_TAKE):
@@ -263,13 +263,13 @@ class Listener:
         return TimeoutError(f"it did not return within {CALL_MAY_TAKE:.0f} s") if silent else error
 
     async def _pause(self, failures: int, error: BaseException) -> bool:
-        """Wait, the longer the more it has failed. False if it is to end meanwhile."""
+        """Wait, longer after each failure. Return False if the listener is to end meanwhile."""
         asked = error.retry_after if isinstance(error, TransientError) else None
         await self._wait(backoff.delay(failures, jitter=self._clock.jitter(), retry_after=asked))
         return not self._interrupted.is_set()
 
     async def _wait(self, seconds: float) -> None:
-        """As long, or until it is to end."""
+        """Wait so long, or until the listener is to end."""
         waits = [asyncio.ensure_future(self._interrupted.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

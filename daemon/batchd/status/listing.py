@@ -92,13 +92,13 @@ class JobList(Struct, frozen=True, kw_only=True):
 
 
 def likely_back(job: JobSummary, usual: UsualTimes, now: float) -> float | None:
-    """When the job's answers are usually there, None where nothing tells, or where it is late."""
+    """When the job's answers are usually there; None if that is unknown, or already past."""
     expected = expected_at(job, usual, now)
     return expected if expected is not None and expected > now and not job.final else None
 
 
 class BatchList(Struct, frozen=True, kw_only=True):
-    """The batches that are not done, the oldest first; `total` counts those too that are left out."""
+    """The batches that are not done, the oldest first; `total` also counts those that are left out."""
 
     around: Overview
     batches: Sequence[BatchSummary]

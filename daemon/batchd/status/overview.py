@@ -1,4 +1,4 @@
-"""What `batchd status` shows, gathered in one look; and the same for machines."""
+"""What `batchd status` shows, read in one look, for people and for machines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def under_way(state: Path) -> int:
 
 
 def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
-    """The sinks that jobs under way are to be published through, with those jobs. None if that cannot be read."""
+    """The sinks that jobs under way are to be published through, with those jobs. Empty if that cannot be read."""
     needed: dict[str, list[str]] = {}
     try:
         with snapshot(state) as look:
@@ -51,7 +51,7 @@ def sinks_needed(state: Path) -> Mapping[str, Sequence[str]]:
 
 
 def refusals(state: Path) -> tuple[list[Condition], list[JobSummary]]:
-    """The conditions of providers and observers, and the jobs that stopped since a provider refuses them."""
+    """The conditions of providers and observers, and the jobs that stopped because a provider refuses them."""
     kinds = (SubjectKind.PROVIDER, SubjectKind.OBSERVER)
     with snapshot(state) as look:
         conditions = [each for each in look.conditions() if each.subject.kind in kinds]
@@ -59,9 +59,9 @@ def refusals(state: Path) -> tuple[list[Condition], list[JobSummary]]:
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
-    """Which jobs: of a route, those that came since then, that wait for a person, or of which rows have no answer.
+    """Which jobs to show: of a route, since a moment, those that wait for a person (`held`), those with failed rows.
 
-    `finished` is how many of those that are finished, or -1 for all.
+    `finished` is how many finished jobs to show, or -1 for all.
     """
 
     route: str | None = None
@@ -72,11 +72,11 @@ class JobFilter(Struct, frozen=True, kw_only=True):
 
     @property
     def chosen(self) -> bool:
-        """Whether these are not all jobs."""
+        """Whether the filter leaves jobs out."""
         return bool(self.route or self.since is not None or self.held or self.failed)
 
     def takes(self, job: JobSummary) -> bool:
-        """Whether an unfinished job is one of those that wait for a person, or have failed rows, as is wanted."""
+        """Whether an unfinished job passes `held` or `failed`."""
         return (self.held and needs_a_person(job)) or (self.failed and (job.failed > 0 or job.state == "failed"))
 
 
@@ -103,7 +103,7 @@ class Overview(Struct, frozen=True, kw_only=True):
         which: dict[str, Any] = {"route": wanted.route, "since": wanted.since}
         now = time.time()
         with snapshot(places.state) as state:
-            # Stable: within each half the oldest first.
+            # The sort is stable: within each half the oldest job is first.
             unfinished = sorted(state.unfinished(**which), key=lambda job: not needs_a_person(job))
             if wanted.held or wanted.failed:
                 unfinished = [job for job in unfinished if wanted.takes(job)]
@@ -130,7 +130,7 @@ class Overview(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_conditions(cls, places: Places, state: State) -> Overview:
-        """What is around jobs: the daemon and its conditions."""
+        """An overview without jobs: the daemon and its conditions."""
         conditions = [*no_room(places.state), *places.blocked(), *state.conditions()]
         return cls(places=places, now=time.time(), daemon=running(places.state), conditions=conditions)
 
@@ -140,7 +140,7 @@ class Overview(Struct, frozen=True, kw_only=True):
         return waits_for(job, subjects, awake=self.daemon is not None, now=self.now)
 
     def currency(self, job: JobSummary) -> str:
-        """What its money is in: the config may have another one by now."""
+        """The currency of the job's money: the configuration may have another one by now."""
         return job.currency or self.places.currency
 
     def record(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Overview(Struct, frozen=True, kw_only=True):
         }
 
     def frame(self) -> dict[str, Any]:
-        """What does not belong to a job."""
+        """The part of a record that belongs to no job."""
         return {
             "daemon": {"running": self.daemon is not None, "process": self.daemon.process if self.daemon else None},
             "state": str(self.places.state),
@@ -240,7 +240,7 @@ class JobDetails(Struct, frozen=True):
         return cls(around, job, state.batches(job.id), state.deliveries(job.id), failures)
 
     def conditions(self) -> list[Condition]:
-        """Those that keep this job waiting."""
+        """The conditions that keep this job waiting."""
         job = self.job
         if job.final:
             return []
@@ -249,13 +249,13 @@ class JobDetails(Struct, frozen=True):
         return [each for each in self.around.conditions if each.subject in ours]
 
     def outputs(self) -> list[str]:
-        """The paths of everything that lies in the outbox for it, the report last."""
+        """The paths of all the job's files in the outbox, the report last."""
         paths = [self.around.places.outbox / name for name in _names(self.job, self.deliveries)]
-        # Those that are there only if the configuration wanted them then.
+        # The review and the HTML report exist only if the configuration wanted them then.
         return [str(path) for path in paths if not path.name.endswith((REVIEW, ".html")) or path.exists()]
 
     def receipts(self) -> list[dict[str, Any]]:
-        """Where sinks say that they have put it, other than into the outbox."""
+        """The receipts of sinks that say where they have put the rows."""
         return [{"sink": each.sink, **each.receipt.record()} for each in self.deliveries if each.receipt is not None]
 
     def original(self) -> str | None:
@@ -279,7 +279,7 @@ class JobDetails(Struct, frozen=True):
 
 
 def _names(job: JobSummary, deliveries: Sequence[Delivery]) -> list[str]:
-    # The whole first, then what failed of it.
+    # First the results, then the failed rows.
     names = sorted((name for each in deliveries for name in each.files), key=lambda name: ".failed." in name)
     if job.state in {"done", "cancelled"} and job.outbox_stem is not None:
         names += [f"{job.outbox_stem}{suffix}" for suffix in (REVIEW, ".report.html", ".report.json")]

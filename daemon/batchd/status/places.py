@@ -1,4 +1,4 @@
-"""What looking needs of the configuration: folders and the currency, read without checking the rest.
+"""What a look needs of the configuration: folders, currency and budgets, read without checking the rest.
 
 A configuration that does not pass its checks must not keep anyone from seeing what the daemon does.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Places(Struct, frozen=True):
-    """The folders of a configuration, and the currency it counts in."""
+    """The folders of a configuration, its currency and its budgets."""
 
     config: Path
     state: Path
@@ -36,7 +36,7 @@ class Places(Struct, frozen=True):
     """The tables of budgets, by section and name: `("", "")` is `[budget]`, `("routes", "reviews")` that of a route."""
 
     def blocked(self) -> list[Condition]:
-        """The plugins that are kept off."""
+        """The conditions of plugins that are kept off."""
         return blocked(self.state, self.config.absolute(), self.plugin_dir)
 
     @property
@@ -46,7 +46,7 @@ class Places(Struct, frozen=True):
 
     @classmethod
     def of(cls, config: Path) -> Places:
-        """Read them. ConfigError if the file is no TOML, or does not say where the state is."""
+        """Read them from `config`. Raise ConfigError if the file is no TOML, or does not say where the state is."""
         data = toml_text.read(config).data
         folders = _table(data, "folders")
         outbox, archive, rejected = (

@@ -1,4 +1,4 @@
-"""What the daemon could not write down: that its disk is full, and that a plugin has blocked it."""
+"""Conditions that the daemon could not store itself: its disk is full, or a plugin has blocked it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..system.disk import is_full
 
 
 def no_room(state: Path) -> list[Condition]:
-    """The condition that the disk of the state folder is full, if it is. Seen here, since it cannot be stored there."""
+    """The condition that the disk of the state folder is full, if it is. A full disk cannot store it."""
     if not is_full(state):
         return []
     text = f"No room is left on the disk of {state}, so batchd cannot write there. Make room; then batchd goes on."
@@ -19,7 +19,7 @@ def no_room(state: Path) -> list[Condition]:
 
 
 def blocked(state: Path, config: Path, plugin_dir: Path | None) -> list[Condition]:
-    """The plugins that are kept off, since each has blocked batchd."""
+    """The conditions of plugins that are kept off, because each has blocked batchd."""
     if not (state / BLOCKED_PLUGINS).exists():
         return []
     from ..plugin.kept_off import kept_off, state_of

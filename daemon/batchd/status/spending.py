@@ -22,12 +22,12 @@ USUAL = 30 * 86_400.0
 
 
 def sums(state: Path, by: str, *, since: float | None = None) -> Sequence[Spent]:
-    """The sums since this moment, or of about the last month; days, months and jobs in order, else dearest first."""
+    """The sums since `since`, or of about the last month; days, months and jobs in order, the others dearest first."""
     return spending(state, by, since=usual_beginning(by, time.time()) if since is None else since)
 
 
 def usual_beginning(by: str, now: float) -> float:
-    """Whole days, or months: the sum of a part of one would be taken for the whole."""
+    """The beginning of a day or month, about USUAL ago: the sum of a part of one would be taken for the whole."""
     day, month = beginnings(now - USUAL)
     return month if by == "month" else day
 
@@ -52,7 +52,7 @@ def limits(places: Places, now: float) -> Sequence[Limit]:
 
 
 def _amount(written: Any, currency: str) -> int | None:
-    """In subunits; None for what is no amount, of which `batchd check` says what is wrong."""
+    """The amount in subunits; None if it is no amount: `batchd check` says what is wrong with it."""
     with suppress(ArithmeticError, ValueError):
         if isinstance(written, int | float):
             return counted(written, currency)

@@ -1,4 +1,4 @@
-"""The story of one job: its own events, those of its batches, and what kept it waiting."""
+"""The story of one job: its own events, those of its batches, and the conditions that kept it waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def story(state: Path, word: str) -> list[StoredEvent]:
 
 
 def severity(event: StoredEvent) -> str:
-    """How much it matters: info, warning or error."""
+    """How much the event matters: info, warning or error."""
     return event.event.severity if event.event is not None else "info"
 
 

@@ -1,4 +1,4 @@
-"""One job for people who look: what it waits for, why rows failed, its files and its story."""
+"""All about one job: what it waits for, why rows failed, its files and its story."""
 
 from __future__ import annotations
 
@@ -90,16 +90,16 @@ class JobStory(Struct, frozen=True, kw_only=True):
         return self.details.around
 
     def conditions(self) -> list[Condition]:
-        """Those that keep this job waiting."""
+        """The conditions that keep this job waiting."""
         return self.details.conditions()
 
     def can_try_again(self) -> bool:
-        """Whether something keeps it waiting that may be tried at once: not a pause, nor the hours of its route."""
+        """Whether something that may be tried at once keeps the job waiting: no pause, nor the hours of its route."""
         return any(each.subject.kind not in (SubjectKind.PAUSE, SubjectKind.HOURS) for each in self.conditions())
 
     @property
     def rests_until(self) -> float | None:
-        """When rows are asked again that the service refused."""
+        """When rows that the service refused are asked again."""
         return rests_until(self.job, self.around.now)
 
     def unpublished(self) -> list[str]:
@@ -140,7 +140,7 @@ def output_file(places: Places, word: str, name: str) -> OutputFile:
 
 
 def _files(places: Places, details: JobDetails) -> list[OutputFile]:
-    """The outputs that are there: plain files inside of the outbox, whatever the links there say."""
+    """The job's outputs. Only plain files inside the outbox have a size: links may point elsewhere."""
     outbox = places.outbox.resolve()
     files = []
     for text in details.outputs():
@@ -168,7 +168,7 @@ def _failures(failure: Mapping[str, Any]) -> Failures:
 
 
 def _of_events(events: Sequence[StoredEvent]) -> list[Failures]:
-    """The failures that the last word on a job counts."""
+    """The failures that the event which finished the job counts."""
     for each in reversed(events):
         if each.kind == "JobFinished":
             return [Failures(str(code), int(rows)) for code, rows in each.data.get("failures", {}).items()]

@@ -18,7 +18,7 @@ DAY = 86_400.0
 
 
 class StatusTotals(Struct, frozen=True):
-    """Jobs by where they are, and today's jobs and rows. Days of jobs are local ones, those of money of UTC.
+    """Jobs by where they are, and today's jobs and rows. A day is local for jobs, and of UTC for money.
 
     `spent` is in subunits of `currency`; `left` is what the budget of a day has left, None if it has none.
     """

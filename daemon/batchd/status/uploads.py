@@ -1,4 +1,4 @@
-"""Which job a file has become that came into the inbox over HTTP."""
+"""Which job a file that came into the inbox over HTTP has become."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .finding import NotFound
 
 
 class ReceivedFile(Struct, frozen=True):
-    """A file as it came into the inbox: its place there, its size, and when it was written, in nanoseconds."""
+    """A file as it came into the inbox: its path there, its size, and when it was written, in nanoseconds."""
 
     place: str
     size: int
@@ -22,7 +22,7 @@ class ReceivedFile(Struct, frozen=True):
 
     @classmethod
     def of(cls, word: str) -> Self:
-        """The upload that a word stands for. NotFound if it stands for none."""
+        """The upload that a word stands for. Raise NotFound if it stands for none."""
         try:
             place, size, changed = msgspec.json.decode(bytes.fromhex(word), type=tuple[str, int, int])
         except (ValueError, msgspec.DecodeError):

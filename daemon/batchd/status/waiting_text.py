@@ -55,7 +55,7 @@ def _time(language: Language, at: float) -> str:
 
 
 def _trouble(job: JobSummary, subjects: Collection[Subject]) -> str | None:
-    """What keeps the job waiting that the person should know of: a key of the catalogue."""
+    """The key in the catalogue of what keeps the job waiting, if the person should know of it."""
     if needs_a_person(job):
         return None
     kinds = {subject.kind for subject in (DISK, *relevant(job)) if subject in subjects}

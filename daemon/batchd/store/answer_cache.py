@@ -1,8 +1,8 @@
-"""Answers that were paid for, by request, so that the same request is not paid for again.
+"""Keeps paid answers by request, so that the same request is not paid for again.
 
-A file of its own: it grows with rows, which the database does not, and it may be deleted at any time. Worker processes
-read and write it. It is not synced to the disk at every commit, since an answer that a power cut takes is only asked
-again.
+The answers have a file of their own, because it grows with the rows, which the database does not. It may be deleted at
+any time. Worker processes read and write it. It is not synced to the disk at every commit, since an answer that a power
+cut takes is only asked again.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class RequestKeys:
         self._begun = hashlib.blake2b(f"{provider}\0{endpoint}\0".encode(), digest_size=16)
 
     def key(self, body: bytes) -> bytes:
-        """Sixteen bytes that two requests share only if they ask the same, whatever the order of their keys."""
+        """Return 16 bytes that two requests share only if they ask the same, whatever the order of their JSON keys."""
         return self.key_of_ordered(_encode(_decode(body)))
 
     def key_of_ordered(self, body: bytes) -> bytes:
-        """The same for a body whose keys are sorted."""
+        """Return the key of a body whose JSON keys are sorted already."""
         digest = self._begun.copy()
         digest.update(body)
         return digest.digest()
@@ -62,9 +62,9 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> Iterator[AnswerCache]:
-        """Open it for the block. One that is damaged is deleted: it only saves money.
+        """Open the file for the block. Delete a damaged file first: it only saves money.
 
-        StoreUnavailable if it cannot be used, here and in the methods.
+        Raise StoreUnavailable, here and in the methods, if the file cannot be used.
         """
         with in_our_words():
             try:
@@ -81,9 +81,9 @@ class AnswerCache:
     @classmethod
     @contextmanager
     def copy_opened(cls, path: Path) -> Iterator[AnswerCache]:
-        """Open a copy that `copy_to` has made, to read it: nothing changes it, so nothing is locked.
+        """Open a copy that `copy_to` has made, for reading. Nothing changes a copy, so nothing is locked.
 
-        StoreUnavailable if it is not there.
+        Raise StoreUnavailable if the copy is not there.
         """
         with in_our_words():
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
@@ -92,7 +92,7 @@ class AnswerCache:
 
     @in_our_words()
     def version(self) -> str:
-        """Other than before, if what is kept is."""
+        """Return a text that changes when the kept answers change."""
         [number, last, sum_of_times] = self.connection.execute(
             "SELECT COUNT(*), MAX(at), TOTAL(at) FROM answers"
         ).fetchone()
@@ -100,12 +100,12 @@ class AnswerCache:
 
     @in_our_words()
     def copy_to(self, target: Path) -> None:
-        """Copy it as it is now to a file that does not exist."""
+        """Copy the cache as it is now to `target`, which must not exist."""
         self.connection.execute("VACUUM INTO ?", (str(target),))
 
     @in_our_words()
     def recall(self, keys: Sequence[bytes], *, since: float) -> Mapping[bytes, bytes]:
-        """The lines that were answered to these since then."""
+        """Return the stored lines of these keys that were answered at `since` or later, by key."""
         found: dict[bytes, bytes] = {}
         for start in range(0, len(keys), _AT_A_TIME):
             some = keys[start : start + _AT_A_TIME]
@@ -124,7 +124,7 @@ class AnswerCache:
 
     @in_our_words()
     def sweep(self, *, before: float, most_bytes: int) -> int:
-        """Forget what is older, and the oldest of the rest until the file is no larger than this; how many were."""
+        """Forget answers older than `before`, then the oldest until the file fits `most_bytes`; return how many."""
         forgotten = self._forget("DELETE FROM answers WHERE at < ?", before)
         while self.size() > most_bytes:
             share = max(1, self._one("SELECT COUNT(*) FROM answers") // 10)
@@ -137,8 +137,8 @@ class AnswerCache:
 
     @in_our_words()
     def forget_job(self, job: str, keys: Iterable[bytes]) -> int:
-        """Forget the answers to these keys, and all others to the job's requests, for good; how many there were."""
-        # What is deleted is overwritten as well: it may be about people.
+        """Forget the answers to these keys, and all others to the job's requests, for good; return how many."""
+        # Overwrite what is deleted: it may be about people.
         self.connection.execute("PRAGMA secure_delete = ON")
         with self.connection:
             self.connection.execute("BEGIN IMMEDIATE")
@@ -153,7 +153,7 @@ class AnswerCache:
     def _forget(self, query: str, value: float) -> int:
         forgotten = self.connection.execute(query, (value,)).rowcount
         if forgotten:
-            # As a script, which goes on to the end of it: `execute` gives one page back to the disk, and stops.
+            # A script runs each statement to its end: `execute` would give one page back to the disk and stop.
             self.connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
         return forgotten
 

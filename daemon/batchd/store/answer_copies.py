@@ -14,12 +14,12 @@ from pathlib import Path
 from .answer_cache import AnswerCache
 
 KEPT_FOR = 3_600.0
-"""Seconds that a copy of before stays, for tasks that are to read it. One that finds it gone is made anew."""
+"""Seconds that an older copy stays, for tasks that still have to read it. A task that finds it gone is made anew."""
 _PATTERN = "ahead-*.db"
 
 
 def readable_copy(path: Path, spool: Path) -> Path:
-    """Such a copy of the answers as they are now; the file itself where the spool lies beside it."""
+    """Return a copy of the answers as they are now, or the file itself if it lies in the spool."""
     if path.parent == spool:
         return path
     with AnswerCache.opened(path) as cache:
@@ -42,7 +42,7 @@ def readable_copy(path: Path, spool: Path) -> Path:
 
 
 def forget_copies(spool: Path) -> None:
-    """Remove all of them: what was in them is to be forgotten."""
+    """Remove all copies, because answers in them are to be forgotten."""
     with contextlib.suppress(OSError):
         for copy in spool.glob(_PATTERN):
             copy.unlink(missing_ok=True)

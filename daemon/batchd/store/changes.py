@@ -1,6 +1,6 @@
-"""What has changed since it was asked last: SQLite itself keeps the list, by triggers, in memory.
+"""Lists what has changed since the last look. Triggers of SQLite keep the list, in memory.
 
-A look for work reads only this. Without it each look would read every job and batch that is not done.
+A look for work reads only this list. Without it, each look would read every job and batch that is not done.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from .tables.mapping import Asking, asking_of, batch_of
 
 
 class ChangedJob(Struct, frozen=True):
-    """A job as a look needs it. `has_work` if there may be something to do for it now.
+    """A job as a look needs it. `has_work` says that there may be something to do for it now.
 
-    `waiting` is how its rows are asked, if some of its parts wait for a batch; `late` if they are to be asked by live
-    calls.
+    `waiting` is how its rows are asked, if some of its parts wait for a batch. `late` says that they are to be asked by
+    live calls.
     """
 
     id: str
@@ -30,7 +30,7 @@ class ChangedJob(Struct, frozen=True):
 
 
 class ChangedRecords(Struct, frozen=True):
-    """All that has changed. `job_ids` and `batch_keys` have also those that are gone, or at their end."""
+    """All that has changed. `job_ids` and `batch_keys` also name jobs and batches that are finished or deleted."""
 
     job_ids: Sequence[str]
     jobs: Sequence[ChangedJob]
@@ -42,14 +42,14 @@ NOTHING = ChangedRecords((), (), (), ())
 
 
 class ChangeLog:
-    """The tables `changed_jobs` and `changed_batches`, which no other process sees. At first all are there."""
+    """The tables `changed_jobs` and `changed_batches`, which this process alone sees. They begin with all open ones."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._commits = -1
 
     async def take(self) -> ChangedRecords:
-        """What has changed since the last call."""
+        """Return what has changed since the last call, and empty the list."""
         if self._commits == self._database.commits:
             return NOTHING
         commits = self._database.commits

@@ -1,4 +1,4 @@
--- The lists of what has changed, of one connection. At first they have all that is not at its end.
+-- The lists of what has changed, for one connection. At first they have all that is not finished.
 PRAGMA temp_store = MEMORY;
 CREATE TEMP TABLE changed_jobs (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TEMP TABLE changed_batches (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;

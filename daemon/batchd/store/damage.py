@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def found(database: Path, answer: object) -> str | None:
-    """What a person can do about what quick_check found, None if it found nothing."""
+    """Return what a person can do about the damage that quick_check found; None if it found none."""
     return None if answer == "ok" else in_words(database, " ".join(str(answer).split())[:300])
 
 
 def in_words(database: Path, reason: str) -> str:
-    """What a person can do. Nothing is repaired by itself: what was paid for may be in the damaged pages."""
+    """Return what a person can do. batchd repairs nothing by itself: paid work may be in the damaged pages."""
     name = database.name
     return (
         f"The database {database} is damaged ({reason}). Stop batchd, copy the state folder {database.parent} and "

@@ -3,7 +3,7 @@
 WAL with synchronous=FULL: in a simulated power cut WAL with NORMAL lost 100 of 100 committed changes, with
 FULL none. A commit costs some 5 ms then, so changes that arrive while one is being synced share the next.
 
-Every change must be repeatable: one whose caller was cancelled may have been committed all the same.
+Every change must be repeatable: a change may be committed although its caller was cancelled.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ QUERIES = _named_queries((_HERE / "queries.sql").read_text("utf-8"))
 
 
 class _Connection(aiosqlite.Connection):
-    """Carries out a whole transaction in one trip to its thread: of a small file's time, trips took a third."""
+    """Carries out a whole transaction in one trip to its thread: trips took a third of the time for a small file."""
 
     async def carry_out(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call a function with SQLite's own connection, in the thread that has it."""
+        """Call `work` with SQLite's own connection, in the thread of that connection."""
         result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
         return result
 
@@ -61,7 +61,7 @@ class Transaction:
     """What a change may do, in the database's thread. The events that it records are sent on after the commit."""
 
     def __init__(self, connection: sqlite3.Connection, now: float, check: Callable[[], None] = lambda: None) -> None:
-        """`check` is called before each query; it may raise, to end it all."""
+        """`check` is called before each read; it may raise, to end the transaction."""
         self.connection = connection
         self.now = now
         self.events: list[Event] = []
@@ -80,16 +80,16 @@ class Transaction:
         return rows[0]
 
     def each(self, query: str, **values: Any) -> Iterator[sqlite3.Row]:
-        """The rows of a named query, read as they are taken."""
+        """The rows of a named query, each read when the caller takes it."""
         self._check()
         return self.connection.execute(QUERIES[query], values)
 
     def run(self, query: str, **values: Any) -> int:
-        """Run a named query; how many rows it changed."""
+        """Run a named query; return how many rows it changed."""
         return self.connection.execute(QUERIES[query], _storable(values)).rowcount
 
     def update(self, table: str, where: Mapping[str, Any], **values: Any) -> int:
-        """Set columns where the others equal; how many rows that was. Tables and columns come from our code alone."""
+        """Set columns of the rows that equal `where`; return how many. Our code alone names tables and columns."""
         assignments = ", ".join(f'"{column}" = :set_{column}' for column in values)
         conditions = " AND ".join(f"{column} = :{column}" for column in where)
         arguments = {f"set_{column}": value for column, value in values.items()} | dict(where)
@@ -97,7 +97,7 @@ class Transaction:
         return self.connection.execute(statement, _storable(arguments)).rowcount
 
     def insert(self, table: str, rows: Iterable[Mapping[str, Any]], *, otherwise: str = "") -> int:
-        """Insert rows that all have the same columns; how many. `otherwise` is `OR IGNORE` or `OR REPLACE`."""
+        """Insert rows that all have the same columns; return how many. `otherwise`: `OR IGNORE` or `OR REPLACE`."""
         rows = [_storable(row) for row in rows]
         if not rows:
             return 0
@@ -114,7 +114,7 @@ class Transaction:
 
 
 class Database:
-    """The file. `on_event` hears of every event after its commit; it must not fail."""
+    """The database file. `on_event` is called with every event after its commit; it must not fail."""
 
     def __init__(
         self, connection: _Connection, quick: QuickReads, now: Callable[[], float], on_event: Callable[[Event], None]
@@ -126,7 +126,7 @@ class Database:
         self._lock = asyncio.Lock()
         self._waiting: list[_Waiting] = []
         self.commits = 0
-        """How many were made, or tried: while it stays, nothing has changed but by other processes."""
+        """Commits made or tried. While the number stays the same, only other processes can have changed anything."""
 
     @classmethod
     async def open(
@@ -137,13 +137,13 @@ class Database:
         on_event: Callable[[Event], None] = lambda _: None,
         steps: Sequence[str] | None = None,
     ) -> Database:
-        """Open or make the database, bring it up to date, prove that it can be written. StateUnusable in words.
+        """Open or make the database, migrate it, prove that it can be written. Raise StateUnusable, in words.
 
-        `steps` are those of the schema, if not this version's own.
+        `steps` are the migrations, if not this version's own.
         """
         try:
-            # By itself first: where aiosqlite cannot open a file, it leaves a thread behind that falls over a closed
-            # event loop and prints that below our words.
+            # Open it without aiosqlite first: if aiosqlite cannot open a file, it leaves a thread behind that fails on
+            # a closed event loop and prints that below our message.
             await asyncio.to_thread(lambda: sqlite3.connect(path).close())
             connection = _Connection(lambda: sqlite3.connect(path, isolation_level=None), iter_chunk_size=64)
             await connection
@@ -170,13 +170,13 @@ class Database:
         return cls(connection, quick, now, on_event)
 
     def now(self) -> float:
-        """The wall clock, which all stored times are of."""
+        """The time by the wall clock, like all stored times."""
         return self._now()
 
     async def write(self, change: Change[T]) -> T:
         """Carry out a change in a transaction; return what it returns, once it is committed.
 
-        StoreUnavailable if the file does not take it.
+        Raise StoreUnavailable if the file cannot be written.
 
         Changes of several callers may share one commit, each with its own savepoint: the failure of one
         leaves the others alone.
@@ -188,8 +188,8 @@ class Database:
                 if not future.done():
                     await _to_its_end(self._commit())
         except asyncio.CancelledError:
-            # One that waits in vain must not be committed with the next write, an hour later. Of one that was
-            # committed, or failed, nobody will ask any more.
+            # A change that still waits must not be committed with the next write, perhaps an hour later. If it failed,
+            # fetch its exception: no caller will, and asyncio would report it.
             if not future.cancel():
                 future.exception()
             raise
@@ -201,16 +201,15 @@ class Database:
         return len(self._waiting)
 
     async def read(self, look: Change[T]) -> T:
-        """Read committed data. Raises StoreUnavailable if the file cannot be read.
+        """Read committed data. Raise StoreUnavailable if the file cannot be read.
 
-        `look` may be called twice. A read that is over in a moment is made here and now, others in the database's
-        thread.
+        `look` may be called twice: first here, then, if that is not over in a moment, in the database's thread.
         """
-        # Without `in_our_words`: a small file makes two dozen of them.
+        # Without `in_our_words`, to save time: a small file makes two dozen reads.
         try:
             return self._quick.read(lambda connection, check: look(Transaction(connection, self._now(), check)))
         except NotQuick:
-            pass  # not in here: what goes wrong there would have this one as its context
+            pass  # read below, not here: an error there would have NotQuick as its context
         except sqlite3.Error as error:
             if not is_of_the_file(error):
                 raise
@@ -218,14 +217,14 @@ class Database:
         return await self.read_beside_writes(look)
 
     async def read_beside_writes(self, look: Change[T]) -> T:
-        """The same by the connection that writes, which alone sees its temporary tables."""
+        """Read by the connection that writes, which alone sees its temporary tables."""
 
         def of_one_moment(connection: sqlite3.Connection) -> T:
             connection.execute("BEGIN")
             try:
                 return look(Transaction(connection, self._now()))
             finally:
-                # SQLite itself ends one that meets a fault of the file, and that fault is what is to be told.
+                # At a fault of the file SQLite ends the transaction itself; the caller must see that fault.
                 if connection.in_transaction:
                     connection.execute("COMMIT")
 
@@ -265,7 +264,7 @@ class Database:
 def _commit(
     connection: sqlite3.Connection, waiting: Sequence[_Waiting], now: Callable[[], float]
 ) -> tuple[list[tuple[asyncio.Future[Any], Any, Exception | None]], list[Event]]:
-    """Commit changes together; what came of each, and the events. If the file does not take them, none is committed."""
+    """Commit changes together; return the outcome of each, and the events. If the file fails, none is committed."""
     done: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
     news: list[Event] = []
     try:
@@ -277,7 +276,7 @@ def _commit(
             connection.execute("SAVEPOINT change")
             try:
                 result = change(transaction)
-            except Exception as error:  # handed to the one whose change it was
+            except Exception as error:  # handed to the caller whose change it was
                 if is_of_the_file(error):
                     raise
                 connection.execute("ROLLBACK TO change")
@@ -295,7 +294,7 @@ def _commit(
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Await work that others depend on: a cancellation, or several, is passed on once it is done."""
+    """Await work that others depend on. Cancellations are passed on only once the work is done."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
@@ -307,7 +306,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _storable(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same, with halves of surrogate pairs spelt out: strangers send them, and UTF-8 cannot write them."""
+    """The values with lone surrogates spelt out: strangers send them, and UTF-8 cannot encode them."""
     odd = {
         name: value.encode("utf-8", "backslashreplace").decode()
         for name, value in values.items()
@@ -317,8 +316,8 @@ def _storable(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def configure(connection: aiosqlite.Connection, path: Path) -> None:
-    """The pragmas that the promises rest on. StateUnusable if the file does not take one."""
-    # The answers are read back: an I/O error inside `journal_mode=WAL` was reported in 3 of 4 cases when the
+    """Set the pragmas that the promises rest on. Raise StateUnusable if the file does not take one."""
+    # Each pragma is read back: an I/O error inside `journal_mode=WAL` was reported in 3 of 4 cases when the
     # answer was fetched, and in none when it was not.
     wanted = [("journal_mode=WAL", "journal_mode", "wal"), ("synchronous=FULL", "synchronous", 2)]
     for statement, pragma, expected in [*wanted, ("foreign_keys=ON", "foreign_keys", 1)]:
@@ -334,10 +333,10 @@ async def configure(connection: aiosqlite.Connection, path: Path) -> None:
 
 
 async def _require_sound(connection: aiosqlite.Connection, path: Path) -> None:
-    """StateUnusable if a page of the database is damaged.
+    """Raise StateUnusable if a page of the database is damaged.
 
-    A damaged page may be met only weeks later, and then again at each try. The check reads the whole file: 0.3 s for
-    190 MB, which is a million events.
+    Otherwise a damaged page might be read only weeks later, and then again at each try. The check reads the whole file:
+    0.3 s for 190 MB, which is a million events.
     """
     try:
         [(first,)] = await connection.execute_fetchall("PRAGMA quick_check(1)")
@@ -375,7 +374,7 @@ async def _back_up(connection: aiosqlite.Connection, target: Path) -> None:
 
 
 async def probe(connection: aiosqlite.Connection, path: Path, now: float) -> None:
-    """Write something. StateUnusable if that cannot be done, but for want of room."""
+    """Write the heartbeat. Raise StateUnusable if that fails, unless the disk is full."""
     # On file systems without shared memory the pragma can say "wal" and the first write fails.
     try:
         await connection.execute(QUERIES["heartbeat"], {"at": now, "pid": os.getpid()})
@@ -386,5 +385,5 @@ async def probe(connection: aiosqlite.Connection, path: Path, now: float) -> Non
 
 
 def to_json(value: Any) -> str:
-    """How values that are not columns are stored."""
+    """The JSON text as which a value is stored in one column."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

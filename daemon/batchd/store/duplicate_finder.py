@@ -1,8 +1,8 @@
-"""Finding names that occur twice among any number of them, without holding them in memory.
+"""Finds names that occur twice among any number of names, without holding them in memory.
 
-The names go into a SQLite file that nobody else sees, and its own sort on disk finds the duplicates: exactly, since the
-names themselves are compared and not a hash of them. What it takes is room on the disk, about 20 bytes a name and the
-name itself, twice that while it sorts; memory is that of the caches below, whatever the number.
+The names go into a private SQLite file, and SQLite's sort on disk finds the duplicates. The result is exact, since
+names are compared and not hashes. The disk needs room for each name and about 20 bytes more, and twice that during the
+sort. Memory is that of the caches below, whatever the number of names.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ create table duplicated as
     select name, min(number) as first, kind from names where kind = ? group by name having count(*) > 1;
 create unique index duplicated_by_name on duplicated (name);
 """
-# In the order of the numbers: the table of duplicates is small, so the other is gone through and asks it.
+# Goes through `names` in order of the numbers, and looks each name up in the small table of duplicates.
 _DUPLICATES = """
 select names.number, names.place, names.name, first.number, first.place
 from names cross join duplicated using (name) join names as first on first.number = duplicated.first
@@ -45,7 +45,7 @@ _Entry: TypeAlias = tuple[int, str, int, int]
 
 
 class Duplicate(NamedTuple):
-    """A name that stood at the number `first` already. The places are what was noted with the two."""
+    """A name that was added before, with the number `first`. The places are those noted with the two."""
 
     number: int
     place: int
@@ -55,9 +55,9 @@ class Duplicate(NamedTuple):
 
 
 class DuplicateFinder:
-    """Names by number, each with what is to be known of it later: a kind, within which it must be unique, and a place.
+    """Names by number, each with a kind, within which it must be unique, and a place, which the caller gets back.
 
-    `file` is where they are kept meanwhile; without it SQLite makes one of its own that has no name.
+    `file` holds them until `close`; without it SQLite makes a temporary file that has no name.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -76,19 +76,19 @@ class DuplicateFinder:
         self.close()
 
     def close(self) -> None:
-        """Forget all of it."""
+        """Forget all names, and delete the file."""
         self.database.close()
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
     def add(self, number: int, name: str, kind: int = 0, place: int = 0) -> None:
-        """Note a name. Numbers grow."""
+        """Note a name. Each number must be larger than the one before."""
         self._waiting.append((number, name, kind, place))
         if len(self._waiting) >= AT_ONCE:
             self._flush()
 
     def find(self, kind: int = 0) -> None:
-        """Look for duplicates among the names of a kind: once, after the last was added."""
+        """Look for duplicates among the names of a kind. Call it once, after the last name was added."""
         self._flush()
         create, index, _ = _DUPLICATED.split(";")
         with self._disk():
@@ -96,7 +96,7 @@ class DuplicateFinder:
             self.database.execute(index)
 
     def duplicates(self, kind: int = 0) -> Iterator[Duplicate]:
-        """Every name of the kind but the first of each, by number. After `find`."""
+        """The names of the kind that occurred before, by number. Call `find` first."""
         for row in self._rows(_DUPLICATES, (kind,)):
             yield Duplicate(*row)
 
@@ -105,7 +105,7 @@ class DuplicateFinder:
         yield from self._rows(_OTHERS, (kind,))
 
     def prepare_search(self) -> None:
-        """Make `has` quick. After the last name was added, and before anything is gone through."""
+        """Make `has` quick. Call it after the last name was added, and before any iteration."""
         with self._disk():
             self.database.execute("create index if not exists names_by_name on names (name)")
 
@@ -126,7 +126,7 @@ class DuplicateFinder:
 
     @contextmanager
     def _disk(self) -> Iterator[None]:
-        """What can go wrong with a file of one's own is the disk."""
+        """Turn SQLite's errors into OSError: with a private file, only the disk can fail."""
         try:
             yield
         except sqlite3.OperationalError as error:

@@ -30,7 +30,7 @@ _OTHER = "The database cannot be read or written ({reason})."
 class StoreUnavailable(StateError):
     """The database does not work as a whole. The message says what to do; `reason` is what SQLite says.
 
-    It `needs_a_person` if this seldom passes by itself.
+    `needs_a_person` says that this seldom passes by itself.
     """
 
     def __init__(self, message: str, *, reason: str = "", needs_a_person: bool = False) -> None:
@@ -40,7 +40,7 @@ class StoreUnavailable(StateError):
 
     @classmethod
     def from_sqlite(cls, error: sqlite3.Error) -> StoreUnavailable:
-        """The same in our words."""
+        """SQLite's error in our words."""
         # Extended codes hold the plain one in their low byte. An error made by Python itself has none.
         words = _SELDOM_PASS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         return cls((words or _OTHER).format(reason=error), reason=str(error), needs_a_person=words is not None)
@@ -50,7 +50,7 @@ _FAULTS_OF_ONE = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.Inte
 
 
 def is_of_the_file(error: BaseException) -> bool:
-    """Whether all that use the database meet this.
+    """Whether this error hits every user of the database.
 
     If not, one change is at fault: a row is refused, or a value cannot be bound.
     """
@@ -59,7 +59,7 @@ def is_of_the_file(error: BaseException) -> bool:
 
 @contextmanager
 def in_our_words() -> Iterator[None]:
-    """Raise StoreUnavailable in place of what SQLite raises about its file. Faults of one change pass as they are."""
+    """Turn SQLite's errors about its file into StoreUnavailable. Faults of one change pass unchanged."""
     try:
         yield
     except sqlite3.Error as error:
@@ -70,7 +70,7 @@ def in_our_words() -> Iterator[None]:
 
 @contextmanager
 def names_may_be_taken() -> Iterator[None]:
-    """Raise NameTaken where two rows may not hold the same value."""
+    """Turn a violated UNIQUE constraint into NameTaken."""
     try:
         yield
     except sqlite3.IntegrityError as error:

@@ -1,4 +1,4 @@
--- Queries with a thought in them, by name. Plain inserts and updates of single rows are written where they are made.
+-- Queries that need some thought, by name. Plain inserts and updates of single rows are written where they are made.
 
 -- name: heartbeat
 INSERT INTO heartbeat (id, at, pid) VALUES (1, :at, :pid)
@@ -20,15 +20,15 @@ DELETE FROM changed_jobs
 DELETE FROM changed_batches
 
 -- name: changed_jobs_in_work
--- Whether there is work: a superset of what `next_actions` has something for. Those that only wait for a batch or a person
--- have none.
+-- `has_work` is true for all jobs that `next_actions` has an action for, and for some others. It is false for jobs that
+-- only wait for a batch or a person.
 SELECT id, state, claimed_at, route, late_at,
        CASE state
        WHEN 'claiming' THEN 1
        WHEN 'claimed' THEN 1
        WHEN 'rejecting' THEN 1
        WHEN 'delivering' THEN 1
-       -- The same bytes under many names wait for the first of them.
+       -- Jobs of the same bytes wait for the first of them.
        WHEN 'planning' THEN NOT EXISTS (
            SELECT 1 FROM jobs AS first WHERE first.id = jobs.duplicate_of
            AND jobs.redelivered_at IS NULL AND jobs.planned_at IS NULL
@@ -40,14 +40,14 @@ SELECT id, state, claimed_at, route, late_at,
            OR (jobs.cancelled AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'planned'))
            OR NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
                           AND parts.state IN ('unplanned', 'planned', 'batched', 'answered'))
-       -- What a provider works on for a held job is collected all the same.
+       -- The parts of a held job that a provider works on are collected all the same.
        WHEN 'held' THEN
            note IS NULL
            OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state = 'answered')
            OR (COALESCE(reason_code, '') NOT IN ('pilot', 'useless')
                AND NOT EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.later = 0
                                AND parts.state IN ('unplanned', 'planned', 'batched', 'answered')))
-       -- All steps that follow are at their end.
+       -- All steps that follow have ended.
        WHEN 'chained' THEN NOT EXISTS (
            SELECT 1 FROM jobs AS step WHERE step.family = COALESCE(jobs.family, jobs.id)
            AND step.parent = jobs.id AND step.state NOT IN ('done', 'cancelled'))
@@ -59,7 +59,7 @@ SELECT id, state, claimed_at, route, late_at,
 FROM jobs WHERE id IN (SELECT id FROM changed_jobs)
 
 -- name: changed_batches_in_work
--- Those that are done with are none; of those that are held, those that may go on by themselves.
+-- No finished batches, and of held batches only those that may go on by themselves.
 SELECT * FROM batches WHERE key IN (SELECT key FROM changed_batches)
   AND (state IN ('packed', 'uploaded', 'submitting', 'submitted', 'ended', 'fetched')
        OR (state = 'held' AND held_for IN ('account', 'answers')))
@@ -85,13 +85,13 @@ SELECT * FROM parts WHERE job = :job AND first = :first
 
 -- name: duplicate_of
 -- The job whose answers this one can take over: the same bytes, the very same route, and its answers are there or on
--- their way. A job that only took over the answers of another is none: that other one is. It counts if there are rows
--- that it asks itself, or will have to.
--- Best is one that has an answer to every row; else the newest, which has had what those before it had.
--- Of those that were accepted before this one, so that no two wait for each other.
+-- their way. A job that only took over the answers of another job does not count: the other one does. It counts if
+-- there are rows that it asks itself, or will have to.
+-- Best is a job with an answer to every row; else the newest, which had the answers of those before it.
+-- Only jobs that were accepted before this one, so that no two wait for each other.
 SELECT id, cancelled FROM jobs
 WHERE sha256 = :sha256 AND id != :id AND swept_at IS NULL
-  -- The route of one that went to a fallback names that now.
+  -- The route of a job that went to a fallback names the fallback now.
   AND (route = :route
        OR json_set(route, '$.provider', json_extract(before_fallback, '$.provider'),
                    '$.model', json_extract(before_fallback, '$.model')) = :route)
@@ -126,7 +126,7 @@ WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND state = 're
 SELECT sink, files, receipt FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
 
 -- name: claiming_paths
--- What is to be taken out of the inbox and still lies there.
+-- Files that are to be taken out of the inbox and still lie there.
 SELECT inbox_path FROM jobs WHERE state = 'claiming'
 
 -- name: forget_job
@@ -187,24 +187,24 @@ WHERE state = 'running' AND NOT cancelled AND before_fallback IS NULL
 ORDER BY claimed_at, id
 
 -- name: cut_batches
--- The job is late: what is sent of it in batches, or may be, is to be ended there.
+-- The job is late: its batches that are sent, or may be sent, are to be ended.
 UPDATE batches SET cut_at = :at
 WHERE cut_at IS NULL AND lane = 'batch' AND state IN ('packed', 'uploaded', 'submitting', 'submitted', 'held')
   AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
 
 -- name: cut_what_is_here
--- The job goes elsewhere: what was not sent is taken back, and live calls, whose batches are here, begin no more.
+-- The job goes to another provider: unsent batches are taken back, and batches of live calls begin no more calls.
 UPDATE batches SET cut_at = :at
 WHERE cut_at IS NULL
   AND (state IN ('packed', 'uploaded') OR (lane = 'live' AND state IN ('submitting', 'submitted', 'held')))
   AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
 
 -- name: plan_again
--- The requests of the job's parts are of the provider of before.
+-- The requests of the job's planned parts are for the provider that it asked before.
 UPDATE parts SET state = 'unplanned' WHERE job = :job AND state = 'planned'
 
 -- name: plan_moved_parts_again
--- Parts that come back from a batch, whose job asks another provider meanwhile.
+-- Parts that come back from a batch, and whose job now asks another provider.
 UPDATE parts SET state = 'unplanned'
 WHERE state = 'planned'
   AND (job, first) IN (
@@ -213,13 +213,13 @@ WHERE state = 'planned'
       WHERE batch_parts.batch = :batch AND batches.provider != json_extract(jobs.route, '$.provider'))
 
 -- name: enqueued_tokens
--- What is enqueued or about to be, by provider and model.
+-- Tokens that are enqueued or about to be, by provider and model.
 SELECT provider, model, SUM(input_tokens) AS tokens FROM batches
 WHERE lane = 'batch' AND state IN ('packed', 'uploaded', 'submitting', 'submitted', 'held')
 GROUP BY provider, model
 
 -- name: enqueued_with
--- What is enqueued for a model, and what was when a batch that is refused now was created.
+-- Tokens that are enqueued for a model, or were when the batch that is refused now was created.
 SELECT COALESCE(SUM(input_tokens), 0) AS tokens FROM batches
 WHERE provider = :provider AND model = :model
   AND (state NOT IN ('done', 'returned', 'ended', 'fetched', 'packed', 'uploaded') OR ended_at >= :since)
@@ -234,7 +234,7 @@ WHERE state = 'running' AND NOT cancelled AND json_extract(route, '$.provider') 
   AND EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.state IN ('planned', 'unplanned'))
 
 -- name: open_live
--- What is asked by live calls.
+-- Open batches of live calls, by provider, model, endpoint and job.
 SELECT provider, model, endpoint, batch_parts.job, COUNT(*) AS batches
 FROM batches JOIN batch_parts ON batch_parts.batch = batches.key
 WHERE lane = 'live' AND state IN ('packed', 'uploaded', 'submitting', 'submitted')
@@ -271,7 +271,7 @@ SELECT * FROM parts WHERE batch = :batch AND state = 'batched' ORDER BY job, fir
 UPDATE parts SET state = 'planned', batch = NULL WHERE batch = :batch AND state = 'batched'
 
 -- name: unwanted_batches
--- A batch nobody wants: every job in it is cancelled.
+-- A batch is unwanted if every job in it is cancelled.
 UPDATE batches SET wanted = 0
 WHERE wanted AND state NOT IN ('done', 'returned')
   AND key IN (SELECT batch FROM parts WHERE job = :job AND state = 'batched')
@@ -290,7 +290,7 @@ ORDER BY created_at, key
 DELETE FROM input_files WHERE batch = :batch
 
 -- name: release_unwanted_parts
--- What has not been sent need not be sent at all.
+-- Parts of unwanted or cut batches that are not sent need not be sent at all.
 UPDATE parts SET state = 'planned', batch = NULL
 WHERE state = 'batched'
   AND batch IN (SELECT key FROM batches WHERE (NOT wanted OR cut_at IS NOT NULL) AND state IN ('packed', 'uploaded'))
@@ -322,7 +322,7 @@ DELETE FROM conditions WHERE subject = :subject
 -- name: expired_jobs
 -- Finished jobs whose spool is not kept any longer.
 SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected') AND finished_at < :before AND swept_at IS NULL
-  -- A step is kept as long as the job that took the file: that may be asked again.
+  -- A step is kept as long as the job that took the file, since that job's rows may be asked again.
   AND NOT EXISTS (SELECT 1 FROM jobs AS first WHERE first.id = jobs.family AND first.swept_at IS NULL)
 
 -- name: family
@@ -377,9 +377,9 @@ SELECT id FROM jobs
 SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 
 -- name: account
--- What is spent, and what is promised: an open part of a job that may be sent, or a part that is at a provider, has
--- reserved what it can cost at most until it is collected. Of a job that is held only what is at a provider counts.
--- What is stamped later than now counts as of today.
+-- What is spent, and what is promised. An open part of a job that may be sent, or a part that is at a provider, reserves
+-- what it can cost at most until it is collected. Of a held job only the parts at a provider count.
+-- Spending that is stamped later than now counts as today's.
 SELECT
     (SELECT COALESCE(MONEY(cost), 0) FROM spending
      WHERE job = :family OR job IN (SELECT id FROM jobs WHERE family = :family)) AS job,
@@ -553,7 +553,7 @@ WHERE state IN ('done', 'cancelled') AND family IS NULL AND trial IS NOT 'try' A
 ORDER BY finished_at, id LIMIT :most
 
 -- name: old_originals
--- The same of their originals. A name that another job has, whose original is newer, is that one's.
+-- The originals of such jobs. A name that another job has too, with a newer original, belongs to that job.
 SELECT id, source, finished_at, archive_name, sha256 FROM jobs
 WHERE archive_name IS NOT NULL AND family IS NULL AND finished_at < :before
   AND CASE WHEN :rejected THEN state = 'rejected' ELSE state IN ('done', 'cancelled') END
@@ -566,7 +566,7 @@ ORDER BY finished_at, id LIMIT :most
 SELECT data FROM events WHERE job = :job AND kind IN ('JobDelivered', 'JobFinished')
 
 -- name: published_since
--- What other jobs of the same file published, that have not ended, or not before this time.
+-- What other jobs of the same file published, if they have not ended, or not before this time.
 SELECT events.data FROM events JOIN jobs ON jobs.id = events.job
 WHERE events.kind = 'JobDelivered' AND jobs.source = :source AND jobs.id != :job
   AND (jobs.finished_at IS NULL OR jobs.finished_at >= :before)

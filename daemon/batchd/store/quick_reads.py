@@ -1,7 +1,7 @@
-"""Reads that are over in a moment are made where they are asked for, by a connection of their own.
+"""Makes short reads in the caller's thread, with a connection of their own.
 
-Of a small file's time in the main process, trips to the database's thread and back were a third; a trip takes longer
-than most reads. A read that is not over in time is given up, and made in the thread.
+Trips to the database's thread and back took a third of a small file's time in the main process; a trip takes longer
+than most reads. A read that is not over in time is given up here, and made in that thread.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_SECONDS = 0.002
-"""The event loop stands still so long at most."""
+"""The longest time that a read may block the event loop."""
 _STEPS = 1_000
-"""SQLite asks whether it is late after so many steps of its machine, which are some 50 µs."""
+"""SQLite asks whether the read is late after this many steps of its virtual machine, about 50 µs."""
 
 
 class NotQuick(Exception):  # no fault: the read is made elsewhere
-    """The read is not over yet."""
+    """The read takes too long, or the database is locked."""
 
 
 class QuickReads:
@@ -33,14 +33,14 @@ class QuickReads:
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA query_only=ON")
-        # Who holds the file holds it longer than we may wait.
+        # A lock of another connection lasts longer than this read may wait.
         self._connection.execute("PRAGMA busy_timeout=0")
         self._connection.set_progress_handler(self._is_late, _STEPS)
 
     def read(self, look: Callable[[sqlite3.Connection, Callable[[], None]], T]) -> T:
-        """What `look` returns; all that it reads is of one moment. NotQuick if it must be asked elsewhere.
+        """Return what `look` returns; all that it reads is of one moment. Raise NotQuick if it must be read elsewhere.
 
-        `look` is given the connection, and what to call between its queries.
+        `look` gets the connection, and a function to call between its queries.
         """
         self._until = time.perf_counter() + MAX_SECONDS
         try:
@@ -56,7 +56,7 @@ class QuickReads:
                 self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection."""
         self._connection.close()
 
     def _is_late(self) -> bool:

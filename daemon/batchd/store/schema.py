@@ -19,10 +19,10 @@ def migrations() -> tuple[str, ...]:
 
 
 def whole() -> str:
-    """What all steps together lead to, in a tenth of their time. `make schema` writes it, and a test compares."""
+    """The schema that all steps lead to, in a tenth of their time. `make schema` writes it, and a test compares."""
     return Path(__file__).with_name("schema.sql").read_text("utf-8")
 
 
 def version() -> int:
-    """What `user_version` is once all steps are taken."""
+    """The `user_version` after all steps."""
     return len(_files())

@@ -1,7 +1,7 @@
-"""A spool that does not lie in the state folder, but on a file system that other machines see as well.
+"""A spool outside the state folder, on a file system that other machines see as well.
 
-Such a folder can go away while the daemon runs: what is left is an empty mount point, which must not be written to. So
-there is a mark in it that only this state knows, and it is looked at before anything is made or removed there.
+Such a folder can go away while the daemon runs. It leaves an empty mount point, which must not be written to. So the
+spool has a mark that only this state knows, and batchd checks it before it makes or removes anything there.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ..errors import StateUnusable
 from ..files import fsync_folder, make_folder, replacing
 
 MARK = "spool-of"
-"""In the spool: whose it is. In the state folder: which spool is its."""
+"""A file: in the spool it names the state, in the state folder it names the spool."""
 
 
 def take(state: Path, root: Path) -> None:
-    """At the start: make sure that the spool is there, is ours, is private, and can do what is done in it."""
+    """At the start, make sure that the spool is there, is ours, is private, and supports what batchd does in it."""
     ours = _read(state / MARK)
     if root == state:
         if ours is not None and Path(ours["spool"]) != state:
@@ -65,7 +65,7 @@ def take(state: Path, root: Path) -> None:
             f"delete {root / MARK}, and see: batchd state adopt"
         )
     if theirs is None:
-        # First in the spool: a state that knows of a spool expects it to be there.
+        # Mark the spool first: a state that names a spool expects that spool's mark to be there.
         _write(root / MARK, {"id": ours["id"], "state": str(state), "host": os.uname().nodename})
     _write(state / MARK, ours)
     for name in ("jobs", "batches"):
@@ -73,7 +73,7 @@ def take(state: Path, root: Path) -> None:
 
 
 def check_spool(state: Path, root: Path) -> None:
-    """What `batchd check` asks; raises StateUnusable, or OSError if the spool is not there. Changes nothing."""
+    """Check the spool for `batchd check`. Raise StateUnusable, or OSError if it is not there. Change nothing."""
     if (state / MARK).exists():
         require(state, root)
     if stat.S_IMODE(root.stat().st_mode) & 0o077:
@@ -82,7 +82,7 @@ def check_spool(state: Path, root: Path) -> None:
 
 
 def require(state: Path, root: Path) -> None:
-    """Raises OSError with a reason unless the spool of this state is there."""
+    """Raise OSError with a reason unless the spool of this state is there."""
     if root == state:
         return
     ours, theirs = _read(state / MARK), _read(root / MARK)
@@ -93,7 +93,7 @@ def require(state: Path, root: Path) -> None:
 
 
 def require_private(root: Path) -> None:
-    """Nobody else may look into the spool: it has all rows and all answers. Raises StateUnusable."""
+    """Make the spool private: it has all rows and all answers. Raise StateUnusable if that fails."""
     mode = stat.S_IMODE(root.stat().st_mode)
     if mode & 0o077:
         with contextlib.suppress(OSError):
@@ -104,7 +104,7 @@ def require_private(root: Path) -> None:
 
 
 def require_posix(root: Path) -> None:
-    """Raises StateUnusable unless files here can be written, appended to, synced, renamed and linked."""
+    """Raise StateUnusable unless files in `root` can be written, appended to, synced, renamed and linked."""
     draft, file, link = (root / f".check-{secrets.token_hex(6)}.{step}" for step in ("draft", "file", "link"))
 
     what = "write a file and sync it"
@@ -158,7 +158,7 @@ def _expect(held: bool) -> None:
 
 
 def _of(mark: dict[str, str], state: Path) -> bool:
-    """Whether it was left by this state itself, whose start was interrupted before it had noted the spool."""
+    """Whether this state left the mark itself, at a start that was interrupted before the state noted its spool."""
     return mark.get("state") == str(state) and mark.get("host") == os.uname().nodename
 
 

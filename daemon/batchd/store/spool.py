@@ -7,31 +7,31 @@ state/lock                                   held while a daemon runs
 state/batchd.db
 state/fingerprint.key                        random, made once: keys the fingerprints of accounts
 state/answers.db                             answers that may be reused; may be deleted at any time
-state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot: the same
-state/steps.db                               answers of later steps, for files that are dropped again: the same
+state/ahead.db                               answers to rows that were asked ahead, by a try or a pilot; may be deleted
+state/steps.db                               answers of later steps, for files that are dropped again; may be deleted
 spool/ahead-ahead-<version>.db               copies of these for other machines, where the spool lies elsewhere
 state/tries/<job>.jsonl                      the rows of a try that is ordered and not begun
 state/jobs/<job>/source                      the dropped file, byte for byte
 state/jobs/<job>/name                        its path in the inbox, for `batchd state adopt` where the database is lost
 state/jobs/<job>/rows.jsonl                  its rows in the one canonical form
-state/jobs/<job>/origins                     of a later step of a chain: which row of the step before each row is
-state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when it read them
+state/jobs/<job>/origins                     of a later step of a chain: for each row, its row in the step before
+state/jobs/<job>/pictures/<hash>             the pictures that its rows name, as they were when the job read them
 state/jobs/<job>/parts/<first>.requests.<attempt>.jsonl
 state/jobs/<job>/parts/<first>.keys.<attempt>
 state/jobs/<job>/parts/<first>.prints.<attempt>   what each of its rows asks, in short, to compare parts
 state/jobs/<job>/parts/<first>.follows       which rows ask the same as a row of another part, and follow it
 state/jobs/<job>/leaders                     what the rows of its pilot ask, for the rows that are asked later
-state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the answers of before
+state/jobs/<job>/parts/<first>.corrections.<attempt>   what was wrong with the earlier answers
 state/jobs/<job>/parts/<first>.answers.<attempt>.jsonl   copies of lines out of a batch with several jobs
 state/jobs/<job>/parts/<first>.answers.<attempt>.index   where its lines are in the answers of a batch for this job
-state/jobs/<job>/parts/answers.<key>.jsonl   these answers: a second name of what was downloaded
+state/jobs/<job>/parts/answers.<key>.jsonl   these answers: a second name of the downloaded file
 state/jobs/<job>/parts/<first>.results.<version>.jsonl
 state/jobs/<job>/parts/<first>.piece.<version>.<n><suffix>  the part's share of a file of the n-th sink
 state/jobs/<job>/pilot.csv, pilot.txt        the answers of its pilot, as people get them
-state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the requests of its parts; those of one are not copied
+state/batches/<key>/batchd-<key>.jsonl       what is uploaded: the requests of its parts; for one part, a hard link
 state/batches/<key>/journal.jsonl            what live calls were made, and what was answered
 state/batches/<key>/answers.jsonl            what was downloaded
-state/batches/<key>/answers.index            where the lines of each part are in it, if it was looked through
+state/batches/<key>/answers.index            where the lines of each part are in answers.jsonl, if it was indexed
 state/batches/<key>/orderly.jsonl            the same answers, a line for each, if they came in another form
 state/batches/<key>/strays.jsonl             lines that belong to no row of ours
 """
@@ -57,7 +57,7 @@ from .shared_spool import require, take
 
 
 def _own(descriptor: int) -> bool:
-    """Take the lock. `batchd status` holds it for some microseconds to see whether a daemon runs; so look again."""
+    """Take the lock, if it is free. `batchd status` holds it for some microseconds at times, so try more than once."""
     for pause in (0.01, 0.03, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,18 +70,18 @@ def _own(descriptor: int) -> bool:
 
 
 class Spool:
-    """Paths in the state folder, and in the spool, which is `shared` or the same. `database` is the SQLite file."""
+    """Paths in the state folder, and in the spool: `shared`, or the state folder. `database` is the SQLite file."""
 
     def __init__(self, state: Path, shared: Path | None = None) -> None:
         self.state = state
         self.root = shared or state
         self.database = state / DATABASE
-        # These may be deleted at any time: they hold answers that may be reused, those to rows that were asked ahead,
-        # and those of later steps of chains, for the same file once more.
+        # These may be deleted at any time: they hold answers that may be reused, answers to rows that were asked ahead,
+        # and answers of later steps of chains, for files that are dropped again.
         self.answer_cache = state / "answers.db"
         self.answers_ahead = state / "ahead.db"
         self.answers_of_steps = state / "steps.db"
-        # Texts, which are put together several times as fast as paths.
+        # A string: strings are put together several times as fast as paths.
         self._jobs = f"{self.root}/jobs"
         self._fingerprint_key: bytes | None = None
 
@@ -97,7 +97,7 @@ class Spool:
         return self._fingerprint_key
 
     def job(self, job: str) -> Path:
-        """Everything of one job."""
+        """The folder of one job."""
         return Path(f"{self._jobs}/{job}")
 
     def source(self, job: str) -> Path:
@@ -117,7 +117,7 @@ class Spool:
         return self.root / "tries" / f"{job}.pictures"
 
     def rows(self, job: str) -> Path:
-        """Its rows."""
+        """The rows of the job."""
         return Path(f"{self._jobs}/{job}/rows.jsonl")
 
     def requests(self, part: Part) -> Path:
@@ -125,7 +125,7 @@ class Spool:
         return self._part(part, f"requests.{part.attempt}")
 
     def keys(self, part: Part) -> Path:
-        """What the part's requests ask, as keys, where answers are reused."""
+        """The keys of the part's requests, where answers are reused."""
         return Path(f"{self._jobs}/{part.job}/parts/{part.first}.keys.{part.attempt}")
 
     def prints(self, part: Part) -> Path:
@@ -137,29 +137,29 @@ class Spool:
         return Path(f"{self._jobs}/{part.job}/parts/{part.first}.follows")
 
     def follows_pattern(self, job: str) -> str:
-        """The same for pieces of a part: a path with `{first}` in it."""
+        """Where `follows` of pieces of a part go: a path with `{first}` in it."""
         return f"{self.job(job)}/parts/{{first}}.follows"
 
     def leaders(self, job: str) -> Path:
-        """What the rows ask that were sent before other parts of the job are planned."""
+        """What those rows ask that are sent before other parts of the job are planned."""
         return Path(f"{self._jobs}/{job}/leaders")
 
     def forget_follows(self, job: str) -> None:
-        """Its open rows are all asked anew, and compared anew."""
+        """Remove `leaders` and all `follows`, because the job's open rows are asked and compared anew."""
         self.leaders(job).unlink(missing_ok=True)
         for file in (self.job(job) / "parts").glob("*.follows"):
             file.unlink(missing_ok=True)
 
     def corrections(self, part: Part, attempt: int | None = None) -> Path:
-        """What rows of the part are told in its current attempt, or in this one."""
+        """What the model is told about rows of the part, in its current attempt or in `attempt`."""
         return Path(f"{self._jobs}/{part.job}/parts/{part.first}.corrections.{attempt or part.attempt}")
 
     def corrections_pattern(self, part: Part) -> str:
-        """Where that of pieces of the part goes: a path with `{first}` in it."""
+        """Where the corrections of pieces of the part go: a path with `{first}` in it."""
         return f"{self._jobs}/{part.job}/parts/{{first}}.corrections.{part.attempt}"
 
     def origins(self, job: str) -> Path:
-        """Which row of the step before each row of a later step of a chain is."""
+        """For each row of a later step of a chain, its row in the step before."""
         return Path(f"{self._jobs}/{job}/origins")
 
     def pictures(self, job: str) -> Path:
@@ -171,15 +171,15 @@ class Spool:
         return self._part(part, f"answers.{part.attempt}")
 
     def kept_answers(self, job: str, batch: str) -> Path:
-        """What was downloaded of a batch for this job alone, as long as there is the job: its results refer to it."""
+        """The downloaded answers of a batch of this job alone. Kept as long as the job, whose results refer to them."""
         return Path(f"{self._jobs}/{job}/parts/answers.{batch}.jsonl")
 
     def all_kept_answers(self, job: str) -> Iterator[Path]:
-        """The same of all batches."""
+        """The kept answers of all batches of the job."""
         return (self.job(job) / "parts").glob("answers.*.jsonl")
 
     def results(self, part: Part, version: int | None = None) -> Path:
-        """The outcomes of the part's rows so far; `version` is another than the valid one."""
+        """The outcomes of the part's rows so far, in the valid version or in `version`."""
         return self._part(part, f"results.{part.results if version is None else version}")
 
     def results_pattern(self, part: Part, version: int) -> str:
@@ -187,9 +187,9 @@ class Spool:
         return f"{self._jobs}/{part.job}/parts/{{first}}.results.{version}.jsonl"
 
     def piece(self, part: Part, sink: int, version: int, *, generation: int) -> str:
-        """Where the part's share of the files of the job's n-th sink goes: a path to put their suffixes behind.
+        """Where the part's share of the files of the job's n-th sink goes: a path to append their suffixes to.
 
-        It depends on the version of the part's results, and on the generation of the configuration that it is made by.
+        It depends on the version of the part's results, and on the generation of the configuration that makes it.
         """
         return f"{self._jobs}/{part.job}/parts/{part.first}.piece.{version}.{sink}.{generation}"
 
@@ -198,7 +198,7 @@ class Spool:
         return Path(f"{self._jobs}/{job}/pilot.csv")
 
     def pilot_words(self, job: str) -> Path:
-        """Some of them, for the note about the job."""
+        """Some of the pilot's answers, for the note about the job."""
         return Path(f"{self._jobs}/{job}/pilot.txt")
 
     def review(self, job: str) -> Path:
@@ -210,7 +210,7 @@ class Spool:
         return Path(f"{self._jobs}/{part.job}/parts/{part.first}.piece.{version}.summary")
 
     def pieces(self, job: str) -> Iterator[Path]:
-        """All pieces of the job's files, and what its parts were summarized to."""
+        """All pieces of the job's files, and the summaries of its parts."""
         return (self.job(job) / "parts").glob("*.piece.*")
 
     def run(self, job: Job, part: Part) -> Run:
@@ -227,15 +227,15 @@ class Spool:
         )
 
     def batch(self, key: str) -> Path:
-        """Everything of one batch."""
+        """The folder of one batch."""
         return self.root / "batches" / key
 
     def batch_input(self, key: str) -> Path:
-        """What is uploaded."""
+        """The file of requests that is uploaded."""
         return self.batch(key) / f"batchd-{key}.jsonl"
 
     def batch_answers(self, key: str) -> Path:
-        """What was downloaded."""
+        """The downloaded answers."""
         return self.batch(key) / "answers.jsonl"
 
     def batch_journal(self, key: str) -> Path:
@@ -261,7 +261,7 @@ class Spool:
         self._make(self.batch(key))
 
     def remove_job(self, job: str) -> None:
-        """Everything of a job, for good."""
+        """Remove all files of a job, for good."""
         self.require()
         shutil.rmtree(self.job(job), ignore_errors=True)
 
@@ -277,7 +277,7 @@ class Spool:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Own the state folder for as long as the block runs. StateLocked says who has it.
+        """Own the state folder for as long as the block runs. Raise StateLocked, which names the process that has it.
 
         The kernel gives the lock back when its holder dies, however it dies; so there is no stale lock.
         """
@@ -300,11 +300,11 @@ class Spool:
             os.close(descriptor)
 
     def require(self) -> None:
-        """Raises OSError with a reason unless the spool is there. One on another file system may go at any time."""
+        """Raise OSError with a reason unless the spool is there. One on another file system may go at any time."""
         require(self.state, self.root)
 
     def _make(self, folder: Path) -> None:
-        """Make it in a spool that is there; below an empty mount point nothing is made."""
+        """Make the folder, unless the spool is gone: nothing is made below an empty mount point."""
         self.require()
         if self.root == self.state:
             make_folder(folder.parent, mode=0o700)

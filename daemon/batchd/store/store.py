@@ -48,5 +48,5 @@ class Store:
         self.restored = RestoredTable(database)
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the file."""
+        """Finish the write under way and close the database."""
         await self.database.close()

@@ -1,4 +1,4 @@
-"""What is changed in the database of a backup before a daemon works with it in its new place."""
+"""Changes the database of a backup before a daemon works with it in its new place."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..database import Database, Transaction
 
 
 async def prepare(database: Path, state: Path, outbox: Path, *, made_at: float, now: Callable[[], float]) -> None:
-    """Bring it up to date, note that it is restored, and forget what it says of files that are not there.
+    """Migrate the database, note that it is restored, and forget what it says of files that are not there.
 
-    Those are the working files of jobs that are finished, and results that were published to an outbox which is gone:
-    they are published again. StateUnusable in words if this version cannot work with it.
+    These are the working files of finished jobs, and files that open jobs have published to an outbox which is gone:
+    they are published again. Raise StateUnusable, in words, if this version cannot work with the database.
     """
 
     def change(tx: Transaction) -> None:

@@ -1,9 +1,9 @@
 """Takes the database and the files that its jobs need as they are at one moment, while the daemon goes on.
 
-What is taken must be what a kill at that moment would have left: files as they are in the database, and none removed
-that the database still needs. So the files are linked, which copies nothing, while the database is locked for writing:
-no action can commit a step then, and batchd removes a file only after the step that no longer needs it. Most are linked
-before that, so the lock lasts as long as a look through the folders: about a second for 50,000 files.
+A backup must be what a kill at that moment would have left: files that agree with the database, and none missing that
+it still needs. So the files are linked, which copies nothing, while the database is locked for writing. No action can
+commit a step then, and batchd removes a file only after the step that no longer needs it. Most files are linked before
+the lock, so it lasts as long as a look through the folders: about a second for 50,000 files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..layout import DATABASE, FINGERPRINT_KEY, WEB_TOKENS
 from ..reading.opening import connected
 
 CACHES = ("answers.db", "ahead.db", "steps.db")
-"""Answers that were paid for and may be used again. They may be missing, and are copied by themselves."""
+"""Databases of paid answers that may be reused. Each is copied separately, and may be missing."""
 _DRAFT = ".draft"
 
 _UNFINISHED = """
@@ -55,16 +55,16 @@ def take(
 ) -> Taken | None:
     """Link the files of jobs that are not finished into `links`, and copy the databases into `copies`.
 
-    None if there is no database. `links` is an empty folder on the file system of the spool, `copies` may be anywhere.
-    With `finished` also those of jobs that are, as long as they are kept.
-    Each of the `providers` that has no key for its next batch yet gets one that follows from `new_key`: a batch that
-    is created after the backup can be found by it.
+    Return None if there is no database. `links` is an empty folder on the file system of the spool; `copies` may be
+    anywhere. With `finished`, also link the files of finished jobs, as long as they are kept.
+    Each of `providers` that has no key for its next batch yet gets `new_key`, so that batches that are created after
+    the backup can be found.
     """
     with connected(state, mode="rw") as lock, connected(state) as reader:
         if lock is None or reader is None:
             return None
         linked = _Links(state, spool, links)
-        # Most of the work, while the daemon goes on. What it removes meanwhile is taken out again below.
+        # Most of the work, while the daemon goes on. Files that it removes meanwhile are taken out again below.
         linked.add(*_needed(reader, finished=finished))
         while True:
             lock.execute("BEGIN IMMEDIATE")
@@ -90,14 +90,14 @@ def take(
 
 
 def _needed(connection: sqlite3.Connection, *, finished: bool) -> tuple[dict[str, bytes | None], list[str]]:
-    """The jobs whose files are needed, with the path in the inbox of those that are about to be taken, and batches."""
+    """The jobs whose files are needed, each with its path in the inbox if it is being claimed, and the batches."""
     jobs = connection.execute(_UNFINISHED, {"finished": finished})
     claiming = {row["id"]: bytes(row["inbox_path"]) if row["state"] == "claiming" else None for row in jobs}
     return claiming, [row["key"] for row in connection.execute(_OPEN_BATCHES)]
 
 
 def _seed_keys(connection: sqlite3.Connection, providers: Collection[str], new_key: str) -> bool:
-    """Whether a provider had no key yet."""
+    """Store `new_key` for providers that have no key yet; return whether there was one."""
     rows = [(name, new_key) for name in sorted(providers)]
     statement = "INSERT OR IGNORE INTO next_batch_keys (provider, key) VALUES (?, ?)"
     return connection.executemany(statement, rows).rowcount > 0
@@ -114,7 +114,7 @@ class _Links:
         self._made: set[str] = set()
 
     def add(self, jobs: Iterable[str], batches: Iterable[str]) -> bool:
-        """Link what is not linked yet. False if a file went away meanwhile: a claim has just renamed it, say."""
+        """Link what is not linked yet. Return False if a file went away meanwhile, for example renamed by a claim."""
         whole = True
         there: set[str] = set()
         for path, name, inode in self._files(jobs, batches):
@@ -125,14 +125,14 @@ class _Links:
                 self._inodes[name] = inode
             else:
                 whole = False
-        # Since an earlier round batchd has removed these.
+        # batchd has removed these since an earlier round.
         for name in self._inodes.keys() - there:
             (self._target / name).unlink(missing_ok=True)
             del self._inodes[name]
         return whole
 
     def _files(self, jobs: Iterable[str], batches: Iterable[str]) -> Iterator[tuple[str, str, int]]:
-        """The files that a restored daemon needs: path, name in the backup, inode. Drafts are written anew."""
+        """The files that a restored daemon needs: path, name in the backup, inode. Drafts are made anew."""
         for path, name, inode in _in(str(self._state), "", deep=False):
             if name in {FINGERPRINT_KEY, WEB_TOKENS}:
                 yield path, name, inode
@@ -140,7 +140,7 @@ class _Links:
             yield from _in(f"{self._spool}/{folder}", f"{folder}/", deep=True)
 
     def _link(self, path: str, name: str) -> bool:
-        """False if it is not there any more."""
+        """Link one file. Return False if it is not there any more."""
         place = f"{self._target}/{name}"
         above = os.path.dirname(place)
         if above not in self._made:
@@ -159,7 +159,7 @@ class _Links:
 
 
 def _in(folder: str, above: str, *, deep: bool) -> Iterator[tuple[str, str, int]]:
-    """Files in a folder: path, name behind `above`, inode."""
+    """Files in a folder, without drafts: path, name with `above` before it, inode."""
     try:
         with os.scandir(folder) as entries:
             found = list(entries)
@@ -177,7 +177,7 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
     copy = sqlite3.connect(target)
     try:
         source.backup(copy)
-        # One file, that needs none beside it.
+        # The copy is one file, with none beside it.
         copy.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
         if is_full(target.parent) or _is_of_writing(error):
@@ -188,13 +188,13 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
 
 
 def _is_of_writing(error: sqlite3.Error) -> bool:
-    """Whether it is the copy that failed: nothing else is written to."""
+    """Whether writing the copy failed: nothing else is written to."""
     name = str(getattr(error, "sqlite_errorname", ""))
     return name in {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE"}
 
 
 def _copy_cache(source: Path, target: Path) -> None:
-    """What cannot be read may be missing: its answers are asked again."""
+    """Copy a database of answers. One that cannot be read is left out: its answers are asked again."""
     if not source.exists():
         return
     try:

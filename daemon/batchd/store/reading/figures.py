@@ -1,4 +1,4 @@
-"""What programs count over time: sums of the story, of spending, and how long things wait. No names of files."""
+"""What programs count over time: sums of events and of spending, and how long things wait. No names of files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _HEARTBEAT = "SELECT at FROM heartbeat"
 
 
 class NewEvents(Struct, frozen=True):
-    """What was stored after an event, counted: `last` is the newest. Each is a list of rows."""
+    """Counts of the events after a given one. `last` is the newest event; the others are lists of rows."""
 
     last: int
     kinds: Sequence[sqlite3.Row]
@@ -64,7 +64,7 @@ class NewEvents(Struct, frozen=True):
 
 
 def new_events(state: State, after: int) -> NewEvents:
-    """Count what came after this event."""
+    """Count the events after the event `after`."""
     rows = state.rows(_LAST)
     between = {"after": after, "last": rows[0]["last"] if rows else 0}
     return NewEvents(
@@ -79,7 +79,7 @@ def new_events(state: State, after: int) -> NewEvents:
 
 
 class OfNow(Struct, frozen=True):
-    """How it is at this moment. Each is a list of rows; `heartbeat` is when the daemon last wrote."""
+    """The counts of this moment, as lists of rows. `heartbeat` is when the daemon last wrote."""
 
     jobs: Sequence[sqlite3.Row]
     open_rows: Sequence[sqlite3.Row]
@@ -89,7 +89,7 @@ class OfNow(Struct, frozen=True):
 
 
 def of_now(state: State) -> OfNow:
-    """Look now."""
+    """Count what there is now."""
     beats = state.rows(_HEARTBEAT)
     return OfNow(
         state.rows(_JOBS),

@@ -31,13 +31,13 @@ def calibration(state: State, provider: str, model: str) -> tuple[int, int]:
 
 
 def is_live(state: State, provider: str, address: str) -> bool:
-    """Whether it was found out that the provider at this address is asked by live calls."""
+    """Whether batchd has found out that the provider at this address is asked by live calls."""
     return any(row["lane"] == Lane.LIVE for row in state.rows(_LANE, provider=provider, address=address))
 
 
 def account(state: State, route: str, provider: str, currency: str, now: float) -> Account:
     """What is spent and promised, for a job that does not exist yet."""
-    from ..database import QUERIES  # the daemon's own question, so that both come to the same answer
+    from ..database import QUERIES  # the daemon's own query, so that both come to the same result
 
     day, month = beginnings(now)
     asked = {"job": "", "family": "", "provider": provider, "route": route, "currency": currency}

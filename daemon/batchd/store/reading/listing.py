@@ -1,6 +1,6 @@
 """Pages of jobs: ten thousand jobs are counted and sorted in the database, and only those of one page are read.
 
-And how work goes on: the batches under way, and whether anything has changed.
+Also the batches under way, and whether anything has changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HELD_BATCH = (
     "SELECT 1 FROM parts JOIN batches ON batches.key = parts.batch "
     "WHERE parts.job = jobs.id AND parts.state = 'batched' AND batches.state = 'held'"
 )
-# What is held until there is room in the budget goes on by itself: its code begins so.
+# A job that is held until there is room in the budget goes on by itself: its reason code begins with WAITS.
 _GROUP = f"""
 CASE
     WHEN state IN ('failed', 'rejected') THEN 'failed'
@@ -35,13 +35,13 @@ CASE
     ELSE 'waiting'
 END
 """
-# A letter in another case is the same letter, as far as SQLite knows: those of ASCII.
+# LIKE ignores the case of letters, but only of those of ASCII.
 _WANTED = """
 family IS NULL AND (:route IS NULL OR json_extract(route, '$.name') = :route)
 AND (:text = '' OR source LIKE :like ESCAPE '\\' OR substr(id, 1, length(:text)) = :text)
 """
 _COUNTS = f"SELECT {_GROUP} AS name, COUNT(*) AS number FROM jobs WHERE {_WANTED} GROUP BY name"  # noqa: S608
-# Who waits for a person first, then what is under way, the oldest first; then what is finished, the latest first.
+# First jobs that wait for a person, then jobs under way, the oldest first; then finished jobs, the latest first.
 _PAGE = f"""
 SELECT id, {_GROUP} AS name FROM jobs
 WHERE {_WANTED} AND (:group IS NULL OR name = :group)
@@ -85,7 +85,7 @@ _IN_WORK = """
 SELECT *, requests AS ours FROM batches WHERE state NOT IN ('done', 'returned') ORDER BY created_at, key LIMIT :most
 """
 _IN_WORK_COUNT = "SELECT COUNT(*) AS number FROM batches WHERE state NOT IN ('done', 'returned')"
-# Everything that a person could see change. A batch under way says more answers without an event.
+# Everything that a person could see change. The answers of a batch under way grow without an event.
 _VERSION = """
 SELECT (SELECT MAX(id) FROM events) AS event,
        (SELECT TOTAL(completed + failed) FROM batches WHERE state IN ('submitted', 'ended')) AS answered,
@@ -102,5 +102,5 @@ def batches_in_work(state: State, *, most: int) -> tuple[Sequence[BatchSummary],
 
 
 def version(state: State) -> str:
-    """A text that is another one as soon as something that people see has changed."""
+    """Return a text that changes as soon as something that people see has changed."""
     return "|".join(str(value) for row in state.rows(_VERSION) for value in row)

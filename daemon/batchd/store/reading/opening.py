@@ -22,7 +22,7 @@ BUSY_TIMEOUT = 5.0
 def connected(
     state: Path, *, mode: str = "ro", busy_timeout: float = BUSY_TIMEOUT
 ) -> Iterator[sqlite3.Connection | None]:
-    """The database in `state`, None if there is none yet. StateUnusable in words, whatever goes wrong in the block."""
+    """Open the database in `state`; None if there is none yet. SQLite's errors in the block become StateUnusable."""
     path = state / DATABASE
     try:
         if not _is_there(path):
@@ -47,7 +47,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _has_our_schema(connection: sqlite3.Connection, path: Path) -> bool:
-    """False while the daemon is only just making it."""
+    """Whether there is a schema; False while the daemon is still making it. Raise StateUnusable if it is not ours."""
     known = schema.version()
     [version] = connection.execute("PRAGMA user_version").fetchone()
     if version > known:
@@ -64,7 +64,7 @@ def _has_our_schema(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def in_words(error: sqlite3.Error, path: Path) -> str:
-    """What to tell a person of this error."""
+    """Return what to tell a person about this error."""
     reason = str(error)
     if "locked" in reason or "busy" in reason:
         return f"The database {path} was busy for {BUSY_TIMEOUT:.0f} s. Try again in a moment."

@@ -23,7 +23,7 @@ FINAL = frozenset(state.value for state in JobState if state.final)
 
 
 class Tokens(NamedTuple):
-    """What was billed; `wasted_…` is the part of it that answered no row."""
+    """The tokens that were billed; `wasted_…` is the part of them that answered no row."""
 
     input: int
     cached: int
@@ -78,15 +78,14 @@ class BatchSummary:
 class JobSummary:
     """A job with its parts added up.
 
-    `ok`, `failed` and `empty` (nothing to ask about) are rows that have their outcome;
-    `answered` counts those too, and what the provider says it
-    has answered beyond them. `parts` is how many there are in each state; `batches` are those under way. Once a
-    finished job is not kept any longer, `tokens` is None. `duplicate_of` is the earlier job whose answers it delivers
-    again. Since `late_at` its rows are asked by live calls, for its deadline. `moved_from` is the provider that it
-    asked before the fallback of its route. The last of its rows that the service refused are not asked again before
-    `rest_until`. Money is in subunits of `currency`, which is None where its price was not known.
+    `ok`, `failed` and `empty` (nothing to ask about) count rows that have their outcome. `answered` counts these rows
+    and those that the provider says it has answered beyond them. `parts` is how many parts are in each state; `batches`
+    are those under way. `tokens` is None once a finished job is not kept any longer. `duplicate_of` is the earlier job
+    whose answers this one delivers again. Since `late_at` the rows are asked by live calls, for the deadline.
+    `moved_from` is the provider that was asked before the fallback of the route. From `rest_until` on, all rows that
+    the service refused may be asked again. Money is in subunits of `currency`, which is None if the price was unknown.
 
-    `steps` are the later steps of its chain, if it took the file; `family` is the job that did, of such a step.
+    `steps` are the later steps of the chain, for the job that took the file; for a later step, `family` is that job.
     """
 
     id: str
@@ -146,7 +145,7 @@ class JobSummary:
 
 
 class Delivery(Struct, frozen=True):
-    """What a sink has published of a job: the names of its files in the outbox, and where it has put it otherwise."""
+    """What a sink has published of a job: the names of its files in the outbox, and its receipt, if it gave one."""
 
     sink: str
     files: Sequence[str]
@@ -155,7 +154,7 @@ class Delivery(Struct, frozen=True):
 
 
 class LearntLimit(NamedTuple):
-    """What refusals taught of a model at a provider: enqueued tokens, and requests and bytes of a batch."""
+    """Limits of a model at a provider, as refusals taught them: enqueued tokens, and requests and bytes of a batch."""
 
     provider: str
     model: str

@@ -19,7 +19,7 @@ from .records import FINAL, BatchSummary, Condition, Delivery, JobSummary, Learn
 
 
 def sql_words(words: Collection[str]) -> str:
-    """The words as SQL writes a list of them."""
+    """The words as a list in SQL."""
     return "(" + ", ".join(f"'{word}'" for word in sorted(words)) + ")"
 
 
@@ -50,7 +50,7 @@ WHERE parts.job IN (SELECT value FROM json_each(:jobs)) AND parts.state = 'batch
 GROUP BY parts.job, batches.key ORDER BY batches.created_at, batches.key
 """
 
-# What a batch of the past held of the job is not kept; of one under way it is what its parts say.
+# `ours` is known of a batch under way, from its parts. Of a batch of the past it is not kept.
 _BATCHES = """
 SELECT batches.*, COALESCE((SELECT SUM(parts.requests) FROM parts
                             WHERE parts.batch = batches.key AND parts.job = :job), 0) AS ours
@@ -61,7 +61,7 @@ ORDER BY batches.created_at, batches.key
 """
 
 # The job's own events, those of its batches, and what kept it waiting while it was under way. Conditions belong to
-# no job; to look for them only from the job's first event on spares reading years of others.
+# no job: looking for them from the job's first event on avoids reading years of others.
 _EVENTS = """
 SELECT * FROM events WHERE job = :job OR job IN (SELECT id FROM jobs WHERE family = :job)
 UNION
@@ -75,7 +75,7 @@ WHERE id > (SELECT MIN(id) FROM events WHERE job = :job) AND at <= :until
 ORDER BY id
 """
 
-# What was spent; nothing where the price of a part of it was not known.
+# What was spent; NULL if the price of some of it was not known.
 _MONEY = with_money(
     "SELECT job, CASE WHEN COUNT(cost) = COUNT(*) THEN MONEY(cost) END AS cost FROM ("
     "SELECT asked.value AS job, cost FROM json_each(:jobs) AS asked JOIN spending ON spending.job = asked.value "
@@ -83,7 +83,7 @@ _MONEY = with_money(
     "JOIN spending ON spending.job = jobs.id) GROUP BY job"
 )
 
-# Of the latest that were made: a provider that is slow today was so yesterday, and not last year.
+# Only of the latest batches: a provider that is slow today was slow yesterday, but perhaps not last year.
 _DURATIONS = """
 SELECT provider, lane, ended_at - submitted_at AS seconds FROM batches
 WHERE state = 'done' AND ended_at >= submitted_at AND rowid > (SELECT MAX(rowid) FROM batches) - 1000
@@ -92,12 +92,12 @@ ORDER BY rowid DESC LIMIT 100
 
 _LAST_WORD = "SELECT data FROM events WHERE job = :job AND kind = 'JobFinished' ORDER BY id DESC LIMIT 1"
 
-# Of all jobs, or of a route, or of those that came since then.
+# All jobs, or those of a route, or those that came since a moment.
 _WANTED = """
 family IS NULL AND (:route IS NULL OR json_extract(route, '$.name') = :route)
 AND (:since IS NULL OR claimed_at >= :since)
 """
-# Those of which at least one row has no answer.
+# Jobs of which at least one row has no answer.
 _NOT_WELL = f"""
 (state = 'rejected' OR reason_code IN {sql_words(FAILED_AT_THE_END)}
  OR EXISTS (SELECT 1 FROM parts WHERE parts.job = jobs.id AND parts.failed > 0))
@@ -106,7 +106,7 @@ _DONE = """
 SELECT COUNT(*) AS jobs, COALESCE(SUM(rows), 0) AS rows FROM jobs
 WHERE family IS NULL AND state = 'done' AND finished_at >= :since
 """
-# Exactly: an earlier file of the same name and size may have come a second before.
+# The time must match exactly: an earlier file of the same name and size may have come a second before.
 _OF_FILE = """
 SELECT id FROM jobs
 WHERE family IS NULL AND source = :place AND json_extract(stamp, '$[1]') = :size
@@ -117,35 +117,35 @@ _SPENT = "SELECT COALESCE(SUM(cost), 0) AS cost FROM spent_by_day WHERE day = :d
 
 
 class State:
-    """One consistent look. Without a database there is nothing, which is no error: nothing has been dropped yet."""
+    """One consistent look. A missing database is no error: nothing has been dropped yet, so all reads are empty."""
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self.connection = connection
 
     def unfinished(self, *, route: str | None = None, since: float | None = None) -> list[JobSummary]:
-        """Jobs that something will still happen to, the oldest first; of a route, or those that came since then."""
+        """Jobs that are not finished, the oldest first; only those of `route`, or that came since `since`."""
         where = f"WHERE state NOT IN {SQL_FINAL} AND {_WANTED} ORDER BY claimed_at, id"
         return self._jobs(where, route=route, since=since)
 
     def finished(
         self, most: int, *, route: str | None = None, since: float | None = None, failed: bool = False
     ) -> list[JobSummary]:
-        """The jobs that were finished last, the latest last; all of them if `most` is negative.
+        """The `most` jobs that were finished last, the latest last; all of them if `most` is negative.
 
-        `failed`: only those that were rejected, or have rows without an answer.
+        With `failed`, only those that were rejected, or have rows without an answer.
         """
         where = f"WHERE state IN {SQL_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
         order = "ORDER BY finished_at DESC, claimed_at DESC, id LIMIT :most"
         return self._jobs(f"{where} {order}", most=most, route=route, since=since)[::-1]
 
     def finished_count(self, *, route: str | None = None, since: float | None = None, failed: bool = False) -> int:
-        """How many of these there are."""
+        """How many finished jobs there are, of those that `finished` chooses from."""
         where = f"state IN {SQL_FINAL} AND {_WANTED}{f' AND {_NOT_WELL}' if failed else ''}"
         rows = self.rows(f"SELECT COUNT(*) AS number FROM jobs WHERE {where}", route=route, since=since)  # noqa: S608
         return rows[0]["number"] if rows else 0
 
     def done_since(self, since: float) -> tuple[int, int]:
-        """How many jobs were done since then, and their rows."""
+        """How many jobs were done since `since`, and their rows."""
         for row in self.rows(_DONE, since=since):
             return row["jobs"], row["rows"]
         return 0, 0
@@ -155,11 +155,11 @@ class State:
         return sum(row["number"] for row in self.rows("SELECT COUNT(*) AS number FROM jobs WHERE state = 'failed'"))
 
     def spent_on(self, day: int, currency: str) -> int:
-        """What was spent on this day of UTC, as days since 1970, in subunits."""
+        """What was spent on this day of UTC, in subunits. `day` is in days since 1970."""
         return sum(row["cost"] for row in self.rows(_SPENT, day=day, currency=currency))
 
     def failures(self, job: str) -> Mapping[str, int]:
-        """Why rows of a finished job failed: how many, by code."""
+        """How many rows of a finished job failed, by code."""
         return dict(self._last_word(job).get("failures", {}))
 
     def job(self, job: str) -> JobSummary:
@@ -196,12 +196,12 @@ class State:
         return [(row["provider"], row["lane"], row["seconds"]) for row in self.rows(_DURATIONS)]
 
     def limits(self) -> list[LearntLimit]:
-        """The limits that refusals taught."""
+        """The limits that batchd learned from refusals."""
         rows = self.rows("SELECT * FROM learnt_limits ORDER BY provider, model")
         return [LearntLimit(*(row[name] for name in LearntLimit._fields)) for row in rows]
 
     def events(self, job: str) -> list[StoredEvent]:
-        """The story of a job, in order, with its batches' and what kept it waiting."""
+        """The events of a job and of its batches, in order, with those of the conditions that kept it waiting."""
         from ...events import from_record  # two dozen classes, which no other command needs
 
         asked = self.job(job)
@@ -241,7 +241,7 @@ class State:
         return []
 
     def job_names(self, beginning: str, *, finished: bool) -> list[tuple[str, str]]:
-        """Ids that begin like this, with their files: for completion in a shell."""
+        """Ids of jobs that begin with `beginning`, with their files: for completion in a shell."""
         state = "1" if finished else f"state NOT IN {SQL_FINAL}"
         query = "SELECT id, source FROM jobs WHERE family IS NULL AND substr(id, 1, length(:beginning)) = :beginning"
         rows = self.rows(f"{query} AND {state} ORDER BY claimed_at DESC LIMIT 100", beginning=beginning)
@@ -254,7 +254,7 @@ class State:
 
     def _jobs(self, where: str, **values: Any) -> list[JobSummary]:
         found = self.rows(_JOBS + where, **values)
-        # Asked for all jobs at once: there may be thousands.
+        # One query for all jobs: there may be thousands.
         jobs = json.dumps([row["id"] for row in found])
         parts: dict[str, dict[str, sqlite3.Row]] = {}
         for row in self.rows(_PARTS, jobs=jobs):
@@ -297,14 +297,14 @@ class State:
         return JobSummary(**_columns(row, JobSummary, but=told), **told)
 
     def _last_word(self, job: str) -> Mapping[str, Any]:
-        """What was told when the job was finished; nothing if it is not."""
+        """The data of the event that finished the job; empty if there is none."""
         rows = self.rows(_LAST_WORD, job=job)
         return json.loads(rows[0]["data"]) if rows else {}
 
 
 @contextmanager
 def snapshot(state: Path) -> Iterator[State]:
-    """Look at the database in this state folder: all that is asked in the block is of one moment."""
+    """Look at the database in this state folder. All reads in the block are of one moment."""
     with connected(state) as connection:
         if connection is not None:
             connection.execute("BEGIN")
@@ -316,13 +316,13 @@ def _sum(parts: dict[str, sqlite3.Row], column: str) -> int:
 
 
 def _rest_until(parts: dict[str, sqlite3.Row]) -> float | None:
-    """When the last of the rows that wait may be asked; None if none had to rest."""
+    """When the last of the waiting rows may be asked; None if none has to rest."""
     waiting = [parts[name]["rest_until"] for name in ("unplanned", "planned") if name in parts]
     return max((at for at in waiting if at is not None), default=None)
 
 
 def _tokens(parts: dict[str, sqlite3.Row], steps: Sequence[JobSummary]) -> Tokens | None:
-    """What was billed, in all steps of a chain; None once that is not kept any longer."""
+    """The tokens billed, in all steps of a chain; None once the parts are not kept any longer."""
     if not parts:
         return None
     own = Tokens(*(_sum(parts, column) for column in Tokens._fields))
@@ -330,7 +330,7 @@ def _tokens(parts: dict[str, sqlite3.Row], steps: Sequence[JobSummary]) -> Token
 
 
 def batch_of(row: sqlite3.Row) -> BatchSummary:
-    """The batch in a row of the table, with `ours` beside."""
+    """The batch of a row that has all columns of its table, and `ours`."""
     told = {
         "extra_remotes": json.loads(row["extra_remotes"]),
         "progress_at": _at(row["progress"]),
@@ -342,7 +342,7 @@ def batch_of(row: sqlite3.Row) -> BatchSummary:
 
 
 def _columns(row: sqlite3.Row, summary: type[JobSummary | BatchSummary], *, but: Collection[str]) -> dict[str, Any]:
-    """The fields of a summary that are columns as they are."""
+    """The fields of a summary that are taken from columns unchanged."""
     return {name: row[name] for name in summary.__dataclass_fields__ if name not in but}
 
 

@@ -12,7 +12,7 @@ from .opening import connected
 
 
 def damage(state: Path) -> str | None:
-    """What is wrong with the database, with what to do; None if nothing is. Reads all of it."""
+    """What is wrong with the database, and what to do; None if nothing is wrong. Reads the whole file."""
     with connected(state) as connection:
         if connection is None:
             return None
@@ -21,7 +21,7 @@ def damage(state: Path) -> str | None:
 
 
 def unknown_folders(state: Path, spool: Path | None = None) -> Sequence[Path]:
-    """Folders of jobs in the spool that the database does not know: of one that was lost, or is an old copy."""
+    """Folders of jobs in the spool that the database does not know, because it is new or an old copy."""
     folders: list[Path] = []
     with suppress(OSError):
         folders = sorted(each for each in ((spool or state) / "jobs").iterdir() if each.is_dir())

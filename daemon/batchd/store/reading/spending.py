@@ -18,7 +18,7 @@ GROUPS = {
     "provider": "spending.provider",
     "job": "spending.job || COALESCE(' ' || jobs.source, '')",
 }
-"""What sums can be by. Days and months are those of UTC, as providers bill."""
+"""What sums can be grouped by. Days and months are those of UTC, as providers bill."""
 
 _SUMS = """
 SELECT {name} AS name, MAX(spending.currency) AS currency, SUM(answers) AS answers,
@@ -36,9 +36,9 @@ ORDER BY {order}
 
 class Spent(Struct, frozen=True):
     """One sum. Money is in subunits of the currency; `unpriced` answers have no known price and are in no sum of money.
-    `estimated` answers were not counted by the service: theirs is what was planned.
+    The service did not count the tokens of `estimated` answers: for them, the planned tokens stand.
 
-    `wasted_…` is the part of it that answered no row, `live_cost` what the same would have cost in live calls.
+    `wasted_…` is the part that answered no row; `live_cost` is what the same would have cost in live calls.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Spent(Struct, frozen=True):
 
 def spending(state: Path, by: str, *, since: float) -> Sequence[Spent]:
     """The sums since this moment; days, months and jobs in order, the others dearest first."""
-    # Ids of jobs are random: their order is that of their first answers.
+    # Ids of jobs are random, so jobs are in the order of their first answers.
     order = {"day": "name", "month": "name", "job": "MIN(spending.at), name"}.get(by, "cost DESC, name")
     with snapshot(state) as look:
         rows = look.rows(with_money(_SUMS).format(name=GROUPS[by], order=order), since=since)

@@ -1,4 +1,4 @@
-"""What came of tries: jobs of some rows of a file, whose answers stay in the state folder."""
+"""The outcomes of tries: jobs of some rows of a file, whose answers stay in the state folder."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class TryRecord(Struct, frozen=True):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether the try has ended."""
         return self.state in _ENDED
 
 
 def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
-    """What is known of these jobs. StateUnusable, in words, if the database cannot be read."""
+    """What is known of these tries, by job. Raise StateUnusable, in words, if the database cannot be read."""
     with snapshot(state) as look:
         rows = look.rows(_TRIES, jobs=json.dumps(list(jobs)))
     found = {}
@@ -66,7 +66,7 @@ def tries(state: Path, jobs: Sequence[str]) -> Mapping[str, TryRecord]:
 
 
 def troubles(state: Path, jobs: Mapping[str, str], *, since: float) -> Mapping[str, str]:
-    """What keeps these jobs, each with its provider, from being asked: a sentence for each that waits.
+    """Return a sentence for each job that something keeps from being asked. `jobs` names each one's provider.
 
     Conditions from before `since` (seconds since 1970) are of an earlier daemon, and may be over.
     """

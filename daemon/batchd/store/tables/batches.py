@@ -54,11 +54,11 @@ class Batches(StoreTable):
         return [batch_of(row) for row in await self._rows("batches_of_job", job=job)]
 
     async def returned_before(self, key: str) -> list[Batch]:
-        """Batches that came back and had parts that are in this one, at the same attempt."""
+        """Returned batches that had parts of this one, at the same attempt."""
         return [batch_of(row) for row in await self._rows("returned_before", batch=key)]
 
     async def enqueued_with(self, batch: Batch, now: float) -> int:
-        """Input tokens that were enqueued for its model when the batch was refused, its own among them."""
+        """Input tokens that were enqueued for the batch's model when it was refused, with the batch's own."""
         since = batch.submitted_at if batch.submitted_at is not None else now
         row = await self._one("enqueued_with", provider=batch.provider, model=batch.model, since=since)
         return int(row["tokens"])
@@ -71,8 +71,8 @@ class Batches(StoreTable):
     ) -> None:
         """Commit batches with their keys and parts. A batch is not made if one of its parts does not wait any more.
 
-        It may have been cut, batched or skipped since, or its job cancelled or late. A batch gets the key that is
-        stored for its provider, and leaves the one that follows it there; `next_key` is the first of all.
+        The part may have been cut, batched or skipped since, or its job cancelled or late. A batch gets the key that
+        is stored for its provider, and the key that follows is stored for the next; `next_key` is the first of all.
         """
         for batch, waiting in batches:
             stored = tx.fetch("next_batch_key", provider=batch.provider)
@@ -83,12 +83,12 @@ class Batches(StoreTable):
                 tx.run("keep_next_batch_key", provider=batch.provider, key=following(other))
 
     async def begin_keys_anew(self, provider: str, key: str) -> None:
-        """The next batch for the provider gets this key: those that would follow are taken, by another copy of this."""
+        """Give the provider's next batch this key: another copy of this state has used the keys that would follow."""
         await self._run("keep_next_batch_key", provider=provider, key=key)
 
     @change
     def uploading(self, tx: Transaction, batch: Batch) -> int:
-        """Commit that an upload is about to begin. Returns its number, from 1."""
+        """Commit that an upload is about to begin. Return its number, from 1."""
         [row] = tx.fetch("batch", key=batch.key)
         uploads: int = row["uploads"] + 1
         tx.update("batches", {"key": batch.key, "state": BatchState.PACKED}, uploads=uploads)
@@ -104,7 +104,7 @@ class Batches(StoreTable):
     async def submitting(self, batch: Batch, intent: Moment, fingerprint: Mapping[str, str]) -> bool:
         """Commit that the create call goes out now. From here on its outcome is unknown until it is committed.
 
-        False if it must not go out: the batch was taken back meanwhile. `fingerprint` is that of the account.
+        Return False if the call must not go out: the batch was taken back meanwhile. `fingerprint` is the account's.
         """
         of_call = {"intent": moment_column(intent), "fingerprint": to_json(dict(fingerprint))}
         of_before = {"looks": 0, "reason": None}
@@ -122,7 +122,7 @@ class Batches(StoreTable):
     def outcome_unknown(self, tx: Transaction, batch: Batch, reason: str, wait: float) -> None:
         """Record the event; the state is already stored."""
         found = tx.fetch("batch", key=batch.key)
-        # `submitting` has taken the reason of an earlier try away: one that stands there was told already.
+        # `submitting` has cleared the reason of an earlier try: if there is a reason, this event is recorded already.
         if found and found[0]["reason"] is None:
             where = {"key": batch.key, "state": BatchState.SUBMITTING}
             if tx.update("batches", where, reason=reason):
@@ -139,17 +139,17 @@ class Batches(StoreTable):
         await self._step(batch, BatchState.SUBMITTING, state=BatchState.PACKED, **again)
 
     async def looked(self, batch: Batch, looks: int) -> None:
-        """It was looked for and not found this many times in a row."""
+        """The batch was looked for and not found this many times in a row."""
         await self._step(batch, BatchState.SUBMITTING, looks=looks)
 
     async def not_found(self, batch: Batch) -> None:
-        """It was looked for often enough: it was never created."""
+        """The batch was looked for often enough: it was never created."""
         event = BatchNotFound(batch=batch.key)
         columns = {"state": BatchState.UPLOADED, "intent": None, "looks": 0, "unlisted": batch.unlisted + 1}
         await self._step(batch, BatchState.SUBMITTING, event, **columns)
 
     async def found(self, batch: Batch, remote: str, extra_remotes: Sequence[str], at: float) -> None:
-        """It was created after all; `extra_remotes` are duplicates, whose answers are used too."""
+        """The batch was created after all; `extra_remotes` are duplicates, whose answers are used too."""
         event = BatchFound(batch=batch.key, remote=remote, extra_remotes=list(extra_remotes))
         columns = {"remote": remote, "extra_remotes": to_json(extra_remotes), "submitted_at": at}
         await self._step(batch, batch.state, event, state=BatchState.SUBMITTED, held_for=None, reason=None, **columns)
@@ -160,7 +160,7 @@ class Batches(StoreTable):
         await self._step(batch, batch.state, event, state=BatchState.HELD, reason=reason, held_for=held_for)
 
     async def knows(self, provider: str, remote: str) -> bool:
-        """Whether one of the batches is known there under this id."""
+        """Whether one of our batches has this id at the provider."""
         return bool(await self._rows("with_remote", provider=provider, remote=remote))
 
     async def has_sent(self, provider: str) -> bool:
@@ -173,11 +173,11 @@ class Batches(StoreTable):
         return await self.get(found[0]["key"]) if found else None
 
     async def held_as_copy(self, provider: str) -> bool:
-        """Whether one of the provider's batches shows that this state is an older copy, and nobody has decided."""
+        """Whether a batch of the provider is held because this state is an older copy, and no person has decided."""
         return bool(await self._rows("held_as_copy", provider=provider))
 
     async def goes_on(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """The reason for holding it is over: it continues where it was."""
+        """The reason for holding the batch is over: it continues where it was."""
         state = BatchState.SUBMITTING if batch.remote is None else BatchState.SUBMITTED
         event = BatchGoesOn(batch=batch.key)
         columns = {"held_for": None, "reason": None, "looks": 0, "details": to_json(dict(details))}
@@ -190,28 +190,28 @@ class Batches(StoreTable):
         await self._step(batch, batch.state, event, **columns)
 
     async def resolved_without(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """A person said that the missing answers will not come: use those that there are."""
+        """A person said that the missing answers will not come: use the others."""
         columns = {"state": BatchState.ENDED, "held_for": None, "reason": None, "details": to_json(dict(details))}
         await self._step(batch, BatchState.HELD, BatchGoesOn(batch=batch.key), **columns)
 
     # --- at the provider and back ----------------------------------------------------------------------------
 
     async def polled(self, batch: Batch, status: BatchStatus, now: Moment, *, progress: Moment) -> None:
-        """What the provider says of it now, and since when that has been the same."""
+        """Store what the provider says of the batch now, and since when that has been the same."""
         moments = {"heard": moment_column(now), "progress": moment_column(progress)}
         await self._step(batch, BatchState.SUBMITTED, **status_columns(status), **moments)
 
     async def known_to(self, batch: Batch, fingerprint: Mapping[str, str]) -> None:
-        """The provider knows it under this account."""
+        """The provider knows the batch under the account with this fingerprint."""
         await self._step(batch, batch.state, fingerprint=to_json(dict(fingerprint)))
 
     async def missing(self, batch: Batch, details: Mapping[str, Json]) -> None:
-        """The provider does not know it, or answers of it are missing, at least for the moment."""
+        """The provider does not know the batch, or answers are missing, at least for the moment."""
         await self._step(batch, batch.state, details=to_json(dict(details)))
 
     @change
     def stalled(self, tx: Transaction, batch: Batch, status: BatchStatus, now: Moment, *, quiet: float) -> None:
-        """It has stood still for so many seconds: commit that it is to be stopped."""
+        """The batch has stood still for `quiet` seconds: commit that it is to be stopped."""
         event = BatchStalled(**_counts(batch, status), quiet=quiet)
         [row] = tx.fetch("batch", key=batch.key)
         if row["state"] == BatchState.SUBMITTED and row["stopping"] is None:
@@ -220,7 +220,7 @@ class Batches(StoreTable):
             tx.record(event)
 
     async def ended(self, batch: Batch, status: BatchStatus, at: float) -> None:
-        """The provider has stopped working on it."""
+        """The provider has stopped working on the batch."""
         problems = [problem.message for problem in status.problems]
         event = BatchEnded(**_counts(batch, status), problems=problems[:5], provider=batch.provider)
         repeated = status.details.get(CALLS_REPEATED)
@@ -229,7 +229,7 @@ class Batches(StoreTable):
         await self._step(batch, BatchState.SUBMITTED, *events, event, **columns)
 
     async def cancel_asked(self, batch: Batch, now: Moment) -> None:
-        """The provider was asked to stop; it need not be asked again while it says that it does."""
+        """The provider was asked to cancel the batch. It is not asked again while it says that it is cancelling."""
         first = batch.stopping or now
         await self._step(batch, BatchState.SUBMITTED, phase=BatchPhase.CANCELLING, stopping=moment_column(first))
 
@@ -247,7 +247,7 @@ class Batches(StoreTable):
             tx.record(BatchDownloaded(batch=batch.key, answers=answers, strays=strays))
 
     async def returned(self, batch: Batch, reason: str, changed: Sequence[Part] = ()) -> None:
-        """It did not run: its parts wait for another batch, `changed` ones (or pieces of them) as they are now."""
+        """The batch did not run: its parts wait for another one, `changed` parts (or pieces of them) as given here."""
         await self._database.write(lambda tx: return_batch(tx, batch.key, batch.state, reason, changed))
 
     # --- input files at a provider, from before an upload begins until they are deleted there ----------------
@@ -257,7 +257,7 @@ class Batches(StoreTable):
         return [batch_of(row) for row in await self._rows("input_files_left")]
 
     async def input_file_deleted(self, batch: str) -> None:
-        """It is there no more."""
+        """The batch's input file is no longer at its provider."""
         await self._run("input_file_deleted", batch=batch)
 
     # --- how -------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ class Batches(StoreTable):
             return False
         tx.record(*[_with_place(tx, event) for event in events])
         if columns.get("state") in {BatchState.PACKED, BatchState.UPLOADED}:
-            # Cancelled while it was not known whether it was sent: now it is, and need not be sent any more.
+            # It may have been cancelled while its outcome was not known. Now it is known not to be sent: take it back.
             take_unwanted_back(tx)
             tx.run("plan_moved_parts_again", batch=batch.key)
         return True
@@ -300,13 +300,13 @@ def _make(tx: Transaction, batch: Batch, waiting: Sequence[QueuedPart]) -> bool:
 
 
 def _counts(batch: Batch, status: BatchStatus) -> dict[str, Any]:
-    """What events tell of a status."""
+    """The fields of an event that a status gives."""
     counts = {"completed": status.completed, "failed": status.failed, "total": status.total or batch.requests}
     return {"batch": batch.key, "phase": status.phase, **counts}
 
 
 def _with_place(tx: Transaction, event: Event) -> Event:
-    """The event, with what it says of the jobs that the batch belongs to."""
+    """The event, with how many jobs the batch has, and whether it is the first batch of one of them."""
     if not isinstance(event, BatchSubmitted | BatchEnded):
         return event
     [place] = tx.fetch("place_of_batch", batch=event.batch)

@@ -16,7 +16,7 @@ from .table import StoreTable, change
 
 
 class Revived(Struct, frozen=True):
-    """A job of a chain that is to be asked again, with its parts as they are then, and other columns that change."""
+    """A job of a chain that is to be asked again, with its new parts and the other columns that change."""
 
     job: Job
     parts: Sequence[Part]
@@ -36,7 +36,7 @@ class Chains(StoreTable):
 
     @change
     def handed_on(self, tx: Transaction, job: Job, step: Job | None, parts: Sequence[Part], *events: Event) -> None:
-        """Its answered rows are those of the next `step` now, None if there are none; it waits for that."""
+        """The job's answered rows are the rows of `step` now, and the job waits for it. None: no row was answered."""
         if not change_job(tx, job.id, job.state, JobState.CHAINED) or step is None:
             return
         if tx.insert("jobs", [columns_of(step)], otherwise="OR IGNORE"):
@@ -45,7 +45,7 @@ class Chains(StoreTable):
 
     @change
     def joined(self, tx: Transaction, job: Job, parts: Sequence[Part], answer_columns: Sequence[str]) -> None:
-        """The outcomes of the later steps are joined to its own."""
+        """The outcomes of the later steps are joined to the job's own."""
         own = to_json(list(job.answer_columns))
         columns = {"answer_columns": to_json(list(answer_columns)), "step_columns": own}
         if tx.update("jobs", {"id": job.id, "state": JobState.CHAINED}, **columns):
@@ -67,7 +67,7 @@ class Chains(StoreTable):
 
     @change
     def revived(self, tx: Transaction, family: Sequence[Revived], event: Event) -> None:
-        """A person's order for a whole chain: what has no answer is asked again, in whichever step."""
+        """A person's order for a whole chain: rows without an answer are asked again, in whichever step."""
         for each in family:
             job = each.job
             if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):

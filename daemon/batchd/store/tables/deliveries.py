@@ -1,4 +1,4 @@
-"""What sinks have published of jobs: each of them once, under the name that the job has now."""
+"""What sinks have published of jobs: each sink once, under the name that the job has now."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .table import StoreTable, change
 
 
 class Delivered(Struct, frozen=True):
-    """What a sink has published of a job: its files in the outbox, and where it says that it has put the rows."""
+    """What a sink has published of a job: its files in the outbox, and its receipt for the rows."""
 
     files: Sequence[str]
     receipt: Receipt | None
@@ -25,7 +25,7 @@ class Deliveries(StoreTable):
     """The table `deliveries`."""
 
     async def of_job(self, job: str) -> dict[str, Delivered]:
-        """The sinks that have published the job, or were taken out of it."""
+        """The sinks that have published the job, or were skipped."""
         return await self._database.read(lambda tx: delivered_of(tx, job))
 
     @change
@@ -51,7 +51,7 @@ class Deliveries(StoreTable):
 
 
 def delivered_of(tx: Transaction, job: str) -> dict[str, Delivered]:
-    """The sinks that have published the job, or were taken out of it."""
+    """The sinks that have published the job, or were skipped."""
     return {
         row["sink"]: Delivered(
             json.loads(row["files"]), Receipt.read(json.loads(row["receipt"])) if row["receipt"] else None

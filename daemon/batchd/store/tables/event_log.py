@@ -25,11 +25,11 @@ class EventLog(StoreTable):
 
     @change
     def answer(self, tx: Transaction, order: StoredOrder, answer: str, *, refused: bool = False) -> None:
-        """The order is carried out, or will not be (`refused`); say which in a sentence."""
+        """The order is carried out, or refused; `answer` is a sentence for the person who gave it."""
         tx.update("orders", {"id": order.id}, done_at=tx.now, answer=answer, refused=int(refused))
         job = order.target if tx.fetch("job", id=order.target) else None
         batch = order.target if tx.fetch("batch", key=order.target) else None
-        # A try's values are the whole of what is asked.
+        # The data of a try is all that it asks: the event leaves it out.
         what = {} if order.kind == Trial.TRY else order.data
         if job is None and batch is None:
             what = {**what, "of": order.target}
@@ -51,16 +51,16 @@ class EventLog(StoreTable):
 
     @change
     def renew_condition(self, tx: Transaction, subject: Subject, text: str) -> None:
-        """A condition of an earlier life was found again, now: it counts from this moment, without an event."""
+        """A condition that an earlier process left was found again: it counts from this moment, without an event."""
         tx.run("renew_condition", subject=str(subject), text=text, since=tx.now)
 
     async def clear_condition(self, subject: Subject) -> None:
-        """It is over."""
+        """The condition is over."""
         await self.change_conditions({}, over=[subject])
 
     @change
     def change_conditions(self, tx: Transaction, raised: Mapping[Subject, str], over: Iterable[Subject] = ()) -> None:
-        """Several at once, subject to sentence; and those that are over."""
+        """Raise several conditions at once, subject to sentence, and clear those in `over`."""
         known = {Subject.parse(row["subject"]) for row in tx.fetch("conditions")}
         for subject, text in raised.items():
             tx.run("raise_condition", subject=str(subject), text=text, since=tx.now)

@@ -1,4 +1,4 @@
-"""What a step of a job needs, read at one moment: each read by itself costs more than its query."""
+"""Reads all that a step of a job needs at one moment: a read by itself costs more than its query."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .table import StoreTable, look
 class ForPart(Struct, frozen=True):
     """A job and one of its parts, with the batch that the part is in.
 
-    `counted` are the input tokens of answered requests of whom it asks: as they were counted, and as they were billed.
-    `ok` are the rows of the whole job that have an answer.
+    `counted` are input tokens of answered requests to the provider and model that it asks: as batchd counted them, and
+    as they were billed. `ok` is how many rows of the whole job have an answer.
     """
 
     job: Job
@@ -30,7 +30,7 @@ class ForPart(Struct, frozen=True):
 
 
 class ForClosing(Struct, frozen=True):
-    """A job and its parts; `replaces` is the name of the newest outputs of an earlier file with its path."""
+    """A job and its parts; `replaces` is the name of the newest outputs of an earlier file with the same path."""
 
     job: Job
     parts: Sequence[Part]
@@ -38,7 +38,7 @@ class ForClosing(Struct, frozen=True):
 
 
 class ForFinishing(Struct, frozen=True):
-    """All that a report tells of a job. `rejected` are names in the rejected folder of earlier files with its path."""
+    """All that a report tells of a job. `rejected` names earlier files with its path in the rejected folder."""
 
     job: Job
     parts: Sequence[Part]

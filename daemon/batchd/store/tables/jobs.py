@@ -30,7 +30,7 @@ from .table import StoreTable, change, look
 Duplicates = Literal["redeliver", "process", "reject"]
 Stamp = tuple[int, int, int, int]
 _PARTS_AT_A_TIME = 32
-"""How many workable parts of one job are looked at in one go: more than there are workers, fewer than cost."""
+"""How many workable parts of one job are read at a time: more than there are workers, and still cheap."""
 
 
 class Jobs(StoreTable):
@@ -125,13 +125,13 @@ class Jobs(StoreTable):
     ) -> str | None:
         """The file was read; these are its parts.
 
-        An earlier job with the same bytes and route becomes the job's duplicate_of to `redeliver`; to `reject`, nothing
-        is changed and the earlier job is returned. Looked for in the same transaction, so that of two that are
-        read at once one sees the other.
+        With `redeliver`, an earlier job with the same bytes and route becomes the job's duplicate_of. With `reject`,
+        nothing is changed and the earlier job is returned. The search is in the same transaction, so that of two jobs
+        that are read at once one sees the other.
         """
         duplicate_of = None
         if duplicates != "process":
-            # A cancelled job is no reason to reject a file: most likely it was dropped to be asked after all.
+            # A cancelled job is no reason to reject a file: most likely the file was dropped to be asked after all.
             duplicate_of = find_duplicate(tx, job, sha256, cancelled=duplicates != "reject")
         if duplicate_of is not None and duplicates == "reject":
             return duplicate_of
@@ -151,7 +151,7 @@ class Jobs(StoreTable):
             early_from=early_from if duplicate_of is None else None,
         )
         if changed:
-            # Only then: parts of a job that is past this may be in a batch, and would be paid again.
+            # Only if it changed: parts of a job past this state may be in a batch, and would be paid again.
             replace_parts(tx, job.id, parts)
             tx.record(
                 JobAccepted(
@@ -167,7 +167,7 @@ class Jobs(StoreTable):
 
     @change
     def redelivered(self, tx: Transaction, job: Job, parts: Sequence[Part]) -> None:
-        """The answers of duplicate_of are the job's own now, at no cost: `parts` are all collected, or left to ask."""
+        """The job took over the answers of duplicate_of, at no cost. Each of `parts` is collected, or left to ask."""
         left = sum(part.rows - part.ok - part.failed - part.empty for part in parts)
         # What is left is planned and admitted like the rows of any other job.
         columns = {} if left else {"state": JobState.RUNNING, "planned_at": self._database.now()}
@@ -180,15 +180,15 @@ class Jobs(StoreTable):
             tx.record(JobRedelivered(job=job.id, duplicate_of=str(job.duplicate_of), rows=taken, asked=left))
 
     async def better_duplicate(self, job: Job) -> str | None:
-        """The job to take answers from now that `duplicate_of` is at its end: another one may have asked the rest."""
+        """The job to take answers from, once `duplicate_of` is at its end: another one may have asked the rest."""
         return await self._database.read(
             lambda tx: find_duplicate(tx, job, str(job.sha256), accepted_at=job.accepted_at)
         )
 
     async def set_duplicate(self, job: Job, duplicate_of: str | None) -> None:
-        """The job takes the answers of another one, or of none: then it is worked on.
+        """Let the job take the answers of another one. With None, its own rows are asked.
 
-        Otherwise fifty copies would all be paid for once the first was cancelled.
+        Without this, fifty copies would all be paid for once the first was cancelled.
         """
         where = {"id": job.id, "state": job.state, "duplicate_of": job.duplicate_of}
         await self._database.write(lambda tx: tx.update("jobs", where, duplicate_of=duplicate_of))
@@ -216,7 +216,7 @@ class Jobs(StoreTable):
 
     @change
     def worker_died(self, tx: Transaction, job: str, first: int | None) -> int:
-        """A worker died while it worked on the part (None: while it read the file). Returns how often."""
+        """A worker died while it worked on the part (None: while it read the file). Return how often that was."""
         row = tx.one("job", id=job) if first is None else tx.one("part", job=job, first=first)
         times: int = row["worker_crashes"] + 1
         table, where = ("jobs", {"id": job}) if first is None else ("parts", {"job": job, "first": first})
@@ -226,12 +226,12 @@ class Jobs(StoreTable):
 
     @change
     def planned_anew(self, tx: Transaction, parts: Sequence[Part]) -> None:
-        """These planned parts are to be planned anew, without the rows that follow identical ones of other parts."""
+        """Plan these planned parts anew, without the rows that follow identical rows of other parts."""
         for part in parts:
             change_part(tx, part, PartState.PLANNED, replace(part, state=PartState.UNPLANNED))
 
     async def followed(self, before: Part, after: Part) -> None:
-        """Rows of a collected part have the outcomes of the identical ones that they follow."""
+        """Rows of a collected part now have the outcomes of the identical rows that they follow."""
         await self._database.write(lambda tx: change_part(tx, before, PartState.COLLECTED, after))
 
     async def skip(self, job: str) -> None:
@@ -241,14 +241,14 @@ class Jobs(StoreTable):
     # --- the end ---------------------------------------------------------------------------------------------
 
     async def closing(self, job: Job, *, outbox_stem: str, archive_name: str, replaces: str | None = None) -> None:
-        """All outcomes are there; commit the names of the outputs before any of them is written. May be NameTaken."""
+        """All outcomes are there; commit the output names before any output is written. May raise NameTaken."""
         names = {"outbox_stem": outbox_stem, "archive_name": archive_name, "replaces": replaces}
         columns = {**names, "collected_at": self._database.now()}
         with names_may_be_taken():
             await self._step(job.id, job.state, JobState.DELIVERING, **columns)
 
     async def reserve(self, job: str, outbox_stem: str) -> bool:
-        """Reserve the name of the outputs of a job that is in work and has none yet; False if not. May be NameTaken."""
+        """Reserve the output name of a job that is in work and has none; return whether it was. May raise NameTaken."""
         with names_may_be_taken():
             return bool(await self._run("reserve_name", job=job, outbox_stem=outbox_stem))
 
@@ -263,15 +263,15 @@ class Jobs(StoreTable):
             await self._database.write(change)
 
     async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
-        """The name reserved for the original is taken by another file; this is another one."""
+        """Another file has taken the name reserved for the original; reserve this one."""
         await self._step(job.id, job.state, job.state, archive_name=archive_name)
 
     async def finished(
         self, job: Job, event: JobFinished, at: float, why: tuple[str, str] | None = None, before: Sequence[Event] = ()
     ) -> None:
-        """Report and archive are in place; `why` it counts as failed all the same: a code, and words.
+        """Report and archive are in place. `why`, a code and words, is given if the job counts as failed all the same.
 
-        `before` is what the story tells before its end."""
+        `before` are events to record before the last one."""
         state = JobState.CANCELLED if job.cancelled else JobState.DONE
         code, reason = why or (None, None)
         columns = {"finished_at": at, "reason": reason, "reason_code": code}
@@ -293,7 +293,7 @@ class Jobs(StoreTable):
     def revive(
         self, tx: Transaction, /, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
     ) -> None:
-        """By a person's order a job goes on from `state`, with these parts changed."""
+        """A person's order: the job goes on from `state`, with these parts changed."""
         if change_job(tx, job.id, job.state, state, event, **columns):
             put_parts(tx, parts)
             tx.run("delete_deliveries", job=job.id)

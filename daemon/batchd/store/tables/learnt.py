@@ -1,4 +1,4 @@
-"""What batchd learned from refusals and answers: limits, and ways of asking that work."""
+"""What batchd learned from refusals and answers: limits, lanes of providers, and recipes that work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LearntTables(StoreTable):
     """The tables `learnt_limits` and `proven`."""
 
     async def limits(self) -> dict[Queue, Learnt]:
-        """What refusals taught, by provider and model."""
+        """The limits that refusals taught, by provider and model."""
         return {
             (row["provider"], row["model"]): Learnt(row["tokens"], row["requests"], row["size"], row["refused_at"])
             for row in await self._rows("learnt_limits")
@@ -27,21 +27,21 @@ class LearntTables(StoreTable):
         await self._database.write(lambda tx: tx.insert("learnt_limits", [row], otherwise="OR REPLACE"))
 
     async def lane(self, provider: str, address: str) -> tuple[Lane, float] | None:
-        """How a provider at this address is asked, and when that was found out."""
+        """The lane of the provider at this address, and when it was found out."""
         rows = await self._rows("found_lane", provider=provider, address=address)
         return (Lane(rows[0]["lane"]), rows[0]["at"]) if rows else None
 
     async def learn_lane(self, provider: str, address: str, lane: Lane, at: float) -> None:
-        """Store how a provider is asked."""
+        """Store the lane of a provider."""
         row = {"provider": provider, "address": address, "lane": lane, "at": at}
         await self._database.write(lambda tx: tx.insert("found_lanes", [row], otherwise="OR REPLACE"))
 
     async def proven(self) -> set[str]:
-        """The ways of asking that have brought an answer."""
+        """The recipes that have brought an answer."""
         return {row["recipe"] for row in await self._rows("proven")}
 
     async def prove(self, recipe: str) -> None:
-        """This way of asking has brought an answer."""
+        """This recipe has brought an answer."""
         row = {"recipe": recipe, "at": self._database.now()}
         await self._database.write(lambda tx: tx.insert("proven", [row], otherwise="OR IGNORE"))
 
@@ -50,7 +50,7 @@ class LearntTables(StoreTable):
         return [route_of(row["route"]) for row in await self._rows("routes_of_batch", batch=batch.key)]
 
     async def is_trusted(self, batch: Batch) -> bool:
-        """Whether a job with rows in the batch has answers already, and not only such as a person is to look at."""
+        """Whether a job with rows in the batch has answers already that no person has to look at first."""
         return bool(await self._rows("answered_jobs_of_batch", batch=batch.key))
 
     async def under_way(self) -> list[tuple[Route, float]]:

@@ -31,7 +31,7 @@ def job_of(row: sqlite3.Row) -> Job:
 
 @lru_cache(maxsize=256)
 def _job_of(names: tuple[str, ...], row: tuple[Any, ...]) -> Job:
-    # A step reads the job that the look before it has read: most rows come several times.
+    # Cached, since a step reads the job that the look before it has read: most rows come several times.
     record = _loaded(names, row, Job)
     record["state"] = JobState(record["state"])
     record["route"] = route_of(record["route"])
@@ -58,7 +58,7 @@ def route_of(text: str) -> Route:
 
 
 class Asking(NamedTuple):
-    """Where and how the rows of a job are asked: jobs for which all of it is the same may wait together."""
+    """Where and how the rows of a job are asked. Jobs with equal values may wait together."""
 
     provider: str
     model: str
@@ -92,7 +92,7 @@ def batch_of(row: sqlite3.Row) -> Batch:
 
 @lru_cache(maxsize=256)
 def _batch_of(names: tuple[str, ...], row: tuple[Any, ...]) -> Batch:
-    # One with rows of a thousand files is read for each of them.
+    # Cached, since a batch with rows of a thousand files is read for each of them.
     record = _loaded(names, row, Batch)
     record["state"] = BatchState(record["state"])
     record["phase"] = None if record["phase"] is None else BatchPhase(record["phase"])
@@ -151,7 +151,7 @@ def status_columns(status: BatchStatus) -> dict[str, Any]:
 
 
 def _loaded(names: Sequence[str], row: Iterable[Any], record: type[Job | Part | Batch]) -> dict[str, Any]:
-    # All columns in one pass: SQLite's row looks for each name from its beginning.
+    # All columns in one pass: sqlite3.Row searches all its columns anew for each name.
     wanted = _NAMES[record]
     loaded = {name: value for name, value in zip(names, row, strict=True) if name in wanted}
     for name in loaded.keys() & _JSON_COLUMNS:

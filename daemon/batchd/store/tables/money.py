@@ -1,8 +1,8 @@
-"""Admissions and spending. Whether a job may be sent is judged in the transaction that lets it: of two jobs that are
+"""Admissions and spending. The transaction that admits a job also judges whether it may be sent: of two jobs that are
 admitted at once, the second one sees what the first has reserved.
 
 A reservation is no record of its own: it is what a job's open parts can cost at most. So it is exact after any
-crash, and turns into spending in the transaction in which a part is collected.
+crash, and turns into spending in the transaction that collects a part.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .steps import change_part, note_approval
 from .table import StoreTable, change
 
 SMALL = MAX_AMOUNT >> 20
-"""A job that can cost no more than this, in subunits, makes no sum too large to count: not one of a million jobs."""
+"""Jobs that can cost less than this, in subunits, make no sum too large to count: not even a million of them."""
 FindRefusal = Callable[[Account], Refusal | None]
 
 
 class Collected(Struct, frozen=True):
-    """A part after its collection, with what is to be noted of it: the batch that answered it, how, and the bill.
+    """A part after its collection, the batch that answered it, its lane and bill, and why rows are asked again.
 
-    `asked` is who answered it; None: whom the job asks.
+    `asked` is the provider and model that answered; None: those that the job asks.
     """
 
     part: Part
@@ -70,7 +70,7 @@ class Money(StoreTable):
         return [job_of(row) for row in await self._rows("held_jobs")]
 
     async def waiting(self) -> list[str]:
-        """Jobs that are held only until the budget has room, or the price is known."""
+        """Jobs that are held only until the budget has room, the price is known, or their question is approved."""
         return [row["id"] for row in await self._rows("jobs_waiting_for_budget")]
 
     # --- admission -------------------------------------------------------------------------------------------
@@ -88,9 +88,9 @@ class Money(StoreTable):
         event: JobPlanned,
         limited: bool = True,
     ) -> Refusal | None:
-        """Let the job run, at these terms, or hold it: why. `most` is what each open part can cost at most.
+        """Let the job run at these terms, or hold it and return why. `most` is what each open part can cost at most.
 
-        `limited` says whether there is a limit for it that other jobs count towards.
+        `limited` says whether there is a limit for the job that other jobs count towards.
         """
         found = tx.fetch("job", id=job.id)
         if not found or found[0]["state"] not in {JobState.PLANNING, JobState.HELD} or found[0]["cancelled"]:
@@ -121,7 +121,7 @@ class Money(StoreTable):
 
     @change
     def sent_early(self, tx: Transaction, job: Job, *, rows: int, terms: Terms | None, most: Mapping[int, int]) -> None:
-        """Its first `rows` rows may be sent while the others are planned; then twice as many, when these are planned.
+        """The job's first `rows` rows may be sent while others are planned. The next step comes at twice as many rows.
 
         `most` is what each of their open parts can cost at most.
         """
@@ -135,12 +135,12 @@ class Money(StoreTable):
                 tx.update("parts", {"job": job.id, "first": first}, reserved=min(cost, MAX_AMOUNT))
 
     async def all_at_once(self, job: Job) -> None:
-        """There is a limit meanwhile: what is not sent yet waits until all of the job is planned and admitted."""
+        """There is a limit now: rows that are not sent yet wait until the whole job is planned and admitted."""
         where = {"id": job.id, "state": JobState.PLANNING}
         await self._database.write(lambda tx: tx.update("jobs", where, early_from=None))
 
     async def price_again(self, provider: str) -> None:
-        """Its jobs are asked in a way that costs more: those with rows to be sent are admitted anew."""
+        """The provider is asked in a way that costs more: its jobs with rows to be sent are admitted anew."""
         await self._run("price_again", provider=provider)
 
     @change
@@ -149,8 +149,8 @@ class Money(StoreTable):
     ) -> None:
         """The request file of the part's attempt is written; `planned` says what is in it.
 
-        Where the money for it was not reserved yet, `find_refusal` judges: the job is held where it could take it over
-        a limit. Nothing is changed if the job is to ask elsewhere meanwhile: the part is planned anew for that.
+        If the money for the part is not reserved yet, `find_refusal` judges, and the job is held if the part could take
+        it over a limit. If the job now asks another provider, nothing is changed: the part is planned anew for that.
         """
         found = tx.fetch("job", id=job.id)
         if not found or job_of(found[0]).asked().provider != job.route.provider:
@@ -165,7 +165,7 @@ class Money(StoreTable):
 
     @change
     def approved(self, tx: Transaction, job: Job, most: int, event: JobApproved) -> None:
-        """A person allows the job to cost so much in all; it is admitted again."""
+        """A person allows the job to cost `most` in all; it is admitted again."""
         where = {"id": job.id, "state": JobState.HELD}
         if tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
             note_approval(tx, event)
@@ -178,7 +178,7 @@ class Money(StoreTable):
 
     @change
     def collected(self, tx: Transaction, job: Job, before: Part, done: Collected) -> None:
-        """A part's answers are in its results file: what it had reserved is free, what they cost is spent."""
+        """A part's answers are in its results file: its reservation ends, and what the answers cost is spent."""
         if not change_part(tx, before, PartState.ANSWERED, done.part):
             return
         if done.bill.answers:
@@ -201,7 +201,7 @@ def bill_of(tx: Transaction, job: str, *, family: str) -> Bill:
 
 
 def shares_of(tx: Transaction, job: str) -> list[AnsweredBy]:
-    """What was spent on the job, by whom and how it was answered."""
+    """What was spent on the job, by provider, model and lane."""
     return [
         AnsweredBy(row["provider"], row["model"], Lane(row["lane"]), row["answers"], row["cost"])
         for row in tx.fetch("spending_by_provider", job=job)
@@ -217,8 +217,8 @@ def calibration_of(tx: Transaction, provider: str, model: str) -> tuple[int, int
 def account_of(tx: Transaction, job: Job, currency: str, *, limited: bool = True) -> Account:
     """What is spent and reserved now, as far as this job is concerned.
 
-    Without a limit, what other jobs cost is left out where it decides nothing: to add up the open parts of a thousand
-    files for each of them took longer than all else that is written of it.
+    Without a limit, what other jobs cost is left out where it decides nothing: adding up the open parts of a thousand
+    files, for each of these files, took longer than all other writes for it.
     """
     [own] = tx.fetch("own_open_parts", job=job.id)
     alone = job.family is None and job.route.then is None
@@ -233,7 +233,7 @@ def account_of(tx: Transaction, job: Job, currency: str, *, limited: bool = True
 
 
 def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None:
-    """Why a job is held whose question is not the one that its folder had before."""
+    """Why the job is held, if its question is not the one that its folder had before."""
     question = job.route.question
     if question is None or job.approved is not None or not account.open_parts:
         return None
@@ -244,7 +244,7 @@ def _new_question(tx: Transaction, job: Job, account: Account) -> Refusal | None
 
 
 def _known_question(tx: Transaction, job: Job) -> None:
-    """The question of a job that may run is known from now on."""
+    """Store the question of a job that may run: it is known from now on."""
     question = job.route.question
     if question is not None:
         row = {"route": job.route.name, "folder": question["folder"], "sha256": question["sha256"], "at": tx.now}
@@ -290,18 +290,18 @@ def _line(tx: Transaction, job: Job, part: Part, done: Collected) -> dict[str, o
 
 
 def _countable(money: int | None) -> int | None:
-    """Not known where a service claims tokens that nobody could pay: the database would hold no such sum."""
+    """The amount; None if a service claims tokens that cost too much to be true: the database holds no such sum."""
     return None if money is None or money >= MAX_AMOUNT else money
 
 
 def _calibrate(tx: Transaction, asked: Asked, part: Part, bill: Bill) -> None:
-    """Only where the service counted every request: what was not answered, we counted all the same."""
+    """Add to the calibration. Only for parts whose every request the service counted, since we counted every one."""
     tokens = {"estimated": part.counted_tokens, "actual": bill.usage.input_tokens}
     tx.run("calibrate", provider=asked.provider, model=asked.model, **tokens)
 
 
 def _compare(tx: Transaction, batch: str) -> None:
-    """Once all of a batch is collected: does the provider count the same tokens? It is its bill that is paid."""
+    """Once a batch is collected, record if the provider counts other tokens: the provider's bill is the one to pay."""
     rows = tx.fetch("batch_bill", batch=batch)
     [stored] = tx.fetch("batch", key=batch)
     if not rows or stored["usage"] is None or rows[0]["estimated"]:

@@ -15,17 +15,17 @@ from .event_log import EventLog
 from .table import StoreTable, change, look
 
 KEEP_GONE = 30 * 86_400.0
-"""Seconds after which the cursor of an observer is forgotten that no configuration names."""
+"""Seconds after which batchd forgets the cursor of an observer that the configuration no longer names."""
 MAX_EVENTS = 100
-"""Events that are read at a time: all of a backlog that is ever in memory."""
+"""Events that are read at a time: no more of a backlog is ever in memory."""
 WINDOW = 10_000
-"""Events that are looked at in one read, which holds up all others: some 10 ms."""
+"""Events that one read looks through, in some 10 ms: it holds up all other reads."""
 
 
 class Place(Struct, frozen=True):
-    """Where an observer stands: it wants events after `cursor`, those of a kind only after `wanted[kind]`.
+    """Where an observer stands: it wants events after `cursor`, and those of a kind only after `wanted[kind]`.
 
-    Of the jobs' events it wants those of these routes; None is all.
+    Of jobs' events it wants those of the routes in `routes`; None: of all.
     """
 
     name: str
@@ -51,9 +51,9 @@ class Observers(StoreTable):
 
     @change
     def name(self, tx: Transaction, observers: Mapping[str, Collection[str]]) -> None:
-        """These are configured from now on, each with the kinds of events that it wants, and no others.
+        """Store which observers are configured from now on, each with the kinds of events that it wants.
 
-        A new one begins with the events from now on, and so does a kind that an old one did not want before.
+        A new observer gets the events from now on. So does an old one, of a kind that it did not want before.
         """
         tx.run("forget_observers", before=tx.now - KEEP_GONE)
         tx.run("observers_are_gone", now=tx.now, names=to_json(sorted(observers)))
@@ -65,13 +65,13 @@ class Observers(StoreTable):
                 tx.run("clear_condition", subject=row["subject"])
 
     async def place(self, name: str, kinds: Collection[str], routes: Sequence[str] | None = None) -> Place:
-        """Where this one stands, who wants these kinds of events."""
+        """Where this observer stands, which wants these kinds of events."""
         place = await self._database.write(lambda tx: _place(tx, name, kinds))
         return replace(place, routes=routes)
 
     @look
     def after(self, tx: Transaction, place: Place, position: int) -> EventPage:
-        """What it wants of the events after `position`, as many as are good to have in memory."""
+        """The events after `position` that the observer wants, MAX_EVENTS at most."""
         [last] = tx.fetch("last_event")
         upto = min(last["id"], position + WINDOW)
         kinds = to_json(sorted(place.wanted))
@@ -89,15 +89,15 @@ class Observers(StoreTable):
         return EventPage(found, upto, last["id"])
 
     async def failing(self, name: str, text: str) -> None:
-        """It fails over what it is told: say so, where people see what keeps batchd waiting."""
+        """The observer fails on its events: raise a condition, where people see what keeps batchd waiting."""
         await self._conditions.raise_condition(Subject(SubjectKind.OBSERVER, name), text)
 
     async def well(self, name: str) -> None:
-        """It has heard something again."""
+        """The observer has taken an event again: clear its condition."""
         await self._conditions.clear_condition(Subject(SubjectKind.OBSERVER, name))
 
     async def heard(self, name: str, cursor: int) -> bool:
-        """Everything up to this event was heard, or is not for it: whether that is news. A cursor never goes back."""
+        """The observer is done with all events up to `cursor`. Return whether its cursor moved: it never goes back."""
         return bool(await self._run("observer_heard", name=name, cursor=cursor))
 
 

@@ -1,6 +1,6 @@
 """The table `orders`, as processes other than the daemon use it: to leave an order and look for its answer.
 
-Synchronous and quick to import, like `reading/`; it is the one thing that is written from outside the daemon.
+Synchronous and quick to import, like `reading/`. Orders are the only thing that is written from outside the daemon.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def stored_order(row: sqlite3.Row) -> StoredOrder:
 
 
 class Answer(Struct, frozen=True):
-    """What came of an order: a sentence, and whether it was refused."""
+    """The answer to an order: a sentence, and whether the order was refused."""
 
     text: str
     refused: bool
 
 
 def leave(state: Path, kind: str, target: str, data: Mapping[str, Any], *, at: float, who: str, door: Door) -> int:
-    """Write an order for the daemon; its number. StateUnusable, in words, if it cannot be written."""
+    """Write an order for the daemon; return its number. Raise StateUnusable, in words, if it cannot be written."""
     with connected(state, mode="rw") as connection:
         if connection is None:
             raise StateUnusable(f"There is no database in {state} yet, so there is nothing to order.")

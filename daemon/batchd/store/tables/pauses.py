@@ -1,4 +1,4 @@
-"""What people have paused: conditions that stay until a person resumes it. Each write is one step, and repeatable."""
+"""Pauses: conditions that stay until a person resumes what is paused. Each write is one step, and repeatable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNSENT = {BatchState.PACKED, BatchState.UPLOADED}
 
 
 class Paused(Struct, frozen=True):
-    """What is paused now, as `everything`, `provider NAME` or `route NAME`; `live` are batches of live calls of it."""
+    """What is paused now, as `everything`, `provider NAME` or `route NAME`; `live` are its batches of live calls."""
 
     names: frozenset[str] = frozenset()
     live: frozenset[str] = frozenset()
@@ -38,7 +38,7 @@ class Pauses(StoreTable):
 
     @change
     def pause(self, tx: Transaction, what: str, who: str | None, text: str) -> bool:
-        """Pause it, and take back what is not sent yet. False if it was paused already."""
+        """Pause `what`, and take back what is not sent yet. Return False if it was paused already."""
         if what in _names(tx):
             return False
         tx.run("raise_condition", subject=str(Subject(SubjectKind.PAUSE, what)), text=text, since=tx.now)
@@ -48,7 +48,7 @@ class Pauses(StoreTable):
 
     @change
     def resume(self, tx: Transaction, what: str, who: str | None) -> list[str]:
-        """Resume it; all that is paused, if that is `everything`. Returns what was paused of it."""
+        """Resume `what`; `everything` resumes all that is paused. Return what was resumed."""
         names = sorted(_names(tx) if what == EVERYTHING else _names(tx) & {what})
         for name in names:
             tx.run("clear_condition", subject=str(Subject(SubjectKind.PAUSE, name)))
@@ -74,7 +74,7 @@ def _batches(tx: Transaction, names: frozenset[str]) -> list[tuple[str, str]]:
 
 
 def _take_back(tx: Transaction) -> None:
-    """Batches that are made and not sent go back: their parts wait, those that are not paused for other batches."""
+    """Take back unsent batches with paused rows. Their parts wait; those that are not paused, for other batches."""
     for key, state in _batches(tx, _names(tx)):
         if state in _UNSENT:
             return_batch(tx, key, state, "a person has paused the sending")

@@ -10,10 +10,10 @@ from .table import StoreTable, change
 
 
 class Purging(StoreTable):
-    """What the table `jobs` says of it."""
+    """The columns of the table `jobs` about purging."""
 
     async def ordered(self, job: Job, at: float) -> None:
-        """A person wants it; from here on it is carried out, whatever happens."""
+        """Commit a person's order to purge the job; from here on it is carried out, whatever happens."""
         columns = {"purge_ordered_at": at, "purged_at": None, "purge_result": None}
         await self._database.write(lambda tx: tx.update("jobs", {"id": job.id, "state": job.state}, **columns))
 
@@ -27,7 +27,7 @@ class Purging(StoreTable):
 
     @change
     def done(self, tx: Transaction, job: Job, event: JobPurged) -> None:
-        """All is deleted that can be."""
+        """All that can be deleted is deleted."""
         where = {"id": job.id, "purge_ordered_at": job.purge_ordered_at}
         [now] = tx.fetch("job", id=job.id)
         if now["purge_result"] is None and tx.update("jobs", where, purged_at=tx.now, purge_result=event.sentence):

@@ -1,4 +1,4 @@
-"""Which files batchd has put into the folders of people, of jobs that ended long ago."""
+"""Which files of jobs that ended long ago batchd has put into people's folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REPORT = ".report.json"
 
 
 class OldFiles(Struct, frozen=True):
-    """The names of a job's files in a folder. `sha256` is that of the original, where it is about that."""
+    """The names of a job's files in a folder. `sha256` is that of the original, if the file is the original."""
 
     job: str
     source: str
@@ -32,9 +32,9 @@ class Retention(StoreTable):
 
     @look
     def old(self, tx: Transaction, folder: Folder, before: float, most: int) -> list[OldFiles]:
-        """Of jobs that ended before this time the files that are there, the oldest first.
+        """The files of jobs that ended before this time, the oldest first.
 
-        Without names that a later job has taken, which ended since or has not ended.
+        Without names that a later job has taken, if that job ended since or has not ended.
         """
         if folder == "outbox":
             return [_published(tx, dict(row), before) for row in tx.fetch("old_outputs", before=before, most=most)]
@@ -47,7 +47,7 @@ class Retention(StoreTable):
     def removed(
         self, tx: Transaction, folder: Folder, old: OldFiles, files: Sequence[str], kept: Sequence[str]
     ) -> None:
-        """They are gone, but for those that somebody has changed; it is not looked at again."""
+        """The files are removed, except those that a person has changed (`kept`). They are not looked at again."""
         column = "outbox_cleared_at" if folder == "outbox" else "original_cleared_at"
         tx.update("jobs", {"id": old.job, "finished_at": old.finished_at}, **{column: tx.now})
         if files or kept:

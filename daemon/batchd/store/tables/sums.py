@@ -12,8 +12,8 @@ _MONEY = re.compile(r"MONEY\((\w+)(?:, (\w+))?(?: WHERE ([^()]*))?\)")
 def with_money(query: str) -> str:
     """The query with each `MONEY(column WHERE …)` written out: an exact sum that stops at MAX_AMOUNT.
 
-    SUM fails for good once a sum needs more than 64 bits, and a service that claims tokens without end may bring that
-    about. So both halves of the amounts are summed. `MONEY(high, low)` is of two columns that hold them already.
+    SUM fails for good once a sum needs more than 64 bits, which a service that claims tokens without end may cause. So
+    the halves of the amounts are summed by themselves. `MONEY(high, low)` takes two columns that hold the halves.
     """
     return _MONEY.sub(_money, query)
 

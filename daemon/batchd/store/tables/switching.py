@@ -1,7 +1,7 @@
-"""Jobs that are asked in another way than they began: by live calls since they would be late, or at a fallback.
+"""Switches jobs to another way of asking: to live calls because they would be late, or to a fallback.
 
-The whole switch is one transaction: the money for it, and the marks on batches that are to be ended. Rows of these are
-asked again only after their batches have ended and been collected, as those of any batch that ended early.
+The whole switch is one transaction: the money for it, and the marks on batches that are to be ended. Rows in these
+batches are asked again only after the batches have ended and been collected, as with any batch that ended early.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class WithDeadline(Struct, frozen=True):
 class Switch(Struct, frozen=True):
     """How a job is asked from now on: by live calls if it is `late`, at the provider and the prices of `asked`.
 
-    `most` says what a part can cost at most then, given the batch that holds it; `event` is made of the sum.
+    `most` says what a part can cost at most then, given the batch that holds it; `event` makes the event from the sum.
     """
 
     late: bool
@@ -44,7 +44,7 @@ class Switch(Struct, frozen=True):
 
 
 class Switching(StoreTable):
-    """The switch of a job to live calls, in `jobs`, `parts` and `batches`."""
+    """The switch of a job to live calls or a fallback, in `jobs`, `parts` and `batches`."""
 
     async def with_deadline(self, routes: Iterable[str]) -> list[WithDeadline]:
         """Running jobs of these routes that are not late yet, the oldest first."""
@@ -65,7 +65,7 @@ class Switching(StoreTable):
         currency: str,
         find_refusal: Callable[[Account], Refusal | None],
     ) -> Refusal | None:
-        """Ask the job's rows in another way from now on; nothing, and why, if there is no money for that."""
+        """Ask the job's rows in another way from now on. If there is no money for that, only return why."""
         found = tx.fetch("job", id=job.id)
         if not found or not _as_it_was(job_of(found[0]), job):
             return None

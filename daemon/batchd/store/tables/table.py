@@ -29,14 +29,14 @@ class StoreTable:
         return await self._database.read(lambda tx: tx.one(query, **values))
 
     async def _run(self, query: str, **values: Any) -> int:
-        """Run a query; how many rows it changed."""
+        """Run a query; return how many rows it changed."""
         return await self._database.write(lambda tx: tx.run(query, **values))
 
 
 def change(
     method: Callable[Concatenate[Table, Transaction, P], T],
 ) -> Callable[Concatenate[Table, P], Coroutine[Any, Any, T]]:
-    """Carry the method out in a transaction: who calls it leaves `tx` out, and awaits the commit."""
+    """Run the method in a transaction: the caller leaves `tx` out, and awaits the commit."""
 
     @functools.wraps(method)
     async def write(table: Table, /, *args: P.args, **values: P.kwargs) -> T:
@@ -48,7 +48,7 @@ def change(
 def look(
     method: Callable[Concatenate[Table, Transaction, P], T],
 ) -> Callable[Concatenate[Table, P], Coroutine[Any, Any, T]]:
-    """Let the method read: all that it reads is of one moment. It may be called twice."""
+    """Run the method as a read: all that it reads is of one moment. It may be called twice."""
 
     @functools.wraps(method)
     async def read(table: Table, /, *args: P.args, **values: P.kwargs) -> T:

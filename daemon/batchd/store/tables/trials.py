@@ -12,7 +12,7 @@ from .table import StoreTable, change
 
 
 class Trials(StoreTable):
-    """What the tables `jobs` and `parts` say of them."""
+    """Tries, pilots and useless answers in the tables `jobs` and `parts`."""
 
     @change
     def try_begun(self, tx: Transaction, job: Job, part: Part, event: TryBegun) -> None:
@@ -22,30 +22,30 @@ class Trials(StoreTable):
             tx.record(event)
 
     async def try_ended(self, job: Job, state: JobState, event: TryEnded) -> None:
-        """All there will be of a try is in the spool."""
+        """The try has ended, and its results are in the spool."""
         await self._database.write(lambda tx: change_job(tx, job.id, job.state, state, event, finished_at=tx.now))
 
     async def shown(self, job: Job, reason: str, code: str = PILOT) -> None:
-        """Some answers lie where people see them, or are told in the reason; the job waits for a person."""
+        """Some answers lie where people see them, or stand in the reason; the job waits for a person."""
         where = {"id": job.id, "state": job.state, "cancelled": 0}
         event = JobHeld(job=job.id, source=job.source, reason=reason, code=code)
         columns = {"state": JobState.HELD, "reason": reason, "reason_code": code}
         await self._database.write(lambda tx: step(tx, "jobs", where, event, **columns))
 
     async def were_useless(self, job: Job) -> None:
-        """What was spent on the answers that there are is wasted: all rows are asked again."""
+        """All rows are asked again: what was spent on the answers so far is wasted."""
         await self._run("waste_spending", job=job.id)
 
     @change
     def passed(self, tx: Transaction, job: Job) -> None:
-        """Nobody is to look at the answers: the other rows are asked, too."""
+        """No person has to look at the answers: the other rows are asked, too."""
         where = {"id": job.id, "state": job.state, "cancelled": 0}
         if tx.update("jobs", where, state=JobState.PLANNING, trial=None):
             tx.run("ask_later_parts", job=job.id)
 
     @change
     def approved(self, tx: Transaction, job: Job, most: int | None, event: PilotApproved) -> None:
-        """A person lets the other rows be asked, within the budget, or for so much in all."""
+        """A person lets the other rows be asked, within the budget, or for `most` in all."""
         where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
         allowed = {} if most is None else {"approved": most}
         if tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):

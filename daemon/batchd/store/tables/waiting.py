@@ -13,7 +13,7 @@ from .table import StoreTable, look
 
 
 class WaitingPart(Struct, frozen=True):
-    """A planned part that waits for a batch, as packing needs it. `more` of its job is being planned."""
+    """A planned part that waits for a batch, as packing needs it. `more`: other parts of its job are being planned."""
 
     job: str
     first: int
@@ -69,9 +69,9 @@ class Waiting(StoreTable):
         now: float,
         known: Mapping[str, Sequence[WaitingPart]] | None = None,
     ) -> tuple[list[WaitingPart], float | None]:
-        """The planned parts of these jobs, in their order, up to the limit. Of some they are `known`.
+        """The planned parts of these jobs, in their order, up to the limit. `known` has those of some jobs already.
 
-        Those that rest at the moment are left out; the second is when the first of them may be asked.
+        Parts that rest at the moment are left out; the second value is when the first of these may be asked.
         """
         found: list[WaitingPart] = []
         rest: float | None = None
