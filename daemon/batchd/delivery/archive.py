@@ -30,7 +30,7 @@ def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambd
     above = ""
     for part in folders:
         # A file may have the name of a folder: `reviews` was archived before `reviews/may.csv` was dropped.
-        # In this order: another file may make the folder between the two.
+        # In this order, since the move of another file may make the folder between the two checks.
         paths = (above + numbered(part, number) for number in count(1))
         above = next(path for path in paths if not os.path.lexists(folder / path) or (folder / path).is_dir()) + "/"
     names = (above + numbered_file(last, number) for number in count(1))
@@ -42,7 +42,7 @@ def reserve(folder: Path, relative: str, reserved: Callable[[str], bool] = lambd
 
 
 def archived_already(source: Path, folder: Path, relative: str) -> str | None:
-    """The name, relative to `folder`, under which this very file is there, of those that `reserve` would try first."""
+    """Return the name, relative to `folder`, that this very file already has there, among those `reserve` tries."""
     name = archive_name(relative)
     for number in count(1):
         candidate = numbered_file(name, number)
@@ -57,8 +57,8 @@ def archived_already(source: Path, folder: Path, relative: str) -> str | None:
 def move(source: Path, target: Path, *, rights: Rights | None = None) -> bool:
     """Move `source` to `target`, a name reserved for it. Raises FileExistsError if another file is there.
 
-    After a success, another call does nothing. Returns False if neither file exists any more: the move had succeeded,
-    and a person has removed the file since.
+    After a success, another call does nothing. Returns False if neither file exists: the move had succeeded, and a
+    person has removed the file since.
     """
     draft = draft_of(target)
     if not os.path.lexists(source):
@@ -85,7 +85,7 @@ def move(source: Path, target: Path, *, rights: Rights | None = None) -> bool:
 
 
 def _give(source: Path, rights: Rights) -> None:
-    """Give the working file its rights, where nobody sees it. One that is another user's becomes a copy of ours."""
+    """Give the working file its rights before people see it. A file of another user is replaced by a copy of ours."""
     with open_source(source) as original:
         if os.geteuid() in {0, os.fstat(original.fileno()).st_uid}:
             rights.give(original.fileno(), source)
@@ -132,7 +132,7 @@ def put_into_rejected(
 
 
 def retire_rejected(rejected: Path, archive: Path, name: str, *, rights: Rights | None = None) -> None:
-    """A file of this name succeeded: the rejected one goes to the archive, and its note is not needed any more."""
+    """Move a rejected file to the archive and remove its note, once a file of the same name has succeeded."""
     path = rejected / name
     if path.is_file() and not path.is_symlink():
         move(path, archive / reserve(archive, name), rights=rights)

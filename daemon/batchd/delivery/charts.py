@@ -9,15 +9,15 @@ from typing import Any, TypeAlias
 _WIDTH = 360
 _WIDE, _HEIGHT = 620, 240
 _NAMED = 8
-"""Columns that have their names below, at most."""
+"""The most columns that have their names below."""
 _BAR = 26
 _MARGINS = 56
 _TICKS = 3
-"""Marks of the axis of rows beside its zero, all of them whole numbers."""
+"""Marks on the axis of rows besides zero, all of them whole numbers."""
 _ROOM = 14
-"""Behind the drawing, for half of the last name at the axis."""
+"""The space after the drawing, for half of the last name on the axis."""
 _LABEL = 18
-"""Characters of a label; the table beside the chart has it whole."""
+"""The most characters of a label; the table beside the chart has the whole text."""
 
 
 Write: TypeAlias = Callable[[int], str]
@@ -26,9 +26,9 @@ Write: TypeAlias = Callable[[int], str]
 
 def bars(values: Sequence[tuple[str, int]], *, label: str, write: Write | None = None) -> str:
     """A horizontal bar for each value, in their order. `label` is what a screen reader says."""
-    import leather  # slow to import, and few draw
+    import leather  # slow to import, and seldom needed
 
-    # Each label is there once, so that no two bars become one.
+    # Make each label unique, so that no two bars become one.
     shown = [(number, _short(name) + "\u200b" * index) for index, (name, number) in enumerate(values)]
     most = max(number for number, _ in shown)
     ticks = _ticks(most, -(-most // _TICKS) if write is None else _round(most))
@@ -59,7 +59,7 @@ def _ticks(most: int, step: int) -> list[int]:
 
 
 def _round(most: int) -> int:
-    """A third of it at least, as a number that people call round."""
+    """Return a round number that is at least a third of `most`."""
     least, step = -(-most // _TICKS), 1
     while True:
         for factor in (1, 2, 5):
@@ -78,7 +78,7 @@ def _svg(chart: Any, width: int, height: int, label: str, kind: str = "bar") -> 
     if not head.startswith("<svg"):
         raise ValueError("the chart is not the SVG element that it should be")
     return (
-        # The name of the last mark of the axis has its middle at the edge.
+        # The name of the last mark on the axis is centred on the edge.
         f'<svg class="{kind}" viewBox="0 0 {width + _ROOM} {height}" role="img" aria-label="{html.escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg">{rest}'
     )

@@ -71,7 +71,7 @@ def held_text(
 ) -> str:
     """The text of a note: why the job is held, and what to do. `by_renaming` if renaming the note approves it.
 
-    `answers` are some of those of the job's pilot, if that is why it is held. `empty` rows are not asked in any case.
+    `answers` are some answers of the job's pilot, if that is why it is held. `empty` rows are not asked in any case.
     """
     say = language.say
     because = say("held.because", reason=reason_in(f"{job.reason}.", language.code))

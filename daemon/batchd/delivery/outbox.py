@@ -40,7 +40,7 @@ class SpoolRows(ResultRows):
         self._parts = parts
         self._since = since
         self.passed = 0
-        """How often a row was passed on, in all iterations."""
+        """How many rows were passed on, in all iterations together."""
 
     def __iter__(self) -> Iterator[ResultRow]:
         for row in self._joined():
@@ -103,9 +103,10 @@ class FolderOutbox(Outbox):
 
 
 def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> None:
-    """Raises OSError with a reason if a configured folder is missing, or was `mounted` and is not mounted any more.
+    """Raise OSError with a reason if a configured folder is missing, or was `mounted` and no longer is.
 
-    It is not created again: most likely its share is not mounted, and files below the mount point would be hidden.
+    batchd does not create it again: most likely its share is not mounted, and files below the mount point would be
+    hidden.
     """
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder is not there (is its share mounted?)", str(folder))
@@ -114,7 +115,7 @@ def require_folder(folder: Path, *, mounted: frozenset[Path] = frozenset()) -> N
 
 
 def require_all(**folders: Path) -> None:
-    """Raises OSError with a reason for the first of these folders that is missing."""
+    """Raise OSError with a reason for the first of these folders that is missing."""
     for name, folder in folders.items():
         if not folder.is_dir():
             what = "is a file" if folder.exists() else "is not there"

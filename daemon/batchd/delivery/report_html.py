@@ -16,7 +16,7 @@ from .charts import bars
 
 MAX_BARS = 12
 
-# Compiled and read when this is imported: the process that forks the workers does it once for all of them.
+# At import, read the catalogue and compile the template: the process that forks the workers does it once for all.
 catalogue()
 _TEMPLATE = jinja2.Environment(
     autoescape=True,
@@ -39,9 +39,9 @@ class _Column(Struct, frozen=True):
 
 
 def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> bytes:
-    """The page for a report, as `report_json` has it; `name` is that of its file. The same report gives the same bytes.
+    """The page for a report of `report_json`; `name` is that of its file. The same report gives the same bytes.
 
-    Whatever comes from the file, the answers or the service is text, and escaped by the template.
+    The template escapes all text from the file, the answers and the service.
     """
     cost = report["cost"]
     page = _TEMPLATE.render(
@@ -62,7 +62,7 @@ def report_html(report: Mapping[str, Any], language: Language, *, name: str) -> 
         line=_time_line(report["timestamps"], language),
         json_file=f"{posixpath.basename(name).removesuffix('.html')}.json",
     )
-    # Half of a surrogate pair, which a name that is not UTF-8 has as well, cannot be written.
+    # A lone surrogate, which a file name that is not UTF-8 has too, cannot be written.
     return page.encode("utf-8", "replace")
 
 
@@ -81,7 +81,7 @@ def _sentence(rows: Mapping[str, int], empty: int, language: Language) -> str:
 
 
 def _cheaper(cost: Mapping[str, Any]) -> int:
-    """By how many percent it cost less than live calls, 0 if that is not known."""
+    """By how many percent the job cost less than live calls would, 0 if that is not known."""
     if not cost["live_price"] or cost["actual"] is None:
         return 0
     share: float = cost["actual"] / cost["live_price"]
@@ -120,14 +120,14 @@ def _range(each: Mapping[str, float], language: Language) -> str:
 
 
 def _failure(failure: Mapping[str, Any], language: Language) -> dict[str, Any]:
-    """With what to do, and with what batchd says of its rows in the language of the page. What others say stays."""
+    """Add advice, and put batchd's own messages into the language of the page. Messages of others stay as they are."""
     said = [{**each, "message": reason_in(each["message"], language.code)} for each in failure["examples"]]
     key = f"advice.{failure['code']}"
     return {**failure, "examples": said, "advice": language.say(key if language.knows(key) else "advice.other")}
 
 
 def _time_line(timestamps: Mapping[str, str | None], language: Language) -> list[tuple[str, str, str]]:
-    """Each event with its time, and how long after the one before it came."""
+    """Each event with its time, and the time that had passed since the event before it."""
     line: list[tuple[str, str, str]] = []
     before: datetime | None = None
     for event in ("claimed", "accepted", "planned", "collected"):

@@ -57,11 +57,11 @@ def report_of(
     """The report. It depends only on stored records, so that a second try writes the same bytes.
 
     `currency` is for a job whose price was never known, `shares` says who gave the answers, `files` are the names of
-    what was published, `receipts` what each sink says of the place, `steps` all steps of its chain, if it is one.
-    The answers and failures come in `report_task`.
+    the published files, `receipts` say where each sink has put the rows, `steps` are all steps of its chain, if it has
+    one. `report_task` adds the answers and failures.
     """
     counts = count_rows(job, parts)
-    # Nothing was spent: then the cost is known, even without a price.
+    # If nothing was spent, the cost is known even without a price.
     spent = bill if bill.answers else replace(bill, cost=0, wasted_cost=0, live_cost=0)
     usage, wasted = spent.usage, spent.wasted
     everything = [(job, parts), *((step.job, step.parts) for step in steps[1:])]
@@ -140,7 +140,7 @@ def report_of(
 
 
 def _step(step: StepTaken, steps: Sequence[StepTaken], currency: str) -> dict[str, Json]:
-    """A step of the chain. The rows of a later one are those that were answered before."""
+    """A step of the chain. The rows of a later step are those that the step before it has answered."""
     job, bill = step.job, step.bill if step.bill.answers else replace(step.bill, cost=0, live_cost=0)
     return {
         "job": job.id,
@@ -159,7 +159,7 @@ def _step(step: StepTaken, steps: Sequence[StepTaken], currency: str) -> dict[st
 
 
 def _own_rows(step: StepTaken, steps: Sequence[StepTaken]) -> dict[str, Json]:
-    """What the step's own question came to. Later outcomes are joined to its own: what it answered was handed on."""
+    """Count the outcomes of the step's own question. If later steps exist, its answered rows are those handed on."""
     counts = count_rows(step.job, step.parts)
     later = [each for each in steps if each.job.parent == step.job.id]
     ok, failed, skipped = counts[RowStatus.OK], counts[RowStatus.FAILED], counts[RowStatus.SKIPPED]
@@ -192,7 +192,7 @@ def _question(route: Route) -> Json:
 
 
 def prompt_hash(route: Route) -> str:
-    """The same for the same question, asked in the same way."""
+    """A digest that is the same for the same question, asked in the same way."""
     asked = msgspec.json.encode([route.prompt.to_json(), route.params, route.endpoint], order="sorted")
     return hashlib.sha256(asked).hexdigest()[:12]
 
@@ -203,9 +203,9 @@ def as_json(report: Mapping[str, Json]) -> bytes:
 
 
 def was_reported(job: Job, folder: Path, stem: str | None) -> bool:
-    """Whether the report of this round of the job is there under that name: all of it was delivered.
+    """Whether the report of this round of the job is there under that name, so that all of the job was delivered.
 
-    The state folder may not know it, if it is a copy of before that was put back.
+    The state folder does not know that if it is an older copy that was put back.
     """
     return _reported(folder / f"{stem}.report.json") == _Reported(job.id, job.retry_round)
 
@@ -222,7 +222,7 @@ def reported(folder: Path) -> dict[str, str]:
 
 
 def _reported(path: Path) -> _Reported | None:
-    """Of which job and round a report is; None if it cannot be read."""
+    """The job and the round of a report; None if it cannot be read."""
     try:
         with path.open("rb") as file:
             return _Round.decode(file.read(_MAX_REPORT))

@@ -1,4 +1,4 @@
-"""The report of a job, from what its parts were summarized to, as JSON and as a page for people."""
+"""The report of a job, from the summaries of its parts, as JSON and as a page for people."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..people.language import Language
 from ..work.collecting.summary import AnswerSummary, ColumnSummary, SummaryTask, merged, read_summary, summarize_part
 
 MAX_VALUES = 50
-"""Values of a column that the report has, the most frequent; the others are counted together."""
+"""How many values of a column the report has, the most frequent ones; the others are counted together."""
 MIN_TEXTS = 5
-"""A column with so many different texts, on average in less than two rows each, holds free text."""
+"""A column with at least so many different texts, on average in fewer than two rows each, holds free text."""
 BINS = 10
 
 
 class ReportTask(Struct, frozen=True):
-    """Complete the `report` by what the answers are like, and make the page `name` of it if there is a `language`.
+    """Add the summary of the answers to the `report`, and make the page `name` of it if there is a `language`.
 
-    `parts` say where the summary of each is, and from what to make it if it is not there. `columns` are the answer's.
+    `parts` say where the summary of each part is, and from what to make a missing one. `columns` are those of answers.
     """
 
     report: Mapping[str, Json]
@@ -32,7 +32,7 @@ class ReportTask(Struct, frozen=True):
 
 
 class ReportDone(Struct, frozen=True):
-    """The whole report, and the page if there is one. `fault` is why there is none though there should be."""
+    """The whole report, and the page if there is one. `fault` says why a wanted page could not be made."""
 
     report: dict[str, Json]
     page: bytes | None = None
@@ -100,10 +100,10 @@ def _numbers(column: ColumnSummary) -> dict[str, Json]:
 
 
 def _bins(rounded: dict[float, int], low: float, high: float) -> list[Json]:
-    """Rows by range of numbers, `from` included. Few small whole numbers, such as marks, have a bin each."""
+    """Count rows by range of numbers, `from` included. A few small whole numbers, such as marks, get a bin each."""
     if len(rounded) <= MAX_VALUES // 4 and all(value.is_integer() and abs(value) < 100 for value in rounded):
         return [{"from": value, "to": value, "rows": rounded[value]} for value in sorted(rounded)]
-    # Halves and tenths, since the distance of two numbers may be more than a number can hold.
+    # Calculate with halves and tenths, since the difference of two floats may be too large for a float.
     step, half = high / BINS - low / BINS, high / 2 - low / 2
     counts = [0] * BINS
     for value, rows in rounded.items():

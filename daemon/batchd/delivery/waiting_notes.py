@@ -1,7 +1,7 @@
 """The notes in the outbox that say where a file is: one for each job that has been in work for a while.
 
-They are a help and no more: a power cut may take the text of one, and one that cannot be written delays nothing. None
-stays after its job.
+They are only a help: a power cut may take the text of a note, and a note that cannot be written delays nothing. Each is
+removed when its job ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .outbox import require_folder
 
 WAITING = ".waiting.txt"
 _LARGEST = 10_000
-"""Bytes. No note of ours is as long."""
+"""Bytes: no note of batchd is as long."""
 
 
 class WaitingNotes:
@@ -31,7 +31,7 @@ class WaitingNotes:
         self._lock = Lock()
 
     def write(self, job: str, stem: str, text: str, rights: Rights | None = None) -> None:
-        """Write the note of a job in place of its last one, unless the job has come to its end meanwhile.
+        """Write the note of a job in place of its last one, unless the job has ended meanwhile.
 
         Raises FileExistsError if another file has the name, OSError if the folder is missing or cannot be written to.
         """
@@ -46,13 +46,13 @@ class WaitingNotes:
                 file.write(f"{text}{_mark(job)}\n".encode())
 
     def take_away(self, job: str, stem: str) -> None:
-        """Remove the note of a job, and write it no more. What cannot be removed stays."""
+        """Remove the note of a job, and write no other for it. A note that cannot be removed stays."""
         with self._lock:
             self._ended.add(job)
             path = self._folder / f"{stem}{WAITING}"
             try:
                 if self._remove(path, job):
-                    # Or it would be back after a power cut, for good: the job has come to its end by then.
+                    # Otherwise it could be back after a power cut, and stay: the job has ended by then.
                     fsync_folder(path.parent)
             except OSError:
                 return
@@ -63,12 +63,12 @@ class WaitingNotes:
             self._ended.intersection_update(unfinished)
 
     def begin_anew(self, job: str) -> None:
-        """The job has another name in the outbox, and may have a note there."""
+        """Let the job have a note again, under its other name in the outbox."""
         with self._lock:
             self._ended.discard(job)
 
     def _remove(self, path: Path, job: str) -> bool:
-        """Remove our note, if there is one; FileExistsError if it is not ours."""
+        """Remove our note, if there is one. Raise FileExistsError if the file is not ours."""
         try:
             found = path.lstat()
         except FileNotFoundError:

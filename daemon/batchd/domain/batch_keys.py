@@ -1,6 +1,6 @@
-"""What batches are found by: their keys, of which each tells the next, and a digest of the rows that they ask.
+"""The keys of batches, each of which follows from the one before it, and a digest of the rows that a batch asks about.
 
-So an older copy of the state finds what was created after it.
+With these, a daemon that runs on an older copy of its state finds the batches created after that copy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def following(key: str) -> str:
-    """The key of the batch after the one of this key.
+    """Return the key that comes after this one.
 
     >>> following("k3j9x2ab"), following("k3j9x2zz"), following("zz")
     ('k3j9x2ac', 'k3j9x300', '00')
@@ -28,6 +28,6 @@ def following(key: str) -> str:
 
 
 def rows_key(parts: Iterable[Part]) -> str:
-    """A digest of the rows that these parts ask, and of which attempt it is."""
+    """Return a digest of the rows of these parts and of their attempts."""
     asked = sorted((part.job, part.first, part.rows, part.attempt) for part in parts)
     return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ MAX_STEPS = 5
 
 
 def step_id(parent: str, retry_round: int) -> str:
-    """The id of the job that the rows of `parent` are handed on to: the same each time, so that there is one alone.
+    """Return the id of the job that gets the answered rows of `parent`: always the same, so that only one is made.
 
     >>> step_id("k3j9x2ab", 1) == step_id("k3j9x2ab", 1) != step_id("k3j9x2ab", 2), len(step_id("k3j9x2ab", 1))
     (True, 8)
@@ -22,7 +22,7 @@ def step_id(parent: str, retry_round: int) -> str:
 
 
 def later_steps(name: str | None, routes: Mapping[str, Route]) -> list[Route]:
-    """The steps from this route on, as far as they are configured; a chain that is too long is cut."""
+    """Return the configured steps from this route on, at most MAX_STEPS."""
     steps: list[Route] = []
     while name is not None and name in routes and len(steps) < MAX_STEPS:
         steps.append(routes[name])
@@ -31,7 +31,7 @@ def later_steps(name: str | None, routes: Mapping[str, Route]) -> list[Route]:
 
 
 def fault_of(start: str, then: Mapping[str, str | None]) -> str | None:
-    """What is wrong with the chain that begins at this route, None if nothing is: its words follow the key `then`."""
+    """Return what is wrong with the chain that begins at this route, or None. The text is made to follow `then`."""
     way = [start]
     while (following := then.get(way[-1])) is not None:
         if following in way:
@@ -43,9 +43,9 @@ def fault_of(start: str, then: Mapping[str, str | None]) -> str | None:
 
 
 def joined_columns(own: Sequence[str], steps: Sequence[Sequence[str]]) -> tuple[list[str], list[list[int]]]:
-    """The answer columns of a job and of its steps together, and where those of each step go.
+    """Return the answer columns of a job and its steps together, and the places of each step's columns among them.
 
-    Steps of several rounds usually have the same columns. Where the route was changed in between, they go by name.
+    Steps of several rounds usually have the same columns. They are matched by name, in case the route has changed.
 
     >>> joined_columns(["mood"], [["why"], ["why", "how"]])
     (['mood', 'why', 'how'], [[1], [1, 2]])

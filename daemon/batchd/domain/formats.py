@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Collection
 
 PACKED = {".gz": "gzip", ".zst": "zstd"}
-"""Endings of files with one file in them, and how that is compressed."""
+"""The endings of compressed files, each with its compression."""
 ARCHIVE = ".zip"
-"""The ending of files with several files in them. Taken only where a route names it."""
+"""The ending of archives with several files. A route takes them only if it names this ending."""
 
 
 def suffix_of(name: str) -> str:
@@ -21,7 +21,7 @@ def suffix_of(name: str) -> str:
 
 
 def without_packing(name: str) -> str:
-    """The name of what is in a compressed file.
+    """Return the name of the file inside a compressed file.
 
     >>> without_packing("may.csv.gz"), without_packing("may.csv"), without_packing("may.zip")
     ('may.csv', 'may.csv', 'may.zip')
@@ -31,9 +31,9 @@ def without_packing(name: str) -> str:
 
 
 def takes(suffix: str, formats: Collection[str] | None, *, asked_for: bool) -> bool:
-    """Whether a route takes files that end so. `formats` are those that it names, if it does.
+    """Whether a route takes files with this ending. `formats` are the endings that it names, if any.
 
-    `asked_for` says that such files are taken only where they are named: a note is text too, and would be paid for.
+    With `asked_for`, it takes them only if it names them: a note is a text file too, and would be paid for.
 
     >>> takes(".csv", None, asked_for=False), takes(".txt", None, asked_for=True), takes(".md", ["md"], asked_for=True)
     (True, False, True)
@@ -50,7 +50,7 @@ _AS_TABLE = "If it is a table, save it as CSV or as a workbook (xlsx) and drop t
 
 
 def not_taken(suffix: str, formats: Collection[str] | None) -> str:
-    """The message that a route does not take files that end so."""
+    """Return the message that a route does not take files with this ending."""
     kinds = ", ".join("." + each.lower().lstrip(".") for each in formats or ())
     taken = f"In this folder, batchd takes {f'only files that end in {kinds}' if kinds else 'tables'}"
     named = suffix.lstrip(".")

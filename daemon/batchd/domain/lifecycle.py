@@ -53,7 +53,7 @@ class Plan(JobAction, frozen=True):
 
 
 class Redeliver(JobAction, frozen=True):
-    """Copy the answers of an earlier job with the same bytes and route, once it has them; the rest is asked."""
+    """Copy the answers of an earlier job with the same bytes and route, once it has them; ask the other rows."""
 
 
 class Admit(JobAction, frozen=True):
@@ -61,7 +61,7 @@ class Admit(JobAction, frozen=True):
 
 
 class SendEarly(JobAction, frozen=True):
-    """Enough of a large file is planned: let that be sent while the rest is planned."""
+    """Enough parts of a large file are planned: let them be sent while the rest is planned."""
 
 
 class Hasten(SwitchAction, frozen=True):
@@ -69,11 +69,11 @@ class Hasten(SwitchAction, frozen=True):
 
 
 class Move(SwitchAction, frozen=True):
-    """The job's provider has been down for long: ask what it does not hold at the fallback of the route."""
+    """The job's provider has been down for long: ask the route's fallback about the rows that it does not hold."""
 
 
 class Note(JobAction, frozen=True):
-    """Write the note about a held job into the held folder, or remove it once the job is not held any more."""
+    """Write the note about a held job into the held folder, or remove it once the job is no longer held."""
 
 
 class Collect(JobAction, frozen=True):
@@ -103,11 +103,11 @@ class HandOn(JobAction, frozen=True):
 
 
 class Join(JobAction, frozen=True):
-    """The later steps are at their end: join their outcomes to the job's own."""
+    """The later steps have ended: join their outcomes to the job's own."""
 
 
 class EndStep(JobAction, frozen=True):
-    """A later step of a chain has an outcome for each row: it is over. The job that took the file delivers them."""
+    """A later step of a chain has an outcome for each row: end it. The job that took the file delivers the rows."""
 
 
 class Deliver(JobAction, frozen=True):
@@ -125,7 +125,7 @@ class Erase(JobAction, frozen=True):
 
 
 class Upload(BatchAction, frozen=True):
-    """Write the batch's input file and send it ahead."""
+    """Write the batch's input file and upload it."""
 
 
 class Submit(BatchAction, frozen=True):
@@ -141,7 +141,7 @@ class Poll(BatchAction, frozen=True):
 
 
 class Recheck(BatchAction, frozen=True):
-    """Look whether a batch that is held can go on: the old key is back, or the missing answers have come."""
+    """Check whether a held batch can go on: the old key is back, or the missing answers have come."""
 
 
 class CancelBatch(BatchAction, frozen=True):
@@ -171,7 +171,7 @@ class Pack(Struct, frozen=True):
 
 
 class Split(JobAction, frozen=True):
-    """Cut a part that is too large for any batch into pieces of so many requests."""
+    """Cut a part that is too large for any batch into pieces of `piece_requests` requests."""
 
     first: int
     piece_requests: int
@@ -184,8 +184,8 @@ Action: TypeAlias = JobAction | BatchAction | Pack
 class JobView(Struct, frozen=True):
     """What decides the next actions of a job: the number of parts in each state, and the parts with local work.
 
-    `later` counts the parts that wait for a person to see the pilot; the others leave them out. `planned_rows` is how
-    many rows from the first on are planned, while others are not.
+    `later` counts the parts that wait until a person has seen the pilot; `parts` leaves them out. `planned_rows` is the
+    number of rows before the first unplanned part, 0 if there is no such part.
     """
 
     job: Job
@@ -205,7 +205,7 @@ def next_actions(view: JobView) -> Iterator[JobAction]:
     """The actions that a job allows now, most urgent first. None if it waits for a batch or for a person."""
     job = view.job
     if job.trial is Trial.TRY and job.state in {JobState.HELD, JobState.FAILED}:
-        # Somebody waits for it: that it cannot be asked is the answer.
+        # A person waits for the try, so it ends now: that its rows cannot be asked is its result.
         yield EndTry(job.id)
         return
     if (job.state is JobState.HELD) != (job.note is not None):
@@ -243,7 +243,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
     if job.cancelled and (view.later or view.parts.get(PartState.UNPLANNED) or view.parts.get(PartState.PLANNED)):
         yield Skip(job.id)
     elif job.state is JobState.HELD and job.reason_code == USELESS:
-        return  # nothing is asked or delivered until a person has seen what came
+        return  # nothing is asked or delivered until a person has seen the answers
     elif job.state is JobState.PLANNING and not job.cancelled:
         # Also if no row is left to ask: admission records that, and the prices.
         if not view.parts.get(PartState.UNPLANNED):
@@ -257,7 +257,7 @@ def _part_actions(view: JobView) -> Iterator[JobAction]:
 
 
 def _end_of(job: Job) -> JobAction:
-    """What ends a job whose every row has its outcome."""
+    """Return the action that ends a job in which every row has its outcome."""
     if job.trial is Trial.TRY:
         return EndTry(job.id)
     return Close(job.id) if job.parent is None else EndStep(job.id)
@@ -274,7 +274,7 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
             if outcome_wait(batch, now, create_timeout=create_timeout) <= 0:
                 yield Find(batch.key)
         case BatchState.SUBMITTED:
-            # One that is finalizing has answered all, and only its files are missing: it ends by itself.
+            # A batch that is finalizing has all its answers and lacks only its files: it ends by itself.
             cut = batch.cut_at is not None and batch.phase is not BatchPhase.FINALIZING
             ending = not batch.wanted or batch.stopping is not None or cut
             if ending and batch.phase is not BatchPhase.CANCELLING:
@@ -291,10 +291,10 @@ def next_batch_actions(batch: Batch, now: Moment, *, create_timeout: float) -> I
 
 
 def outcome_wait(batch: Batch, now: Moment, *, create_timeout: float) -> float:
-    """Seconds until a create call of unknown outcome can no longer take effect, so that looking for it is safe.
+    """Seconds until a create call of unknown outcome can no longer take effect, so that batchd may look for the batch.
 
-    In a trial, looking at once and creating again paid twice for 24 of 147 batches; looking after three times the
-    timeout, for none of 148.
+    In a trial, 24 of 147 batches were paid twice when batchd looked at once and created them again. When it looked
+    after three times the timeout, none of 148 was.
     """
     if batch.intent is None:
         return 0.0

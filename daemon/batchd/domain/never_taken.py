@@ -1,7 +1,7 @@
 """Names that are never taken out of the inbox: other programs made them, or are still writing under them.
 
-All lists are here, in lower case. A name counts wherever it stands in the path: what is inside a folder of this kind is
-not taken either.
+All lists are here, in lower case. A name counts anywhere in the path: files inside a folder with such a name are not
+taken either.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from unicodedata import normalize
 from .routing import matches
 
 STARTS = (".", "~$", "~syncthing~", "~wrl", "~wrd", "_gsdata_")
-"""Hidden files, which nearly all programs write under; locks and drafts of Office; GoodSync."""
+"""Hidden names, under which nearly all programs write; locks and drafts of Office; GoodSync."""
 
 ENDS = (
     "~", ".tmp", ".temp", ".swp", ".swx", ".swo", ".lock", ".lck",
@@ -46,8 +46,8 @@ _SHAPES = re.compile(
     r"|.*\.sb-[0-9a-f]{8}-\w{6}|\(a document being saved by .*\)"  # macOS
     r"|unconfirmed \d+"
 )
-# Excel saves under eight hexadecimal digits and renames; the command line of S3 downloads under a suffix of eight.
-# Eight digits without a letter are a date.
+# Excel saves under a name of eight hexadecimal digits, then renames the file; the command line of S3 downloads under
+# a suffix of eight. Eight digits without a letter are a date.
 _EXCEL = re.compile(r"(?=[0-9]*[A-F])[0-9A-F]{8}")
 _S3 = re.compile(r".+\.(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{8}")
 
@@ -60,13 +60,13 @@ _CONFLICT = re.compile(
     r"|\[conflict(?:ed)?(?:[ \d][^\]]*)?\]|\(sfconflict .*\)|\.conflict(?:\.|$)"
     r"|_[a-z]{3}-\d\d-\d{6}-\d{4}_(?:case)?conflict\b"
 )
-# OneDrive puts the computer's name there. Those that Windows makes have a digit, and no letter that is small.
+# OneDrive puts the computer's name there. Names that Windows makes up have a digit and no lower-case letter.
 _COMPUTER = re.compile(r"-(?:DESKTOP|LAPTOP)-(?=[A-Z]*\d)[A-Z0-9]{7,8}(?:-\d+)?(?:\.|$)")
 _OWN = re.compile(r".*\.(?:(?:waiting|why|held)\.txt|report\.\w+)|question\.md")
 _REMEMBERED = 20_000
-"""Names whose verdict is kept: every look at the inbox asks about all that lie there."""
+"""How many names are cached with their result: every look at the inbox asks about every name in it."""
 QUESTION = "question.md"
-"""The question beside the data, which is no data."""
+"""The name of the file with the question about a folder's files; it is not data."""
 OWN = (
     "This has a name that batchd gives to its own notes and reports, so it is not processed. If it is a table of "
     "yours, give it another name."
@@ -78,7 +78,7 @@ CONFLICT = (
 
 
 def is_never_taken(relative_path: str, ignore: Iterable[str] = ()) -> bool:
-    """True if a part of the path is such a name, or the path matches a pattern of `ignore`.
+    """True if the file or a folder of the path has such a name, or the path matches a pattern of `ignore`.
 
     >>> [is_never_taken(path) for path in ("may.csv", ".may.csv.x7Qz", "#recycle/may.csv", "may.csv.part")]
     [False, True, True, True]
@@ -98,7 +98,7 @@ def is_conflict_copy(name: str) -> bool:
 
 @lru_cache(_REMEMBERED)
 def is_our_own(name: str) -> bool:
-    """True for a name that batchd gives to its notes and reports, or the question of a folder: never a table to ask.
+    """True for the names of batchd's own notes and reports and of a folder's question: none of them is a table.
 
     >>> [is_our_own(name) for name in ("may.csv.why.txt", "may.report.json", "question.md", "report.csv")]
     [True, True, True, False]

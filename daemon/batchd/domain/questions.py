@@ -1,7 +1,7 @@
-"""The question beside the data: what a `question.md` says, and a route that asks it.
+"""The question beside the data: reads a `question.md` and makes a route that asks it.
 
-Front matter, in TOML between two lines of +++, may say in which form the answer comes, and nothing else: what costs
-money is the operator's.
+Front matter, in TOML between two lines of +++, may set the form of the answer and nothing else: only the operator sets
+what costs money.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROW = "\n\n{% for column, cell in row.items() %}{{ column }}: {{ cell }}\n{% en
 
 
 def with_question(route: Route, folder: str, content: bytes) -> Route:
-    """The route with the question of a folder; with a `fault` in words if it cannot be asked."""
+    """Return the route with the question of a folder, or with a `fault` in words if that cannot be asked."""
     question: dict[str, Json] = {"folder": folder, "sha256": hashlib.sha256(content).hexdigest()}
     try:
         settings = _settings(route.prompt.settings, content)
@@ -35,7 +35,7 @@ def with_question(route: Route, folder: str, content: bytes) -> Route:
 
 
 def without_question(route: Route, folder: str, fault: str) -> Route:
-    """The route of a file that cannot be asked, for this reason."""
+    """Return the route of a file whose question cannot be asked, with the reason."""
     return replace(route, question={"folder": folder, "sha256": "", "fault": fault})
 
 
@@ -50,7 +50,7 @@ def no_question(folder: str) -> str:
 
 
 def changed(question: Mapping[str, Json]) -> str:
-    """Why a job is held whose question is not the one of before."""
+    """Return why a job is held whose folder had another question before."""
     return (
         f"the question in {_place(question['folder'])} has changed since a job was sent with it, so a person must look "
         "at it before rows are paid for. After one approval the new question counts as known"
@@ -58,7 +58,7 @@ def changed(question: Mapping[str, Json]) -> str:
 
 
 def rejected_words(question: Mapping[str, Json]) -> str:
-    """What the person is told whose file is handed back, since it cannot be asked."""
+    """Return what to tell the person whose file is rejected because its question cannot be asked."""
     return (
         f"{question['fault']} Then drop the file again.\n"
         f'For the operator: the route has questions = "folder", so {NAME} beside the files says what is asked.'
@@ -66,7 +66,7 @@ def rejected_words(question: Mapping[str, Json]) -> str:
 
 
 def _settings(written: Mapping[str, Json], content: bytes) -> dict[str, Json]:
-    """The prompt's settings with this question. ValueError with a sentence if it is none."""
+    """Return the prompt's settings with this question. Raise ValueError with a sentence if the file has none."""
     if len(content) > MAX_BYTES:
         raise ValueError(f"It has {len(content):,} bytes, and may have {MAX_BYTES:,}: every row is asked with it.")
     try:
@@ -86,7 +86,7 @@ def _settings(written: Mapping[str, Json], content: bytes) -> dict[str, Json]:
 
 
 def _parted(text: str) -> tuple[dict[str, Json], str]:
-    """The front matter, and the text behind it."""
+    """Return the front matter and the text after it."""
     lines = text.lstrip("\n").split("\n")
     if lines[0].rstrip() == "---":
         raise ValueError(f"It begins with ---. Put what stands there between two lines of {_FENCE}, in TOML.")

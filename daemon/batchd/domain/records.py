@@ -22,7 +22,7 @@ OUTPUT_TOKENS_UNKNOWN = 500
 
 
 class Asked(Struct, frozen=True):
-    """Whom rows are asked: the provider, its model, and what that costs; None if that is not known."""
+    """Who answers the rows: the provider, its model, and their terms; `terms` is None if the price is not known."""
 
     provider: str
     model: str
@@ -40,17 +40,16 @@ class Job:
     Money is in subunits. `terms` are the prices of its model when it was admitted; they price the whole job. `approved`
     is what a person allows it to cost in total, `note` the name of its note in the held folder. `swept_at` is when its
     working files were removed, long after its end: from then on it cannot be retried. `redelivered_at` is when it took
-    over the answers of `duplicate_of`. `purge_ordered_at` is when a person wanted everything of it deleted, `purged_at`
-    when that was done, `purge_result` what came of it, `replaces` the name of the
-    outputs of an earlier file of the same name. Since `late_at` its rows are asked by live calls, since batches would
-    have ended after its deadline. `before_fallback` is whom it asked before it went to the fallback of its route.
-    `trial` says that rows are asked ahead. A step of a chain has the job that it took its rows from as `parent`, and
-    the one that took the file as `family`. Once the answers of later steps are joined to its own, `step_columns` are
-    the columns of its own alone.
+    over the answers of `duplicate_of`. `purge_ordered_at` is when a person ordered its purge, `purged_at` when that was
+    done, `purge_result` the result. `replaces` is the name of the outputs of an earlier file of the same name. From
+    `late_at` on, its rows are asked by live calls, because batches would have ended after its deadline.
+    `before_fallback` says who was asked before the job moved to the fallback of its route. `trial` says that some rows
+    are asked ahead. A later step of a chain has the job that its rows come from as `parent`, and the job that took the
+    file as `family`. Once the answers of later steps are joined to its own, `step_columns` are only its own columns.
 
-    Of a large file, the first `early_rows` may be sent while the others are planned; once the first `early_from` are
-    planned, these may be sent, too. None: what is not sent yet waits until the job is admitted. `planned_at` is then
-    when the first were planned.
+    Of a large file, the first `early_rows` rows may be sent while the others are planned. Once the first `early_from`
+    rows are planned, these may be sent, too; None means that all others wait until the job is admitted. `planned_at` is
+    then when the first rows were planned.
     """
 
     id: str
@@ -104,7 +103,7 @@ class Job:
         return self.family or self.id
 
     def asked(self, batch: Batch | None = None) -> Asked:
-        """Whom its rows are asked now, or were asked in this batch."""
+        """Return who answers its rows now, or who answered them in this batch."""
         before = self.before_fallback
         if batch is not None and before is not None and batch.provider == before.provider:
             return before
@@ -121,10 +120,10 @@ class Part:
     """A run of consecutive rows of one job: `rows` rows from row `first`, `length` bytes at `offset` of rows.jsonl.
 
     `attempt` is the current try, from 1. `results` counts the results files; the last one is valid, 0 means that there
-    is none yet. `ok` and `failed` count its rows, `empty` those that are not asked, since the cells of their question
-    are empty. A `suspect` part was in a batch that was refused without a reason, so many times, and is sent in a batch
-    of its own. `excused` attempts do not count, since the account was refused and no row. It is not sent before
-    `rest_until`, by the wall clock.
+    is none yet. `ok` and `failed` count its rows by outcome, `empty` the rows that are not asked, because the cells of
+    their question are empty. `suspect` counts how often its batch was refused without a reason; such a part is sent in
+    a batch of its own. `excused` counts attempts that do not count, because the service refused the account and not a
+    row. The part is not sent before `rest_until`, by the wall clock.
 
     Of the current attempt: `counted_tokens` are the input tokens before any correction, `longest` those of the longest
     request, `unlimited` the number of requests that set no limit to their answers, and `reserved` its highest possible
@@ -133,7 +132,7 @@ class Part:
     `reused` rows have the answer to an identical request, of an earlier job or in this part; `saved` are the tokens
     billed for those answers. A part for `later` is not asked before a person has seen the answers of the job's pilot.
 
-    Once the outcomes of later steps are joined to its own, `step_results` is the results file with its own alone.
+    Once the outcomes of later steps are joined to its own, `step_results` is the results file with only its own.
     """
 
     job: str
@@ -191,9 +190,9 @@ class Totals(Struct, frozen=True):
 class QueuedPart(Struct, frozen=True, order=True):
     """A planned part that waits for a batch. Sorts by arrival: older jobs first, then by row.
 
-    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. A `suspect` part, which
-    was refused so many times, gets a batch of its own. `priority` is that of its route. If there is `more` to come of
-    its job, a batch is not made of what is there until it is full.
+    `since` is when it began to wait, in steady seconds; `size` the bytes of its request lines. `suspect` counts its
+    refusals without a reason; such a part gets a batch of its own. `priority` is that of its route. With `more`, other
+    parts of its job are still to come, so its batch is not made before it is full.
     """
 
     claimed_at: float
@@ -251,11 +250,11 @@ class Batch:
     """One or more parts, of one or more jobs, submitted together to a batch provider.
 
     `heard` is when the provider last answered about it, `progress` when the answer last changed, `stopping` when
-    batchd decided to stop it there. It is `wanted` until its answers are not needed any more. `lane` says how its
-    requests are sent and paid. `fingerprint` is that of the account that the provider last knew it under,
-    `answers_until` when the provider deletes its answers. At `cut_at` it was decided to end it early, for a deadline.
-    `create_answers` counts definite answers to its create call other than success. `rows_key` is a digest of its rows.
-    `unlisted` counts its creates of unknown outcome that the provider's list did not show.
+    batchd decided to stop it there. It is `wanted` as long as its answers are needed. `lane` says how its requests are
+    sent and paid. `fingerprint` is that of the account under which the provider last knew it, `answers_until` when the
+    provider deletes its answers. `cut_at` is when batchd decided to end it early, for a deadline. `create_answers`
+    counts definite answers to its create call other than success. `rows_key` is a digest of its rows. `unlisted` counts
+    its create calls of unknown outcome that the provider's list did not show.
     """
 
     key: str
@@ -297,11 +296,11 @@ class Batch:
     unlisted: int = 0
 
     def noted(self, key: str) -> Moment | None:
-        """The moment that is noted in its details under this key."""
+        """Return the moment stored in its details under this key, None if there is none."""
         moment = self.details.get(key)
         return Moment(**moment) if isinstance(moment, dict) else None
 
     @property
     def create_key(self) -> str:
-        """What tells a service that a create is a repetition: the same while the outcome is unknown."""
+        """The idempotency key of its create call: the same while the outcome of the call is unknown."""
         return f"{self.key}-{self.create_answers}" if self.create_answers else self.key

@@ -24,7 +24,7 @@ class PluginSpec(Struct, frozen=True):
     """A plugin in a config: its kind, and its settings as written (but checked).
 
     `plugin_dir` is a folder where worker processes look for plugins besides the installed ones, and `disabled` has the
-    names that they leave out; no snapshot has these.
+    names of plugins that they leave out. Snapshots have neither.
     """
 
     kind: str
@@ -41,7 +41,7 @@ OF_NOW = frozenset(
     {"rights", "finish_within", "priority", "fallback", "fallback_model", "fallback_after", "pilot", "pilot_spread"}
     | {"send_between"}
 )
-"""What a snapshot does not have: it is as it is configured now."""
+"""Fields that are not in a snapshot: the present configuration applies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ class Route:
     """A rule of the config: which files, which prompt, provider, model, sinks.
 
     A job stores a snapshot of it, so that a change of the config changes no running job. A snapshot has no secrets:
-    they belong to providers and sinks, which a route only names. Nor does it have what `OF_NOW` names: who may read
-    results, by when a job is to be done, in which hours it is sent, how often it gets its turn, who else may be asked,
-    and how many rows a pilot has, is what the configuration says at that moment.
+    they belong to providers and sinks, which a route only names. Nor does it have the fields in `OF_NOW`: for the
+    rights to read results, the deadline, the sending hours, the priority, the fallback and the pilot, the present
+    configuration applies.
     """
 
     name: str
@@ -104,9 +104,9 @@ class Route:
         return cls(**known)
 
     def asks_once(self) -> bool:
-        """Whether all identical requests of a file get one answer: the same would come again, or the route says so.
+        """Whether identical requests of a file are asked once: the answer would be the same, or the route says so.
 
-        Otherwise those do whose own body says `temperature` 0.
+        If not, only requests whose own body sets `temperature` to 0 are asked once.
         """
         if self.identical_rows == "auto":
             temperature = self.params.get("temperature")
@@ -115,7 +115,7 @@ class Route:
 
     @property
     def recipe(self) -> str:
-        """How its requests are asked, apart from their words: routes with the same recipe are refused alike."""
+        """A digest of how its requests are asked, apart from their texts. Services refuse equal recipes alike."""
         words = ("user", "system", "input", "messages", "examples")
         prompt = {key: bool(value) if key in words else value for key, value in self.prompt.settings.items()}
         parts = [self.provider, self.model, self.endpoint, self.params, self.prompt.kind, prompt]
@@ -183,13 +183,13 @@ def _matches(names: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def cached_for(route: Route) -> float:
-    """For how many seconds the route asks a service to keep what it asks in a cache, which may cost extra; 0 if not."""
+    """Seconds for which the route asks a service to cache its input, which may cost extra; 0 if it does not ask."""
     asked = [*_cache_controls(route.params), *_cache_controls(route.prompt.settings)]
     return max((3_600.0 if each == "1h" else 300.0 for each in asked), default=0.0)
 
 
 def _cache_controls(value: Json) -> Iterator[str]:
-    """How long each `cache_control` in it lasts, as it says so."""
+    """Yield the `ttl` of each `cache_control` in the value."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             if key == "cache_control" and isinstance(each, Mapping):

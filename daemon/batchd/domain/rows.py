@@ -21,7 +21,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 FINEST_RUN = 1_000
-"""Rows: to share out fewer takes longer than to process them."""
+"""Rows of the smallest run: to hand out fewer takes longer than to process them."""
 
 
 def encode(record: Sequence[Json] | BadRow) -> bytes:
@@ -33,7 +33,7 @@ def encode(record: Sequence[Json] | BadRow) -> bytes:
 
 
 def encode_many(records: Sequence[Sequence[Json]]) -> bytes:
-    """The lines of rows: those that `encode` gives for each, in a fourth of the time."""
+    """Return the lines of many rows: the same as from `encode`, in a fourth of the time."""
     return _encoder.encode_lines(records)
 
 
@@ -57,7 +57,7 @@ def decode_many(lines: bytes) -> list[Sequence[Json] | BadRow]:
 
 
 BLANK = " \t\r\n\xa0"
-"""What a cell may hold and count as empty to a reader of tables."""
+"""Characters of a cell that still counts as empty when a table is read."""
 NULL = "\\N"
 """How MySQL, PostgreSQL and other databases write a cell without a value."""
 
@@ -70,7 +70,7 @@ def is_blank(record: Sequence[Json] | BadRow) -> bool:
 
 
 def shows_nothing(value: Json) -> bool:
-    """Whether a cell holds nothing that anybody could be asked about: no text, or none that can be seen.
+    """Whether a cell holds nothing to ask about: no text, or only characters that cannot be seen.
 
     >>> [shows_nothing(each) for each in (None, " \\u200b", "\\ufeff\\u3164", "\\\\N", 0, False, ".")]
     [True, True, True, True, False, False, False]
@@ -85,7 +85,7 @@ _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 
 
 def _unseen(each: str) -> bool:
-    # Controls, formats such as marks of direction, and selectors of a form that stands for nothing alone.
+    # Control characters, format characters such as direction marks, and variation selectors, which show nothing alone.
     return each.isspace() or each in _FILLERS or unicodedata.category(each) in {"Cc", "Cf"} or _is_selector(each)
 
 
@@ -116,13 +116,13 @@ class Cutter:
 
     @property
     def room(self) -> int:
-        """How many lines can be told together."""
+        """How many lines the next `add` may have."""
         return self._part_rows * self._among - len(self._few) or self._part_rows - self._rows
 
     def add(self, lines: bytes, rows: int) -> None:
-        """The next lines, so many: no more than there is room for."""
+        """Add the next `rows` lines, no more than there is `room` for."""
         if len(self._few) < self._part_rows * self._among:
-            # Only for these it may turn out that the runs are to be smaller.
+            # Keep the length of each of these lines: if few others follow, the runs become smaller.
             self._few.extend(len(line) + 1 for line in lines[:-1].split(b"\n"))
             if len(self._few) == self._part_rows * self._among:
                 self._parts = list(_cut(self._few, self._part_rows))
@@ -172,7 +172,7 @@ def _cut(counts: Iterable[int], part_rows: int) -> Iterator[tuple[int, int, int,
 
 
 def sample(total: int, number: int, *, spread: bool) -> frozenset[int]:
-    """Rows to ask ahead: the first `number` of so many, or as many from all over them.
+    """Return the rows to ask ahead: the first `number` of `total`, or as many spread over all of them.
 
     >>> sorted(sample(10, 2, spread=False)), sorted(sample(10, 2, spread=True))
     ([0, 1], [2, 7])
@@ -185,7 +185,7 @@ def sample(total: int, number: int, *, spread: bool) -> frozenset[int]:
 def cut_ahead(
     counts: Iterable[int], firsts: Collection[int], ahead: Collection[int]
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Lines of these lengths in the runs that begin at `firsts`, cut so that a run is of rows `ahead`, or of others."""
+    """Cut lines of these lengths into runs that begin at `firsts`, and again so that none mixes `ahead` with others."""
     first = rows = offset = length = 0
     for number, size in enumerate(counts):
         if rows and (number in firsts or (number in ahead) != (first in ahead)):
@@ -198,7 +198,7 @@ def cut_ahead(
 
 
 def cut_short(lines: Iterable[bytes], part: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """The first run of these lines, in two: a short one, and what is left of it."""
+    """Cut a run, whose lines come first in `lines`, in two: a short one and the rest."""
     first, number, offset, length = part
     short = min(number, FINEST_RUN)
     size = sum(map(len, islice(lines, short)))

@@ -38,7 +38,7 @@ class _Span(Struct, frozen=True):
         return cls(days_from(first, last), begin, end if end > begin else end + WHOLE_DAY, _zone(zone))
 
     def around(self, at: float) -> Iterator[tuple[float, float]]:
-        """When it begins and ends, from the day before this moment on, for more than a week."""
+        """Yield each begin and end of the span, from the day before this moment on, for more than a week."""
         today = datetime.fromtimestamp(at, self.zone).date()
         for day in (today + timedelta(days=number) for number in range(-1, _WEEK + 1)):
             if day.weekday() in self.days:
@@ -69,7 +69,7 @@ class SendHours(Struct, frozen=True):
 
     @classmethod
     def read(cls, texts: Sequence[str]) -> SendHours:
-        """Raises ValueError.
+        """Read spans as a configuration has them. Raise ValueError if one is wrong.
 
         >>> SendHours.read(["22:00-06:00"]).opens_at(12 * 3600.0) == 22 * 3600.0
         True
@@ -77,14 +77,14 @@ class SendHours(Struct, frozen=True):
         return cls(tuple(map(_Span.read, texts)), ", ".join(texts))
 
     def opens_at(self, now: float) -> float | None:
-        """When the next span begins (seconds since 1970); None if it is one of these hours now."""
+        """When the next span begins (seconds since 1970); None if `now` is within a span."""
         moments = [each for span in self.spans for each in span.around(now)]
         if any(begin <= now < end for begin, end in moments):
             return None
         return min(begin for begin, _ in moments if begin > now)
 
     def closes_at(self, now: float) -> float:
-        """When the hours end, if this is one of them; spans may follow one another without a pause."""
+        """When the hours around `now` end; spans that follow one another without a pause count as one."""
         moments, closes = sorted(each for span in self.spans for each in span.around(now)), now
         for begin, end in moments:
             if begin <= closes < end:

@@ -43,16 +43,16 @@ class PartState(StrEnum):
 
 
 class Trial(StrEnum):
-    """What a job asks ahead of others."""
+    """Why a job asks some rows ahead of others."""
 
     PILOT = "pilot"  # some of its rows, before a person lets the others be asked
     TRY = "try"  # some rows of a file, for a person to look at; nothing is delivered
 
 
 PILOT = "pilot"
-"""The reason for which a job is held whose pilot is answered."""
+"""The reason code of a job that is held because its pilot is answered."""
 USELESS = "useless"
-"""The reason for which a job is held whose first answers are all of no use."""
+"""The reason code of a job that is held because its first answers are all of no use."""
 
 
 class HeldFor(StrEnum):
@@ -84,11 +84,11 @@ class BatchState(StrEnum):
 
 
 CALLS_REPEATED = "calls_repeated"
-"""In the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from 1. Each
-of these has reserved its cost a second time until the batch is collected."""
+"""A key in the details of a batch of live calls: how many rows may be paid twice, and the first of them, counted from
+1. Each of these rows reserves its cost a second time until the batch is collected."""
 LIVE_WEIGHT = "live_weight"
-"""The same, and never stored: how many turns its calls get for one of other jobs."""
+"""Another key, never stored: how many turns the batch's calls get for each turn of another job."""
 LIVE_TRUSTED = "live_trusted"
-"""The same: rows of its job are answered already, so that its first answers need not be looked at."""
+"""Another key, never stored: rows of the job are answered already, so the batch's first answers need no check."""
 LIVE_RATE = "live_rate"
-"""The same: how fast its calls are made, in words."""
+"""Another key: how fast the batch's calls are made, in words."""

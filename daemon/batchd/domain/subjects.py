@@ -15,9 +15,9 @@ class SubjectKind(Enum):
     SINK = "sink "
     BATCH = "batch "
     CANCELLING = "cancelling batch "
-    """Not BATCH, whose polls succeed meanwhile."""
+    """Separate from BATCH, whose polls succeed meanwhile."""
     PACKING = "batches for "
-    """Not PROVIDER: packing does not call it, so a success says nothing about it."""
+    """Separate from PROVIDER: packing does not call the provider, so its success says nothing about the provider."""
     PAUSE = "pause of "
     """What a person has paused: `everything`, `provider NAME` or `route NAME`."""
     HOURS = "sending hours of route "
@@ -34,11 +34,11 @@ class SubjectKind(Enum):
     INBOX_REST = "the rest of the inbox"
     DISK = "disk"
     WORKERS = "workers"
-    """Where workers run: no task can be run at present."""
+    """The workers as a whole: no task can run at present."""
     NODE = "node "
-    """One machine that workers could run on, and do not."""
+    """A machine on which workers could run, but do not."""
     UNKNOWN = ""
-    """One that another version stored."""
+    """A subject that another version stored."""
 
 
 _NAMELESS = frozenset({SubjectKind.INBOX, SubjectKind.INBOX_REST, SubjectKind.DISK, SubjectKind.WORKERS})
@@ -61,7 +61,7 @@ class Subject:
 
     @classmethod
     def parse(cls, text: str) -> Subject:
-        """The subject whose text this is.
+        """Return the subject with this text.
 
         >>> Subject.parse("sink csv") == Subject.sink("csv")
         True

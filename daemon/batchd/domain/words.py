@@ -24,7 +24,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def shown(name: str) -> str:
-    """A name from a file, with the characters that nobody sees by their names: `review[ZERO WIDTH SPACE]`."""
+    """Return a name from a file with invisible characters written out: `review[ZERO WIDTH SPACE]`."""
     if name.isascii() and name.isprintable():
         return name
     return "".join(
@@ -36,9 +36,9 @@ def shown(name: str) -> str:
 
 
 def matched(columns: Sequence[str], needed: Iterable[str]) -> list[str]:
-    """The columns, those that are needed by the names that are needed.
+    """Return the columns, with each needed one under its name in `needed`.
 
-    A name matches in another case, with other spaces, with characters that nobody sees, if only one column does.
+    A column that differs in case, spaces or invisible characters matches, if it is the only one that does.
     """
     named = list(columns)
     for name in needed:

@@ -109,5 +109,5 @@ def size_in_words(size: int) -> str:
 
 
 def listed(codes: Mapping[str, int]) -> str:
-    """`506 server error, 2 refused`, of codes and how often each came."""
+    """Write codes with their counts: `506 server error, 2 refused`."""
     return ", ".join(f"{number:,} {code.replace('_', ' ')}" for code, number in codes.items())

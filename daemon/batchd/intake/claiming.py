@@ -136,7 +136,7 @@ class _Try:
         return descriptor if Stamp.of(os.fstat(descriptor)) == self.expected else Changed()
 
     def make_sure(self) -> Claimed | Changed:
-        """What we have renamed into the spool may be another file, which took the name after we had looked."""
+        """Check the file that was renamed into the spool: another may have taken the name after batchd had looked."""
         if not self._is_ours(self.moved.lstat()):
             self._give_back(self.moved)
             return Changed()
@@ -158,7 +158,7 @@ class _Try:
         if Stamp.of(os.fstat(original)) != self.expected:
             self.copied.unlink()
             return Changed()
-        # Some file servers rename no file that anybody has open, not even its reader.
+        # Some file servers do not rename a file that is open, even if only its reader has it open.
         file.close()
         return self._lock()
 
@@ -168,8 +168,8 @@ class _Try:
         status = self.status(self.name)
         if self.status(self.hidden) or (status and Stamp.of(status) == self.expected):
             return self._lock()
-        # Removed, most likely by batchd. If somebody else removed it in that instant, batchd keeps a file that they
-        # took back. The other choice could lose a file.
+        # The original was removed, most likely by batchd. If a person removed it in that instant, batchd keeps a file
+        # that the person took back. The other choice could lose a file.
         return self._finish(self.copied)
 
     def _lock(self) -> Claimed | Gone | Changed:

@@ -74,7 +74,7 @@ def opened_in(opened: contextlib.ExitStack, path: str | Path, flags: int, folder
 def copy_durably(source: int, draft: Path, *, rights: Rights | None = None) -> None:
     """Make a durable copy, read it back and compare it. Raises OSError, and removes the draft, if they differ.
 
-    It has the mode of the source, or these rights.
+    The copy gets the mode of the source, or these rights.
     """
     draft.unlink(missing_ok=True)
     status = os.fstat(source)

@@ -28,7 +28,7 @@ class Questions:
         self._seen: dict[str, _Seen] = {}
 
     def look(self, inbox: Path, folders: Iterable[str], steady: float) -> None:
-        """Look for the questions of these folders, and of those that they are in."""
+        """Look for the questions of these folders, and of the folders above them."""
         found: dict[str, _Seen] = {}
         for folder in {each for one in folders for each in chain(one)}:
             read = _read(inbox, folder)
@@ -41,7 +41,7 @@ class Questions:
         self._seen = found
 
     def of(self, folder: str, steady: float) -> tuple[str, bytes | None] | None:
-        """The folder of the nearest question, and what it says; no bytes as long as it may still be written."""
+        """The folder of the nearest question, and its content, None as long as it may still be written."""
         for each in chain(folder):
             seen = self._seen.get(each)
             if seen is not None:
@@ -50,7 +50,7 @@ class Questions:
 
 
 def chain(folder: str) -> list[str]:
-    """The folder, and those that it is in, but for the inbox itself.
+    """The folder and the folders above it, without the inbox itself.
 
     >>> chain("reviews/2026"), chain("")
     (['reviews/2026', 'reviews'], [''])

@@ -1,6 +1,6 @@
 """Decides when a dropped file is complete: once batchd has seen it unchanged for `settle` seconds.
 
-No event tells it: `mv`, `ln`, a moved folder and NFS writers close nothing. Nor does the file's age: Windows, `cp -p`
+No event tells that: `mv`, `ln`, a moved folder and NFS writers close nothing. Nor does the file's age: Windows, `cp -p`
 and `rsync -t` keep the old time of modification while bytes still arrive. So batchd measures the time itself, from when
 it first saw the file in this state. This applies after a start too: a file that was there before may be half a file.
 """
@@ -52,7 +52,7 @@ class _Watched:
 class Settling:
     """Remembers the files that looks at the inbox have seen, and tells which have settled.
 
-    Times are seconds of a steady clock, passed with every call. It forgets files that are not seen any more, so its
+    Times are seconds of a steady clock, passed with every call. It forgets files that are no longer seen, so its
     memory is that of one look.
 
     `busy` takes the hint that a program has the file open for writing. Such a program may still write or may have

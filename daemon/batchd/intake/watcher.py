@@ -38,7 +38,7 @@ _LIMITS = {
 class Watcher:
     """Calls `wake` in the event loop, soon after something has arrived in the inbox.
 
-    `observe` starts what reports changes, `network` tells where nothing would be reported.
+    `observe` starts an observer of changes, `network` says of a folder whether none would be reported there.
     Mode `auto` watches unless the inbox is on a network file system, `inotify` watches in any case, `polling` never.
     `start`, `check` and `stop` may wait for imports, threads and the disk, so call them in a thread.
     """
@@ -151,7 +151,7 @@ def inotify_observer(inbox: Path, notice: Callable[[], None]) -> BaseObserver:
     # A folder that is copied in is seen twice, in its parent and by its own event. watchdog handles that, and warns.
     warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
-    # It calls an event that comes while it stops an error. Whether it still reports anything, `check` finds out.
+    # watchdog logs an error for an event that comes while it stops. Whether it still reports events, `check` finds out.
     logging.getLogger("watchdog").setLevel(logging.CRITICAL)
 
     class Handler(events.FileSystemEventHandler):

@@ -1,7 +1,7 @@
 """The calls to one model at one endpoint of a provider: as many as its pace lets begin, by turns between jobs.
 
-What stops a lane as a whole is kept as its trouble: a refusal of the account, a breakdown of the service. Then nothing
-begins but a probe, one call, each time that somebody asks for one; it opens the lane again if it works.
+A refusal of the account or a breakdown of the service stops the whole lane, and is kept as its `trouble`. Then nothing
+begins but a probe, one call, each time that `probe` asks for one. If it works, the lane goes on.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ logger = logging.getLogger(__name__)
 BEGIN_AT_ONCE = 64
 """The most calls that begin in one turn of the event loop, which other tasks share."""
 TRIES = 3
-"""How often a row's call may break off while other rows are answered. Then it has no answer in this attempt."""
+"""How often a row's call may break off while other rows are answered. Then the row fails in this attempt."""
 BREAKDOWNS = 10
-"""So many calls must break off one after the other before the service counts as down."""
+"""How many calls in a row must break off before the service counts as down."""
 BROKEN_FOR_GOOD = 20
-"""How often the call of a row may break off while no other row is answered, which says nothing about the row."""
+"""How often a row's call may break off while no other row is answered: then the row need not be the cause."""
 REFUSED_ALONE = 1
 """How often a row may be refused, while those before and after it are answered, before it counts as the cause."""
 REFUSES_ALL_AFTER = 60.0
-"""Seconds after which a service that takes no call at all, each as one too many, is named: it may be down."""
+"""Seconds after which batchd reports a service that refuses every call as one too many: it may be down."""
 DISK_PAUSE = 1.0
 
 Answer = Callable[[LiveCall], Awaitable[LiveAnswer]]
 
 
 class Rate(Struct, frozen=True):
-    """What the live calls to a model do now, for people."""
+    """The present state of the live calls to a model, for people."""
 
     per_second: float
     in_flight: int
@@ -53,7 +53,7 @@ class Rate(Struct, frozen=True):
 
 
 class Caller:
-    """Calls to one model at one endpoint. `answer` makes a call; a reload may put another in its place."""
+    """Calls to one model at one endpoint. `answer` makes a call; a reload of the configuration may replace it."""
 
     def __init__(self, answer: Answer, pace: Pace, *, timeout: float, clock: Clock | None = None) -> None:
         self.answer = answer
@@ -68,7 +68,7 @@ class Caller:
         self.calls: set[asyncio.Task[None]] = set()
         self._streak = 0
         self._answered_from = -math.inf
-        """When the last call that was answered began."""
+        """The latest time at which a call began that was answered."""
         self._refused: dict[str, CallRow] = {}
         """The rows that were refused since the lane stopped."""
         self._troubled_at = -math.inf
@@ -80,7 +80,7 @@ class Caller:
     # --- from outside --------------------------------------------------------------------------------------------
 
     def add(self, batch: LiveBatch) -> None:
-        """Ask the rows of a batch, too."""
+        """Begin to ask the rows of a batch."""
         self._batches[batch.key] = batch
         self._stopping = False
         if self._running is None or self._running.done():
@@ -92,14 +92,14 @@ class Caller:
         self._wake.set()
 
     def probe(self) -> None:
-        """Find out by one call whether what stopped the lane is over."""
+        """Make one call, if the lane is stopped, to find out whether its trouble is over."""
         if self.trouble is not None and not self._probing and not self.calls:
             self._probing = True
             self.wake()
 
     @property
     def refuses_all(self) -> TransientError | None:
-        """What to say of a service that has taken no call for long; calls go on, as slowly as it wants."""
+        """The error to report if the service has refused all calls for long. They go on, as slowly as it wants."""
         if self._refusing is None or _now() - self._refusing[0] < REFUSES_ALL_AFTER:
             return None
         since, error = self._refusing
@@ -108,7 +108,7 @@ class Caller:
         )
 
     def now(self) -> Rate:
-        """What it does now."""
+        """Return the present state of the calls."""
         now = _now()
         refused = self.pace.refused_at
         return Rate(
@@ -120,7 +120,7 @@ class Caller:
         )
 
     async def stop(self, *, within: float) -> None:
-        """Begin no more calls, and wait for those under way so long; the rest is broken off, at some cost."""
+        """Begin no more calls, wait so long for those under way, and break off the others, which may be paid twice."""
         self._stopping = True
         self.wake()
         if self.calls:
@@ -142,7 +142,7 @@ class Caller:
             try:
                 pause = self._begin()
             except OSError as error:
-                # The disk is full or broken: what has come in stays in memory, and nothing is asked meanwhile.
+                # The disk is full or broken: answers stay in memory, and no call begins meanwhile.
                 self._troubled(error)
                 pause = DISK_PAUSE
             await self._end_batches()
@@ -172,7 +172,7 @@ class Caller:
         for batch, row in begun:
             task = asyncio.create_task(self._call(batch, row))
             self.calls.add(task)
-            # However the call ended, the next look is made without it.
+            # However the call ends, it is removed, and the lane looks again.
             task.add_done_callback(self._over_with)
         return pause
 
@@ -185,7 +185,7 @@ class Caller:
             now = _now()
             ready: dict[str, tuple[LiveBatch, CallRow]] = {}
             for batch in self._batches.values():
-                # A probe need not wait for its row's turn.
+                # A probe need not wait until its row may be asked again.
                 if batch.job not in ready and (row := batch.peek(math.inf if self._probing else now)) is not None:
                     ready[batch.job] = batch, row
             job = self._turns.next(ready)
@@ -253,7 +253,7 @@ class Caller:
                 await self._end(batch)
 
     async def _end(self, batch: LiveBatch) -> None:
-        """Nothing more of the batch is asked: a person is to look at what came."""
+        """Ask no more rows of the batch: a person must look at its answers first."""
         try:
             await batch.cancel()
         except OSError as error:
@@ -275,7 +275,7 @@ class Caller:
             self._well()  # it answers, and the pace takes care of the rest
 
     def _was_refused(self, batch: LiveBatch, row: CallRow, error: Exception) -> None:
-        """The account or the model is refused: for all rows, unless again and again for this one alone."""
+        """Stop the lane: the account or the model is refused. If only this row is, again and again, the row fails."""
         self._over(batch, row)
         if row.refused_alone >= REFUSED_ALONE:
             failure = Failure("refused", f"{str(error).rstrip('.')}. Other rows were answered meanwhile.")
@@ -298,7 +298,7 @@ class Caller:
         else:
             batch.journal.note("~", row.custom_id)
             batch.unsure.add(row.custom_id)
-        # A call that was never sent says nothing about the row: it waits for the service.
+        # A call that was never sent says nothing about the row, which waits for the service.
         row.broken += not isinstance(error, NotSent)
         self._streak += 1
         if (row.broken >= TRIES and self._answered_from > row.broken_at) or row.broken >= BROKEN_FOR_GOOD:
@@ -319,7 +319,7 @@ class Caller:
         batch.journal.note("-", row.custom_id)
 
     def _troubled(self, error: Exception) -> None:
-        """From now on only probes begin. Wakes those who wait for a batch."""
+        """Stop the lane: only probes begin from now on. Wakes the polls of its batches."""
         self.trouble, self._troubled_at = error, _now()
         for batch in self._batches.values():
             batch.news.set()
@@ -338,7 +338,7 @@ def _said(error: Exception, timeout: float) -> BatchdError:
     if isinstance(error, BatchdError):
         return error
     if isinstance(error, NotJson):
-        # It was cut off, as far as one can tell: a service that knows the key may have it as a whole.
+        # The answer was probably cut off. A service that knows the call's key may have the whole answer.
         return TransientError(
             "The service's answer ends in the middle of its JSON. If this continues, look at the server, and at any "
             "proxy in between that may cut long answers."

@@ -1,4 +1,4 @@
-"""The journal of a batch that is answered by live calls: what was asked, and what came, line by line.
+"""The journal of a batch that is answered by live calls: which calls began, and their outcomes, line by line.
 
     !{"model": …, "endpoint": …, "requests": 9}   the first line: what the batch is
     ?ID                                           a call for this row is about to begin
@@ -7,8 +7,8 @@
     {"custom_id": …, "response": …, "error": …}   the row's outcome, as in OpenAI's output files
     !cancel                                       no more calls begin
 
-All lines of one turn of the event loop go out in one write, and count only then. A kill loses nothing that counts, so
-it repeats the calls in flight at most; a power cut, what was written in the last second too.
+All lines of one turn of the event loop go out in one write, and count only then. A kill loses no line that counts, so
+at most the calls in flight are made again. A power cut may lose what was written in the last second, too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class NotJson(Exception):
 
 @dataclass(slots=True)
 class JournalState:
-    """What a journal says of earlier lives of the daemon. `size` is that of its whole lines."""
+    """What a journal says about earlier runs of the daemon. `size` is the bytes of its whole lines."""
 
     head: Mapping[str, Json] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
@@ -100,7 +100,7 @@ def _take(past: JournalState, line: bytes) -> bool:
 
 
 def create(path: Path, head: Mapping[str, Json]) -> None:
-    """Begin a journal, durably. One that exists stays as it is."""
+    """Begin a journal, durably. An existing journal stays as it is."""
     if read(path) is not None:
         return
     _write_at(path, 0, b"!" + msgspec.json.encode(head) + b"\n")
@@ -108,14 +108,14 @@ def create(path: Path, head: Mapping[str, Json]) -> None:
 
 
 def note_cancelled(path: Path) -> None:
-    """Commit that no more calls begin, in a journal that nobody has open."""
+    """Commit that no more calls begin, in a journal that is not open."""
     past = read(path)
     if past is not None:
         _write_at(path, past.size, b"!cancel\n")
 
 
 def _write_at(path: Path, size: int, line: bytes) -> None:
-    """Put a line behind so many bytes of the file, durably; what stood there is gone."""
+    """Cut the file to `size` bytes and append a line, durably."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(descriptor, size)
@@ -150,7 +150,7 @@ def line_of(custom_id: str, answer: LiveAnswer, at: float) -> bytes:
     if answer.failure is not None:
         failure = answer.failure
         error = {"code": failure.code, "message": failure.message, "transient": failure.transient}
-        # The order of the keys is what `read` looks for.
+        # `read` relies on this order of the keys.
         return msgspec.json.encode({"custom_id": custom_id, "response": None, "error": error}) + b"\n"
     body = answer.body
     try:
@@ -161,7 +161,7 @@ def line_of(custom_id: str, answer: LiveAnswer, at: float) -> bytes:
         text = body.decode("utf-8", "replace")[:MAX_REFUSAL].strip()
         body = msgspec.json.encode({"error": {"message": text or "no reason given"}})
     if b"\n" in body or b"\r" in body:
-        # In JSON they stand between values only.
+        # In JSON, line ends occur only between values.
         body = body.replace(b"\n", b" ").replace(b"\r", b" ")
     return b'{"custom_id":"%s","response":{"status_code":%d,"body":%s},"error":null,"at":%d}\n' % (
         custom_id.encode(),
@@ -172,7 +172,7 @@ def line_of(custom_id: str, answer: LiveAnswer, at: float) -> bytes:
 
 
 class Journal:
-    """An open journal, with one writer: us."""
+    """An open journal. This object is its only writer."""
 
     def __init__(self, path: Path, past: JournalState) -> None:
         self.path = path
@@ -184,11 +184,11 @@ class Journal:
         self._syncing: asyncio.Task[None] | None = None
 
     def add(self, line: bytes) -> None:
-        """A line for the next write."""
+        """Add a line to the next write."""
         self._lines.append(line)
 
     def note(self, sign: str, custom_id: str) -> None:
-        """The same for a note on a row."""
+        """Add a note on a row to the next write."""
         self._lines.append(f"{sign}{custom_id}\n".encode())
 
     def write(self) -> None:
@@ -235,4 +235,4 @@ class Journal:
             # Shielded: the descriptor may be closed only once the call is back.
             await asyncio.shield(asyncio.to_thread(os.fdatasync, self._descriptor))
         except OSError:
-            self._dirty = True  # the last one, in `close`, raises
+            self._dirty = True  # the last sync, in `close`, raises

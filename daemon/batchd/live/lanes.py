@@ -23,7 +23,7 @@ STOP_MAY_TAKE = 4.0
 
 
 class LiveTerms(Struct, frozen=True):
-    """How a provider may be called: by the operator's limits. None is no limit that is known beforehand."""
+    """The operator's limits on live calls to a provider. None means that no limit is known beforehand."""
 
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -45,7 +45,7 @@ class Lanes:
         self.stopped = False
 
     def use(self, providers: Mapping[str, tuple[LiveProvider[Any], LiveTerms]]) -> None:
-        """Call these from now on. What has stopped a lane may be over with a new configuration: a call will tell."""
+        """Call these from now on. A new configuration may end what has stopped a lane: the next probe will tell."""
         self._providers = {name: (provider.answer, terms) for name, (provider, terms) in providers.items()}
         for key, lane in list(self._lanes.items()):
             if key[0] in self._providers:
@@ -70,7 +70,7 @@ class Lanes:
         return self._batches[key][1]
 
     def begin(self, provider: str, key: str, past: JournalState) -> LiveBatch:
-        """Ask what a journal says is still to be asked."""
+        """Begin to ask the rows of a batch that have no outcome in its journal."""
         batch = LiveBatch.open(key, self._spool.batch_input(key), self.journal(key), past)
         batch.held = key in self._held
         lane = self._lane(provider, str(past.head["model"]), batch.endpoint)
@@ -79,18 +79,18 @@ class Lanes:
         return batch
 
     def hold(self, keys: frozenset[str]) -> None:
-        """From now on no calls begin of these batches, and of all others they do."""
+        """Begin no calls of these batches from now on; those of all other batches may begin."""
         self._held = keys
         for key, (batch, lane) in self._batches.items():
             batch.held = key in keys
             lane.wake()
 
     def ended(self, key: str) -> None:
-        """The end of a batch was seen."""
+        """Forget a batch whose end was seen."""
         self._batches.pop(key, None)
 
     def rates(self, provider: str) -> dict[tuple[str, str], Rate]:
-        """What each lane of a provider does now, by model and endpoint."""
+        """The present state of each lane of a provider, by model and endpoint."""
         return {key[1:]: lane.now() for key, lane in self._lanes.items() if key[0] == provider}
 
     def calls(self) -> set[asyncio.Task[None]]:

@@ -41,7 +41,7 @@ class LiveBatchProvider(BatchProvider[Any]):
         self._poll_waits = poll_waits
 
     def account(self) -> Mapping[str, str]:
-        """None: the batches are ours, whatever the key is."""
+        """Return nothing: the batches are batchd's own, whatever the key is."""
         return {}
 
     async def submit(self, submission: Submission) -> str:
@@ -51,14 +51,14 @@ class LiveBatchProvider(BatchProvider[Any]):
         return f"live-{submission.key}"
 
     async def find(self, submission: Submission) -> Sequence[str]:
-        """Whether the journal is there."""
+        """Return the id of the batch if its journal exists."""
         past = await asyncio.to_thread(read, self._lanes.journal(submission.key))
         return [f"live-{submission.key}"] if past is not None else []
 
     async def poll(self, batch: RemoteBatch) -> BatchStatus:
-        """How far the calls are; they begin, or go on after a restart, with the first poll.
+        """Return how far the calls are. The first poll begins them, or continues them after a restart.
 
-        Raises what has stopped the lane, once a single call has shown that it still does.
+        Raise the error that has stopped the lane, once a probe has shown that it still does.
         """
         live = await self._open(batch)
         lane = self._lanes.of_batch(batch.key)
@@ -90,18 +90,18 @@ class LiveBatchProvider(BatchProvider[Any]):
             self._lanes.of_batch(batch.key).wake()
 
     def hold(self, keys: frozenset[str]) -> None:
-        """Begin no calls of these batches, and of all others of this daemon."""
+        """Begin no calls of these batches; those of all other batches of this daemon may begin."""
         self._lanes.hold(keys)
 
     async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
-        """Write the journal without its notes."""
+        """Write the outcomes in the journal, without its notes."""
         try:
             await asyncio.to_thread(copy_outcomes, self._lanes.journal(batch.key), target)
         except FileNotFoundError:
             raise RemoteMissing(f"The journal of batch {batch.key} is not in the state folder any more.") from None
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:  # noqa: ARG002  # nothing to look for
-        """Nothing: a service keeps no file of a call, and the journal goes with the batch's folder."""
+        """Delete nothing: a service keeps no file of a call, and the journal goes with the batch's folder."""
         return Purged()
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
@@ -112,7 +112,7 @@ class LiveBatchProvider(BatchProvider[Any]):
                 yield result
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
-        """As the provider says."""
+        """Return what the provider's own check says."""
         return await self.provider.check(models)
 
     async def aopen(self) -> None:
@@ -124,7 +124,7 @@ class LiveBatchProvider(BatchProvider[Any]):
         await self.provider.aclose()
 
     def rates(self) -> Mapping[tuple[str, str], Rate]:
-        """What its live calls do now, by model and endpoint."""
+        """The present state of its live calls, by model and endpoint."""
         return self._lanes.rates(self.name)
 
     async def _open(self, batch: RemoteBatch) -> LiveBatch:
@@ -136,7 +136,7 @@ class LiveBatchProvider(BatchProvider[Any]):
             raise RemoteMissing(f"The journal of batch {batch.key} is not in the state folder any more.")
         if self._lanes.stopped:
             raise TransientError("batchd is stopping.")
-        # Nothing awaits from here on, so no other poll opens it, too.
+        # There is no await from here on, so no other poll can open the batch as well.
         running = self._lanes.running(batch.key)
         return running if running is not None else self._lanes.begin(self.name, batch.key, past)
 

@@ -1,4 +1,4 @@
-"""One batch under way by live calls: its rows in the order of the file, those that wait for another try, a journal."""
+"""A batch under way by live calls: its rows in the order of the file, those that wait for another try, its journal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..sending.useless_answers import FIRST, Came, Suspicion, judge, suspect
 from .journal import Journal, JournalState
 
 BYTES_PER_TOKEN = 3.0
-"""Of a request as JSON. Only the shares between rows count, since the rate is learnt in the same unit."""
+"""Of a request as JSON. Only the ratios between rows matter, since the rate is learned in the same unit."""
 
 
 class _Line(msgspec.Struct):
@@ -34,7 +34,7 @@ class CallRow:
     body: bytes
     tokens: float
     over: int = 0
-    """Calls for it that are certainly over without an answer to it."""
+    """How many of its calls are certainly over without an answer to the row."""
     broken: int = 0
     broken_at: float = math.inf
     refused_alone: int = 0
@@ -50,21 +50,21 @@ class LiveBatch:
     endpoint: str
     journal: Journal
     job: str = ""
-    """The job whose rows these are: each has its turn."""
+    """The job of these rows: jobs take turns."""
     weight: int = 1
-    """How many turns it gets for one of other jobs."""
+    """How many turns it gets for each turn of another job."""
     completed: int = 0
     failed: int = 0
     in_flight: int = 0
     cancelled: bool = False
     unsure: set[str] = field(default_factory=set)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it has ended, and when its lane stands still."""
+    """Set when the batch has ended, and when its lane stops or goes on."""
     held: bool = False
     """A person has paused it: no call begins."""
     over: bool = False
     first_answers: list[Suspicion] | None = None
-    """Those of no use, while there is no other: until there is one, few rows are asked."""
+    """The answers of no use, while there are no others: meanwhile few rows are asked. None: nothing to check."""
     _rows: Iterator[CallRow] = field(default_factory=lambda: iter(()))
     _next: CallRow | None = None
     _again: list[tuple[float, int, CallRow]] = field(default_factory=list)
@@ -73,7 +73,7 @@ class LiveBatch:
 
     @classmethod
     def open(cls, key: str, file: Path, path: Path, past: JournalState) -> LiveBatch:
-        """Go on with a journal: rows with an outcome are not asked again."""
+        """Continue a batch from its journal: rows with an outcome are not asked again."""
         journal = Journal(path, past)
         for custom_id in sorted(past.open):
             journal.note("~", custom_id)
@@ -112,7 +112,7 @@ class LiveBatch:
         return self._next if self._next is not None else next(iter(self._last), None)
 
     def take(self, row: CallRow) -> None:
-        """The row that `peek` gave is asked now."""
+        """Take out the row that `peek` gave: it is asked now."""
         if row is self._next:
             self._next = None
         elif self._last and row is self._last[0]:
@@ -122,25 +122,25 @@ class LiveBatch:
         self.in_flight += 1
 
     def put_back(self, row: CallRow, when: float) -> None:
-        """Ask it again at that time, not before."""
+        """Ask the row again at that time, not before."""
         self.in_flight -= 1
         self._number += 1
         heapq.heappush(self._again, (when, self._number, row))
 
     def put_last(self, row: CallRow) -> None:
-        """Ask it again after all others."""
+        """Ask the row again after all others."""
         self.in_flight -= 1
         self._last.append(row)
 
     def settled(self, line: bytes, *, ok: bool) -> None:
-        """The row has its outcome, once the line is written."""
+        """Note the outcome of a row, which counts once the line is written."""
         self.in_flight -= 1
         self.journal.add(line)
         self.completed += ok
         self.failed += not ok
 
     def is_useless(self, row: CallRow, line: bytes) -> bool:
-        """Whether this answer is of no use, and so were all that came first: then nothing more is to be asked."""
+        """Whether this answer and all before it are of no use, so that no more rows should be asked."""
         if self.first_answers is None:
             return False
         suspicion = suspect(Came.of(read_line(line)), row.body)

@@ -24,16 +24,16 @@ No sum may reach it, in subunits: two such sums fit into the 64 bits that the da
 
 SURE, UNSURE = 1.05, 1.25
 """The safety margins on counted input tokens, since only the service knows how it counts: for a model whose counts were
-compared with real ones, and for one whose were not."""
+compared with real ones, and for any other."""
 
 PRICE_UNKNOWN = "price_unknown"
 """The reason code of a job without a known price. batchd checks it again, as it does a job that waits for money."""
 
 QUESTION_CHANGED = "question_changed"
-"""That of a job with another question than its folder had before."""
+"""The reason code of a job whose folder had another question before."""
 
 WAITS = "waits:"
-"""How the code of a job begins that is held, and goes on by itself once there is room in the budget."""
+"""The prefix of the reason code of a held job that goes on by itself once there is room in the budget."""
 
 Beyond: TypeAlias = Literal["hold", "wait"]
 
@@ -54,7 +54,7 @@ class Ceilings(Struct, frozen=True):
 
 
 class SpendingLimits(Struct, frozen=True, kw_only=True):
-    """The operator's limits: in total, at each provider, and of each route. A job needs room in all that are for it.
+    """The operator's limits: in total, at each provider, and of each route. A job needs room in all that apply to it.
 
     A job beyond a day's or a month's limit is held for a person, or waits until there is room again.
     """
@@ -66,7 +66,7 @@ class SpendingLimits(Struct, frozen=True, kw_only=True):
     beyond: Beyond = "hold"
 
     def limits(self, provider: str, route: str, family: str | None = None) -> bool:
-        """Whether there is any limit for this route to this provider. `family` is the route that the file came by."""
+        """Whether any limit applies to this route at this provider. `family` is the route that the file came by."""
         limits = (self.overall, self.providers.get(provider), self.routes.get(route))
         return any(limits) or family in self.routes
 
@@ -162,7 +162,7 @@ def find_refusal(
     exceeded = [limit for limit in limits_for(budget, provider, route, account, family) if limit.needed > limit.left]
     if not exceeded:
         return None
-    # The one that lasts longest, so that what is said of it stays true: one that no time lifts, then that of a month.
+    # Name the limit that lasts longest, so that the message stays true: one that time does not lift, then a month's.
     return _refusal(budget, max(exceeded, key=lambda limit: (not limit.passes, limit.until(account.at))), account)
 
 
@@ -199,11 +199,11 @@ class Limit(Struct, frozen=True):
 
     @property
     def passes(self) -> bool:
-        """A job that exceeds the limit of a whole day would never go on by itself."""
+        """Whether the job may wait for room. It may not if even an empty day or month has too little."""
         return self.beyond == "wait" and self.fits_later
 
     def until(self, at: float) -> float:
-        """When what is spent now does not count any more."""
+        """When the present spending stops counting (seconds since 1970); infinity if the job does not fit even then."""
         if not self.fits_later:
             return inf
         day, month = next_beginnings(at)
@@ -271,7 +271,7 @@ def reserved(
 ) -> int:
     """The most that requests with so many tokens in total can cost, with the safety margin on counted tokens.
 
-    `longest` are the input tokens of the longest of them. They may ask for a cache of so many seconds.
+    `longest` are the input tokens of the longest request. The requests may ask for a cache of `cached_for` seconds.
     """
     margin = SURE if sure else UNSURE
     return rates.most(
@@ -304,5 +304,5 @@ def next_beginnings(now: float) -> tuple[float, float]:
 
 
 def counted(units: object, currency: str) -> int:
-    """An amount in units of the currency, as in a config or from a person, in subunits."""
+    """Convert an amount in units of the currency, from a config or a person, to subunits."""
     return int(Decimal(str(units)) * unit(currency))

@@ -94,13 +94,13 @@ class Load(Struct, frozen=True):
         return replace(self, input_tokens=round(self.input_tokens * factor), long=long)
 
     def at_most(self, margin: float, cached_for: float = 0.0) -> Load:
-        """The tokens with the safety margin, and as dear as a cache makes them."""
+        """The tokens with the safety margin, written to a cache for `cached_for` seconds, which may cost more."""
         long = tuple(ceil(each * margin) for each in self.long)
         return replace(self, input_tokens=ceil(self.input_tokens * margin), long=long, cached_for=cached_for)
 
     def cost(self, rates: Rates, output_tokens: int) -> int:
         """The cost of all requests, in subunits, with this total output, spread evenly over them."""
-        # The output is of all requests, the input only of those that were counted.
+        # `output_tokens` is for all requests, the input only for those that were counted.
         output = output_tokens if self.share == 1 else round(output_tokens * self.share)
         each = round(output / self.requests) if self.requests else 0
         kinds = kinds_of(self.cached_for)

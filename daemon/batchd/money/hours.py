@@ -22,7 +22,7 @@ def days_from(first: str | None, last: str | None) -> frozenset[int]:
 
 
 def minutes_of(clock: Sequence[str | None]) -> tuple[int, int]:
-    """Two times as hour, minute, hour, minute: the minutes of the day. The whole day if none is written."""
+    """Convert two times (hour, minute, hour, minute) to minutes of the day; the whole day if none is written."""
     numbers = [int(each) for each in clock if each is not None]
     return (numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]) if numbers else (0, WHOLE_DAY)
 

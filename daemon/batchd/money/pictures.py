@@ -1,4 +1,4 @@
-"""Tokens of a picture in a request, by its size and the model: the rules that services state, one a family of models.
+"""Counts the tokens of a picture by its size and the model, with the rule that services state for a family of models.
 
 A picture whose size is not in the request, such as one named by its address, counts as a large one.
 """
@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 Size: TypeAlias = "tuple[int, int]"
 
 _HEAD = 262_144
-"""Characters of base64 that are looked at for the size: photographs have a small picture ahead."""
+"""Characters of base64 that are searched for the size: photographs have a thumbnail before it."""
 _LARGE: Size = (4_096, 4_096)
 OTHER_MOST = 1_600
 
 
 def picture_counter(model: str) -> Callable[[Any], int]:
-    """A function from a piece of a message that is no text to its tokens."""
+    """Return a function that counts the tokens of a piece of a message that is not text."""
     name = model.lower().rsplit("/", 1)[-1]
     rule = next(rule for pattern, rule in _RULES if re.search(pattern, name))
 
@@ -54,7 +54,7 @@ def size_of(url: str) -> Size | None:
 
 
 def size_in(head: bytes) -> Size | None:
-    """Width and height out of the beginning of a PNG, JPEG, GIF or WebP file."""
+    """Read width and height from the beginning of a PNG, JPEG, GIF or WebP file."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         width, height = struct.unpack(">II", head[16:24])
     elif head[:6] in (b"GIF87a", b"GIF89a"):
@@ -100,7 +100,7 @@ def _fitted(size: Size, longest: float) -> tuple[float, float]:
 
 
 def _tiles(base: int, tile: int) -> Callable[[Size, bool], int]:
-    """OpenAI: within 2,048, the shorter side at most 768, and a price for each square of 512."""
+    """OpenAI: scale to fit 2,048 and the shorter side to at most 768, then count each square of 512 pixels."""
 
     def count(size: Size, low: bool) -> int:
         if low:
@@ -113,18 +113,18 @@ def _tiles(base: int, tile: int) -> Callable[[Size, bool], int]:
 
 
 def _patches(edge: int, most: int, factor: float = 1.0) -> Callable[[Size, bool], int]:
-    """A token for each square of `edge`, at most so many."""
+    """A token for each square of `edge` pixels, at most `most`, times `factor`."""
     return lambda size, _low: ceil(min(ceil(size[0] / edge) * ceil(size[1] / edge), most) * factor)
 
 
 def _by_area(size: Size, _low: bool) -> int:
-    """Anthropic: within 1,568, a token for 750 points."""
+    """Anthropic: scale to fit 1,568, then count a token for each 750 pixels."""
     width, height = _fitted(size, 1_568)
     return min(ceil(width * height / 750), OTHER_MOST)
 
 
 def _gemini(size: Size, _low: bool) -> int:
-    """Google: 258 for a small picture, else for each tile."""
+    """Google: 258 tokens for a small picture, else for each tile."""
     if max(size) <= 384:
         return 258
     unit = max(256, min(768, min(size) // 1.5))

@@ -81,7 +81,7 @@ class PriceList:
         return self._service.terms(model, at, discount=self._discount)
 
     def context(self, model: str) -> int | None:
-        """How many tokens the model takes in all, question and answer; None if that is not known."""
+        """The context window of the model in tokens, question and answer together; None if it is not known."""
         return self._service.context(model) if self._service is not None else None
 
     def models(self) -> list[str]:

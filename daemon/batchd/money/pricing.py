@@ -1,7 +1,7 @@
 """Exact prices of tokens: in whole subunits of a currency, so that sums are exact.
 
 A subunit is the smallest amount that batchd counts: a trillionth of the currency's unit, or a billionth if the unit is
-small. For more of small units must fit into the 64 bits in which the database adds up.
+small. Amounts in small units are larger numbers, and their sums must fit into the 64 bits of the database.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Price(Struct, frozen=True):
     batch_output: Decimal | None = None
 
     def rates(self, currency: str, lane: Lane) -> Rates:
-        """The same per token of the lane, in subunits of the currency."""
+        """The price per token on this lane, in subunits of the currency."""
         batch = lane is Lane.BATCH
         factor = 1 - self.batch_discount if batch else Decimal(1)
         cached = self.input if self.cached_input is None else self.cached_input
@@ -69,7 +69,7 @@ class Price(Struct, frozen=True):
         def written(price: Decimal | None) -> int | None:
             if price is None:
                 return None
-            # As many times the input in a batch as in a live call.
+            # In a batch, it costs as many times the input price as in a live call.
             like = factor if given_input is None else given_input / self.input if self.input else Decimal(1)
             return per_token(price * like, currency)
 
@@ -98,7 +98,7 @@ class Step:
 class Rates:
     """Subunits of the currency per token; `steps`, lowest first, if long requests have other rates.
 
-    Input that is written to a cache, for five minutes or an hour, costs as any other where it has no price of its own.
+    Input that is written to a cache, for five minutes or an hour, costs the same as other input unless it has a price.
     """
 
     input: int
@@ -132,14 +132,14 @@ class Rates:
         )
 
     def less(self, discount: Decimal) -> Rates:
-        """The same with a part taken off: 0.5 is half price, -1 twice it."""
+        """These rates with a discount: 0.5 is half the price, -1 is twice the price."""
         return replace(_less(self, discount), steps=tuple(_less(step, discount) for step in self.steps))
 
     def most(self, usage: Usage, *, longest: int | None = None, cached_for: float = 0.0) -> int:
         """The most that requests with this total usage can cost, in subunits.
 
-        `longest` are the input tokens of the longest of them; if it is not known, one of them may have all. They may
-        ask for their input to be kept in a cache for `cached_for` seconds.
+        `longest` are the input tokens of the longest request; if that is not known, one request may have all of them.
+        A service may be asked to cache the input for `cached_for` seconds.
         """
         longest = usage.input_tokens if longest is None else longest
         reached: list[Rates | Step] = [self, *(step for step in self.steps if longest > step.above)]
@@ -152,7 +152,7 @@ class Rates:
 
 
 class PricedLane(Struct, frozen=True):
-    """Live calls at another price: those whose params are these, at these hours. No params or no hours are any."""
+    """Live calls at another price: those with these params, at these hours. No params or no hours means any."""
 
     name: str
     discount: Decimal
@@ -160,7 +160,7 @@ class PricedLane(Struct, frozen=True):
     hours: tuple[HourSpan, ...] = ()
 
     def is_chosen(self, params: Mapping[str, Json]) -> bool:
-        """Whether requests with these params are asked so."""
+        """Whether requests with these params use this lane."""
         return all(key in params and params[key] == value for key, value in self.params.items())
 
     @property
@@ -181,7 +181,7 @@ class HourRates:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The prices of a model at its provider: in batches, live, the currency, and the source; live at some hours.
+    """The prices of a model at its provider: in batches, by live calls, and by live calls at some hours.
 
     Stored with a job at its admission, so that a new price changes nothing for a running job.
     """
@@ -195,7 +195,7 @@ class Terms:
     def at(self, lane: Lane, when: float | None = None) -> Rates:
         """The rates on this lane, at this time (seconds since 1970). No other code chooses them.
 
-        Without a time, since nobody knows when a request is answered, they are the highest of the week.
+        Without a time, they are the highest of the week, since it is not known when a request is answered.
         """
         if lane is Lane.BATCH:
             return self.batch
@@ -225,7 +225,7 @@ class Terms:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The input tokens from which long requests have other rates, on any lane."""
+        """The other rates of long requests, on both lanes."""
         return (*self.batch.steps, *self.live.steps)
 
     def to_json(self) -> dict[str, Json]:
@@ -266,7 +266,7 @@ def _less(rates: RatesT, discount: Decimal) -> RatesT:
 
 
 def _writing(rates: Rates | Step) -> tuple[int, int]:
-    """What a token costs that is written to a cache for five minutes, and for an hour."""
+    """The cost of a token that is written to a cache for five minutes, and for an hour."""
     short = rates.input if rates.cache_write is None else rates.cache_write
     return short, short if rates.cache_write_1h is None else rates.cache_write_1h
 
@@ -278,7 +278,7 @@ def _rates(record: Mapping[str, Any]) -> Rates:
 
 
 def per_token(per_million: Decimal, currency: str) -> int:
-    """A price per million tokens, in units, as subunits per token."""
+    """Convert a price per million tokens, in units, to subunits per token."""
     return round(per_million * (unit(currency) // 1_000_000))
 
 
@@ -289,7 +289,7 @@ def at_most(subunits: int, currency: str) -> str:
 
 
 def amount(subunits: int, currency: str) -> str:
-    """As people write money: two decimals from one unit up, more for smaller amounts: `12.34`, `0.0021`, `0.00`."""
+    """Write an amount for people, with two decimals from one unit up and more below: `12.34`, `0.0021`, `0.00`."""
     value = Decimal(subunits) / unit(currency)
     if value == 0:
         return "0.00"

@@ -43,7 +43,7 @@ class Service(Struct, frozen=True):
         """The service with this base URL."""
         host = urlsplit(address).hostname or ""
         if "." not in host or host.rpartition(".")[2].isdigit():
-            # A server of one's own, by its number or a name that only its network knows: nothing is imported for it.
+            # A private server, with an IP address or a name that only its network knows: import nothing for it.
             return None
         try:
             return cls(_snapshot().find_provider(None, None, address).id)
@@ -72,18 +72,18 @@ class Service(Struct, frozen=True):
         return Terms(batch, live, CURRENCY, f"published prices ({self.name}/{info.id}, genai-prices {_version()})")
 
     def context(self, model: str) -> int | None:
-        """How many tokens the model takes in all, question and answer; None if that is not published."""
+        """The context window of the model in tokens, question and answer together; None if it is not published."""
         found = find(self.name, model)
         return found[0].context_window if found is not None and found[1] else None
 
     def models(self) -> list[str]:
-        """Its models with a price per token, if these are the names to look them up by."""
+        """The models with a price per token that can be looked up by their ids."""
         now = datetime.now(UTC)
         return [
             info.id
             for info in _provider(self.name).models
             if _rates(info.get_prices(now)) is not None
-            # Some are only the beginning of a name, as of models that were tuned.
+            # Some ids are only the beginning of a name, such as those of tuned models.
             and info.id[-1].isalnum()
             and find(self.name, info.id) == (info, True)
         ]
@@ -149,7 +149,7 @@ def _rates(prices: ModelPrice) -> Rates | None:
     if prices.input_mtok is None or any(getattr(prices, key) is not None for key in _BEYOND):
         return None
     given_input, cached, output, *written = (getattr(prices, key) for key in _TOKENS)
-    # What has no price of its own for cached tokens bills them as any; what has none for output has none to bill.
+    # Without a price for cached tokens, they cost the same as other input; without one for output, there is no output.
     prices_of = [given_input, given_input if cached is None else cached, Decimal(0) if output is None else output]
     writes = [each for each in written if each is not None] if written[0] is not None else []
     prices_of += writes

@@ -1,4 +1,4 @@
-"""Counts the tokens of a sample of many requests, and tells the sum for all of them."""
+"""Counts the tokens of a sample of many requests, and estimates the sum for all of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from .tokens import OneByOne
 
 COUNTED_FIRST, COUNTED_OF_EACH = 200, 40
-"""How many of the first requests are counted one by one; then so many, spread evenly, of each stretch as long as all
-before it."""
+"""COUNTED_FIRST requests at the beginning are all counted; then COUNTED_OF_EACH, spread evenly, of each stretch, which
+is as long as all requests before it."""
 
 
 @dataclass(slots=True)
@@ -40,8 +40,8 @@ class _Stretch:
 class TokenCounter:
     """Counts some bodies of a run; the others get the tokens per byte of those that were counted in their stretch.
 
-    A share is enough, since only the sum matters. A file may be sorted, and begin with another language than it ends
-    with: so those that are counted come from all over it. The longest body so far is always counted.
+    A sample is enough, since only the sum matters. A file may be sorted, and begin with another language than it ends
+    with, so the counted bodies come from all over it. The longest body so far is always counted.
     """
 
     def __init__(self, one_by_one: OneByOne, correction: float = 1.0) -> None:
@@ -63,7 +63,7 @@ class TokenCounter:
         return round(known.tokens / known.size * size * self._correction)
 
     def many(self, sizes: Sequence[int], body: Callable[[int], bytes]) -> None:
-        """The same for the next bodies. `sizes` are their bytes; only some of them are made, by their place there."""
+        """Count many bodies. `sizes` are their bytes; `body` makes one by its place there, and is called for few."""
         at, end = 0, len(sizes)
         while at < end:
             to = min(end, at + self._next - self._seen)
@@ -104,7 +104,7 @@ class TokenCounter:
         self._longest = max(self._longest, tokens)
         self._longest_size = max(self._longest_size, size)
         if self._seen == self._next:
-            # One that was picked for its length is not typical.
+            # A body that was counted for its length is not typical, so it does not count here.
             self._now.counted += 1
             self._now.tokens += count
             self._now.size += size
@@ -122,7 +122,7 @@ class TokenCounter:
         self._seen += number
 
     def _known(self) -> Iterator[_Stretch]:
-        """The stretches. The last one has only begun, and may have too few that were counted."""
+        """Yield the stretches. If the last one has too few counted bodies yet, it is joined to the one before."""
         *whole, last = [*self._before, self._now]
         if whole and last.counted < COUNTED_OF_EACH // 2:
             last = whole.pop().joined_to(last)
@@ -131,7 +131,7 @@ class TokenCounter:
 
 
 def _places() -> Iterator[int]:
-    """Which bodies are counted. Not every tenth: what comes again and again in a file may have the same rhythm."""
+    """Yield the places of the bodies to count, at unequal distances: a file may repeat itself at equal ones."""
     yield from range(COUNTED_FIRST)
     begin = COUNTED_FIRST
     while True:
@@ -146,7 +146,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 def _others(known: _Stretch, one_by_one: OneByOne, *, longest: bool = False) -> float:
-    """The tokens of all that were not counted, or of the longest of them: by the bytes that they do not share."""
+    """Estimate the tokens of all bodies not counted, or of the longest of them, by their bytes outside the frame."""
     others, size = (1, known.longest) if longest else (known.others, known.size_of_others)
     if not size:
         return 0.0

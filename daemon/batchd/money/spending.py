@@ -13,7 +13,7 @@ class Bill(Struct, frozen=True):
     """The cost of some answers, in tokens and in subunits. `wasted` is the part for answers that no row uses.
 
     Money is None if the price is not known, which is not the same as zero. `live_cost` is the cost of the same in live
-    calls. `estimated` of the answers were not counted by the service: theirs is what was planned.
+    calls. For `estimated` of the answers the service gave no token counts: theirs are the planned ones.
     """
 
     answers: int = 0
@@ -42,14 +42,14 @@ class Tally:
         self._terms, self._lane = terms, lane
         self._tiered = terms is not None and terms.tiered
         self.by_hour = terms is not None and bool(terms.by_hour)
-        """Whether it matters when an answer came."""
+        """Whether the price of an answer depends on when it came."""
         self._answers = self._estimated = 0
         # Input, cached, output and written tokens, as plain integers for speed: this runs for every answer.
         self._used, self._wasted = [0] * 5, [0] * 5
         self._cost = self._wasted_cost = self._live_cost = 0
 
     def add(self, usage: Usage, *, wasted: bool, estimated: bool = False, at: float | None = None) -> None:
-        """Add one answer; `wasted` if no row uses it, `estimated` if its usage is what was planned. It came `at`."""
+        """Add an answer: `wasted` if no row uses it, `estimated` if its usage is the planned one; `at` is its time."""
         self._answers += 1
         self._estimated += estimated
         _add(self._used, usage)
@@ -68,7 +68,7 @@ class Tally:
         return not self._tiered
 
     def add_many(self, answers: int, usage: Usage) -> None:
-        """Add so many answers, all of them used, that have this usage together."""
+        """Add so many answers with this total usage; rows use all of them."""
         self._answers += answers
         _add(self._used, usage)
 

@@ -61,7 +61,7 @@ def counter(model: str, correction: float = 1.0) -> TokenCounter:
 
 
 def vocabulary(model: str) -> str | None:
-    """The vocabulary used for the model here, None if bytes are used."""
+    """The vocabulary used for the model here, None if bytes are counted."""
     name = _vocabulary_of(model)
     return name if tokenizer_of(name) is not None else None
 
@@ -70,7 +70,7 @@ def load(name: str) -> None:
     """Load a vocabulary before it is needed."""
     tokenizer = tokenizer_of(name)
     if tokenizer is not None:
-        # splintr delays most of that until the first word with letters that are not ASCII.
+        # splintr delays most of the loading until the first word with letters that are not ASCII.
         tokenizer.encode_ordinary("Xin chào, 3")
 
 
@@ -207,12 +207,12 @@ def _common_end(left: bytes, right: bytes) -> bytes:
 
 
 def _cut_back(start: bytes) -> bytes:
-    """Back to behind a quote or before a space, which no token and no escape crosses."""
+    """Cut back to just after a quote or just before a space: no token and no escape crosses these places."""
     return start[: max(start.rfind(b" "), start.rfind(b'"') + 1, 0)]
 
 
 def _cut_ahead(end: bytes) -> bytes:
-    """On to before a quote, an escape or a space."""
+    """Cut forward to just before a quote, an escape or a space."""
     places = [place for sign in (b" ", b'"', b"\\") if (place := end.find(sign)) >= 0]
     return end[min(places) :] if places else b""
 

@@ -1,6 +1,6 @@
-"""Accounts that a provider refuses: nothing more is sent to them but one gentle try at a time.
+"""Accounts that a provider refuses: batchd sends them only one try at a time, with a pause before each.
 
-In memory, by a clock that never jumps: after a restart the first try is made at once.
+Kept in memory, by a clock that never jumps: after a restart the first try is made at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Place = tuple[str, str]
 
 
 class Stage(IntEnum):
-    """How far a batch came before it was refused. To come as far, or farther, proves that the refusal has passed."""
+    """How far a batch came before a refusal. A batch that comes as far, or farther, proves that the refusal is over."""
 
     UPLOAD = 1
     CREATE = 2
@@ -39,14 +39,14 @@ class Block(Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Suspicion:
-    """A refusal that nobody has explained, and the rows that got it: (job, first row, number of rows)."""
+    """An unexplained refusal, and the rows that got it: (job, first row, number of rows)."""
 
     stage: Stage
     rows: dict[str, list[frozenset[tuple[str, int, int]]]] = field(default_factory=dict)
 
 
 class Accounts:
-    """What is refused where, and since which refusals. `changed` has the providers that are news."""
+    """The refused places and the unexplained refusals. `changed` has the providers whose blocks have changed."""
 
     def __init__(self) -> None:
         self._blocks: dict[Place, Block] = {}
@@ -54,7 +54,7 @@ class Accounts:
         self.changed: set[str] = set()
 
     def refused(self, place: Place, stage: Stage, text: str, *, steady: float, key: str = "") -> None:
-        """Refused: wait, longer each time. Batches sent before the last refusal tell nothing new."""
+        """Block the place, longer with each refusal. Batches sent before the last refusal tell nothing new."""
         before = self._blocks.get(place)
         if before is not None and before.until > steady:
             return
@@ -65,7 +65,7 @@ class Accounts:
         self.changed.add(place[0])
 
     def passed(self, provider: str, model: str, stage: Stage) -> None:
-        """A batch of this model has come so far without a refusal."""
+        """Note that a batch of this model has come to this stage without a refusal."""
         for place in ((provider, ""), (provider, model)):
             block = self._blocks.get(place)
             if block is not None and stage >= block.stage:
@@ -76,7 +76,7 @@ class Accounts:
                 del self._suspicions[place]
 
     def seen_elsewhere(self, place: Place, stage: Stage, signature: str, rows: frozenset[tuple[str, int, int]]) -> bool:
-        """Note an unexplained refusal. True if quite other rows got the same one, and none was accepted since."""
+        """Note an unexplained refusal. True if entirely other rows got the same one, and none was accepted since."""
         suspicion = self._suspicions.setdefault(place, _Suspicion(stage))
         suspicion.stage = max(stage, suspicion.stage)
         others = suspicion.rows.setdefault(signature, [])
@@ -86,11 +86,11 @@ class Accounts:
         return found
 
     def is_careful(self, provider: str, model: str) -> bool:
-        """Whether only one batch at a time may be under way: something is refused, and it is not known why."""
+        """Whether only one batch at a time may be under way, because of a block or an unexplained refusal."""
         return (provider, model) in self._suspicions or self.block(provider, model) is not None
 
     def block(self, provider: str, model: str) -> Block | None:
-        """Why nothing is sent for this model, if so: the block that lasts longest."""
+        """The block that lasts longest of those that stop this model; None if there is none."""
         blocks = [each for place in ((provider, ""), (provider, model)) if (each := self._blocks.get(place))]
         return max(blocks, key=lambda each: each.until, default=None)
 
@@ -103,7 +103,7 @@ class Accounts:
         return {name for name, _ in self._blocks}
 
     def release(self, provider: str | None = None) -> None:
-        """Somebody may have changed something: the next try may be made now."""
+        """Allow the next try now, since a person may have changed something."""
         for place, block in self._blocks.items():
             if provider in {None, place[0]}:
                 self._blocks[place] = Block(block.stage, block.text, block.failures, 0.0, block.key)

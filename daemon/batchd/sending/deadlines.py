@@ -5,11 +5,11 @@ from __future__ import annotations
 from ..domain.records import Batch
 
 STOPPING_TAKES = 600.0
-"""Seconds in which services stop a batch that they are asked to."""
+"""Seconds that services take to stop a batch when asked."""
 CALLS_A_MINUTE = 600
-"""Live calls that most services take, where nobody has said how many."""
+"""Live calls that most services take, assumed if no number is configured."""
 MAX_SHARE = 0.5
-"""The most of the time that a job has that is kept for live calls: the rest is for batches, which cost less."""
+"""The largest share of a job's time that is kept for live calls: the rest is for batches, which cost less."""
 
 
 def earliest(accepted_at: float, finish_within: float) -> float:
@@ -18,14 +18,14 @@ def earliest(accepted_at: float, finish_within: float) -> float:
 
 
 def may_wait_until(at: float, accepted_at: float, finish_within: float | None) -> bool:
-    """Whether a job that begins to be sent at that moment has time enough then."""
+    """Whether a job whose sending begins at that moment has enough time left."""
     return finish_within is None or at <= earliest(accepted_at, finish_within)
 
 
 def late_from(accepted_at: float, finish_within: float, *, rows: int, calls_a_minute: int | None = None) -> float:
-    """The moment from which a job is late that has so many rows without an answer (seconds since 1970).
+    """The moment from which a job with so many rows without an answer is late (seconds since 1970).
 
-    What is left then until its deadline is the time to stop its batches and to call the service for each row.
+    The time from then to its deadline is what it takes to stop its batches and to call the service for each row.
 
     >>> late_from(0.0, 6 * 3600.0, rows=6_000) == (6 * 60 - 10 - 10) * 60.0
     True
@@ -35,9 +35,9 @@ def late_from(accepted_at: float, finish_within: float, *, rows: int, calls_a_mi
 
 
 def reserved_when_cut(batch: Batch, *, before: int, after: int) -> int:
-    """What a part can cost at most whose batch is ended now: its answers at the prices of before, the rest at the new.
+    """The most that a part can cost if its batch is ended now: its answers at the old prices, the rest at the new ones.
 
-    `before` and `after` are what all of it costs at each.
+    `before` and `after` are the cost of the whole part at the old and at the new prices.
     """
     total = max(batch.total, batch.requests, 1)
     answered = min(batch.completed, total)

@@ -1,4 +1,4 @@
-"""What the headers of answers that tell limits mean: of calls or of tokens, and in which time."""
+"""Reads the limits in the headers of answers: of requests or of tokens, a second, a minute or a day."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ USUAL: Mapping[str, LimitHeader] = {
     "x-ratelimit-limit-requests": "requests a minute",
     "x-ratelimit-limit-tokens": "tokens a minute",
 }
-"""As OpenAI and most others write them."""
+"""The headers of OpenAI and most others."""
 _SECONDS = {"second": 1.0, "minute": 60.0}
-# A day's limit says nothing about the pace: it may be used in an hour, and what is too much is refused.
+# A limit a day says nothing about the pace: it may be used up in an hour, and calls beyond it are refused.
 
 
 def told(headers: Mapping[str, str], meanings: Mapping[str, LimitHeader]) -> Iterator[tuple[Kind, float]]:
-    """The amounts a second that an answer's headers allow."""
+    """Yield the amounts a second that an answer's headers allow."""
     for name, meaning in meanings.items():
         text = headers.get(name)
         kind, _, unit = meaning.partition(" a ")

@@ -13,13 +13,13 @@ from .refusal_policy import AccountRefused
 from .whose_fault import ACCESS, PASSING_STATUSES, Blame, ServiceRefusal, advice_on_account, fault_of, is_locked
 
 FIRST_REST = 15.0
-"""Seconds before rows are asked again that met a fault of the service."""
+"""Seconds before rows that met a fault of the service are asked again."""
 MAX_REST = 3_600.0
 NO_CHANCE = 20
-"""So many rows that are all refused in the same words, and none answered: no row is at fault."""
+"""If at least so many rows are all refused in the same words and none is answered, no row is at fault."""
 
 SYSTEM_ROLE = "role"
-"""The name, in a RouteRefused, of the role that the prompt gives its instructions."""
+"""The `key` of a RouteRefused if the service refuses the role of the prompt's instructions."""
 
 _CONTENT = frozenset({"messages", "input", "prompt", "model", "user", "stop", "tools", "n"})
 """Keys of a body that are a row's content, or words that a sentence may have by chance."""
@@ -31,17 +31,17 @@ _ROLE = re.compile(
 
 
 class RouteRefused(Struct, frozen=True):
-    """The service refuses every request of the route, because of this key of it if it says so."""
+    """The service refuses every request of the route. `key` is the setting at fault, if the service names it."""
 
     message: str
     key: str | None = None
 
 
 class LineVerdict(Struct, frozen=True):
-    """What the refusals of a part's lines come to.
+    """The decision on the refusals of a part's lines.
 
-    `held` rows were refused because of the `account`; they are asked again, and no attempt counts. If the `route` is
-    refused, that goes for all rows. With `rest`, some rows met a fault of the service, which is given time.
+    `held` rows were refused because of the `account`; they are asked again, and the attempt does not count. If the
+    `route` is refused, all rows are. With `rest`, some rows met a fault of the service; they are asked again later.
     """
 
     held: frozenset[int] = frozenset()
@@ -54,7 +54,7 @@ NOTHING = LineVerdict()
 
 
 def rest_after(attempt: int) -> float:
-    """Seconds before the rows are asked again that met a fault of the service in this attempt, from 1."""
+    """Seconds before rows that met a fault of the service in this attempt (from 1) are asked again."""
     return min(MAX_REST, FIRST_REST * 3.0 ** min(max(attempt, 1) - 1, 10))
 
 
@@ -67,7 +67,7 @@ class LineRefusals:
     by_row: dict[int, ServiceRefusal] = field(default_factory=dict)
 
     def add(self, row: int, lines: Sequence[ServiceRefusal | None]) -> None:
-        """A row that was asked, and what each line about it refuses: None for a line that refuses nothing."""
+        """Add a row that was asked, with the refusal in each line about it: None for a line without one."""
         self.asked += 1
         refusals = [each for each in lines if each is not None]
         if len(refusals) < len(lines):
@@ -76,7 +76,7 @@ class LineRefusals:
             self.by_row[row] = refusals[0]
 
     def judge(self, *, body_keys: Collection[str], proven: bool, batch_answered: bool = False) -> LineVerdict:
-        """Whose fault they are. `proven` says that other rows of the job have been answered before.
+        """Decide whose fault they are. `proven` says that other rows of the job have been answered before.
 
         `batch_answered` says that rows of other parts were answered in the same batch.
         `body_keys` are the keys of the requests' bodies.
@@ -96,7 +96,7 @@ class LineRefusals:
         advice = advice_on_account(refusal)
         if advice != ACCESS:
             return advice is not None
-        # Where other rows were answered, the account may do this; what it may not do is about the row.
+        # If other rows were answered, the account has access, so this refusal is about the row.
         if self.answered or (batch_answered and not is_locked(refusal)):
             return False
         return all(fault_of(each) in {Blame.ACCOUNT, Blame.PASSING} for each in self.by_row.values())
@@ -117,7 +117,7 @@ class LineRefusals:
             return None
         if fault_of(first) is Blame.ROUTE:
             return RouteRefused(first.message, "model")
-        # A few rows that are all refused, and no key is named, fail by themselves: none has cost anything.
+        # If only a few rows are refused and no key is named, each row fails by itself: none has cost anything.
         return RouteRefused(first.message) if len(refusals) >= NO_CHANCE else None
 
 

@@ -1,6 +1,6 @@
-"""Missing answers: those that a service counts, and so bills, and that its files do not hold.
+"""Missing answers: those that a service counts, and so bills, but that are not in its files.
 
-They are waited for and not asked again: files can be late, cut short, or those of another batch.
+batchd waits for them and does not ask again: files can be late, cut short, or those of another batch.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from ..domain.records import Batch
 from ..model import BatchPhase
 
 VANISHED = "batch_missing"
-"""The code of our own problem for a batch that its service has not known for an hour."""
+"""The code of the problem that batchd adds to a batch that its service has not known for an hour."""
 ABANDONED = "batch_abandoned"
-"""The same for a batch that its service was asked to stop and did not."""
+"""The same for a batch that its service did not stop when asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What was downloaded of a batch: `ours` are requests of it that a line answers, `unreadable` lines without a
-    `custom_id`, `foreign` lines of other batches, with some of their ids. If it ends within a line that would
-    count, that is `cut`, and does not."""
+    """What was downloaded of a batch: `ours` counts its requests that have a line, `unreadable` the lines without a
+    `custom_id`, `foreign` the lines of other batches, with some of their ids as `examples`. `cut` if the download ends
+    within a line that would count; that line is not counted."""
 
     ours: int
     unreadable: int = 0
@@ -30,7 +30,7 @@ class Arrived:
 
 
 def claimed(batch: Batch) -> int:
-    """How many of the batch's requests its service says that it has dealt with."""
+    """How many of the batch's requests were answered or failed, by the service's count."""
     return min(batch.requests, batch.completed + batch.failed)
 
 
@@ -40,7 +40,7 @@ def missing_answers(batch: Batch, arrived: Arrived) -> int:
         return 0
     promised = claimed(batch)
     if not batch.total and not promised and batch.phase is BatchPhase.COMPLETED:
-        # A service that does not count. A batch that it has completed has answers; these are none of it, or another's.
+        # The service does not count. A completed batch has answers, but none came, or those of another batch.
         if not arrived.ours or arrived.foreign:
             promised = batch.requests
         elif arrived.cut:

@@ -34,7 +34,7 @@ _AT_ONCE = re.compile(
     r"\bbatch(es| jobs?) (in progress|running|at once|at a time|in the queue)|批(处理|量)?任务数",
     re.IGNORECASE,
 )
-"""A limit of batches under way passes as one of tokens does: when those that are there have ended."""
+"""A limit of batches under way counts as one of tokens: both pass when the batches at the service have ended."""
 _REQUEST_CODES = frozenset({"too_many_tasks", "too_many_lines", "too_many_rows", "request_limit_exceeded"})
 _BYTE_CODES = frozenset({"file_too_large", "http_413", "payload_too_large", "request_too_large", "content_too_large"})
 _RATES = re.compile(r"per (minute|second|hour|day)|\brate limit|\b[rt]p[dms]\b", re.IGNORECASE)

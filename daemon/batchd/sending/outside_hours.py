@@ -1,4 +1,4 @@
-"""What waits for the hours in which its route sends."""
+"""The jobs and batches that wait for the hours in which their route sends."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .deadlines import may_wait_until
 
 
 class Outside(Struct, frozen=True):
-    """The routes that do not send now, with the moment when they do, and how long their jobs may take.
+    """The routes that do not send now, with the moment from which they do; and how long jobs of each route may take.
 
-    `live` are the batches of live calls that wait because of it.
+    `live` are the batches of live calls that wait for their hours.
     """
 
     opens: Mapping[str, float] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from .limit_headers import USUAL, Kind, LimitHeader, told
 
 FIRST_WINDOW = 64.0
 NEXT_WINDOW = 2.0
-"""The same after a time in which the service took no call at all."""
+"""The first window after a time in which the service took no call at all."""
 LEAST_RATE = 0.1
 """Calls, or tokens, a second that are tried even if none was let in."""
 SPARE_WINDOW = 8.0
@@ -32,7 +32,7 @@ CUT = 0.05
 SECOND_CUT = 0.9
 """A second refusal within a second shows that the measured rate was too high."""
 LEVEL_SECONDS = 10.0
-"""A rate is back at the limit that was seen so long after a refusal; then it grows with the cube of the time."""
+"""So long after a refusal, the rate is back at the limit that was seen; then it grows with the cube of the time."""
 SILENCE = 0.2
 LET_IN_SECONDS = 2.0
 MINUTE = 60.0
@@ -42,13 +42,13 @@ MAX_PAUSE = 60.0
 HEADER_SHARE = 0.98
 BURST_SECONDS = 0.25
 SLOW_FACTOR = 2.5
-"""A service whose answers take so many times the best latency, without more of them, queues calls and refuses none."""
+"""If answers take so many times the best latency and do not become more, the service queues calls and refuses none."""
 QUEUE_FACTOR = 1.75
-"""Latency that such a service is kept at, as a multiple of its best."""
+"""The latency to keep such a service at, as a multiple of its best."""
 ENOUGH = 20
-"""So many calls within a second show a rate."""
+"""Calls within a second that are enough to show a rate."""
 FEW = 6
-"""With fewer calls let in within two seconds, four seconds are looked at."""
+"""With fewer calls let in within two seconds, the rate is measured over four seconds."""
 SLOT = 0.1
 LATENCIES = 64
 
@@ -99,7 +99,7 @@ class Bucket:
     seconds: float = LET_IN_SECONDS
     share: float = 1.0
     least: float = 0.0
-    """How the last cut measured, and the rate if it found nothing."""
+    """`seconds` and `share` are how the last cut measured, `least` is the rate if it found nothing."""
     blind: bool = False
     """No call was let in before the last cut, so nothing was measured."""
     level: float = 0.0
@@ -129,21 +129,21 @@ class Bucket:
         self.level = min(most, self.level + (now - self.filled_at) * rate)
         self.filled_at = now
         missing = amount - self.level
-        # A millionth less is what is left of rounding: without this the wait is shorter than the clock can tell.
+        # Less than a millionth is a rounding error, which would give a wait shorter than the clock can tell.
         return missing / rate if missing > amount * 1e-6 else 0.0
 
     def use(self, now: float, amount: float) -> None:
-        """A call that needs so much begins."""
+        """Use this amount for a call that begins."""
         self.let_in.add(now, amount)
         if self.filled_at != -math.inf:
             self.level -= amount
 
     def give_back(self, begun: float, amount: float) -> None:
-        """The call that began then was refused."""
+        """Take back the amount of a call that began then and was refused."""
         self.let_in.add(begun, -amount)
 
     def cut(self, now: float, seconds: float, share: float) -> None:
-        """A refusal: go on with what was let in over the last seconds, times a share."""
+        """Lower the rate after a refusal, to what was let in over the last seconds, times a share."""
         # If not one call was let in, nothing was measured: half of the rate before, or the slowest that was seen.
         before = self.rate(now) / 2
         self.least = before if before != math.inf else 1 / seconds
@@ -152,14 +152,14 @@ class Bucket:
         self.measure()
 
     def measure(self) -> None:
-        """Take the rate of the last refusal again: more calls that began before it turned out to be refused."""
+        """Measure the rate at the last refusal again, since more calls that began before it were refused, too."""
         if self.cut_at > -math.inf:
             seen = self.let_in.per_second(self.cut_at, self.seconds) * self.share
             self.blind = seen <= 0
             self.top = min(max(self.least, LEAST_RATE) if self.blind else seen, self.cap)
 
     def forget(self) -> None:
-        """What a blind cut left says nothing."""
+        """Forget the rate that a blind cut left: nothing was measured."""
         self.top, self.blind, self.cut_at, self.filled_at = math.inf, False, -math.inf, -math.inf
 
 
@@ -173,7 +173,7 @@ class Pace:
         requests_per_minute: A limit that is known beforehand, or None.
         tokens_per_minute: The same for tokens.
         max_window: The most calls in flight.
-        headers: What the headers of answers that tell limits mean, by name in lower case.
+        headers: The headers of answers that tell limits, by name in lower case, with their meanings.
     """
 
     def __init__(
@@ -210,7 +210,7 @@ class Pace:
         max_window: int,
         headers: Mapping[str, LimitHeader] = USUAL,
     ) -> None:
-        """Other limits are known from now on."""
+        """Change the known limits."""
         if headers != self._headers:
             self.requests.told = self.tokens.told = math.inf
             self._headers = headers
@@ -247,14 +247,14 @@ class Pace:
         return ordered[len(ordered) // 2] if ordered else 1.0
 
     def started(self, now: float, tokens: float) -> None:
-        """A call begins."""
+        """Note that a call begins."""
         self._begun_at = min(self._begun_at, now)
         self.in_flight += 1
         self.requests.use(now, 1.0)
         self.tokens.use(now, tokens)
 
     def answered(self, now: float, begun: float, headers: Mapping[str, str] | None = None) -> None:
-        """A call was answered: any answer that is no refusal for reasons of pace, also 400."""
+        """Note an answer: any, also a 400, that is not a refusal for reasons of pace."""
         used = self.in_flight >= NEARLY_FULL * self.window(now)
         self.in_flight -= 1
         self._answers.add(now, 1.0)
@@ -279,7 +279,7 @@ class Pace:
         retry_after: float | None = None,
         kind: Kind | None = None,
     ) -> None:
-        """A call was refused because of too many (429, 503, 529). `retry_after` is in seconds."""
+        """Note that a call was refused as one too many (429, 498, 503, 529). `retry_after` is in seconds."""
         self.in_flight -= 1
         self.refused_at = now
         self.requests.give_back(begun, 1.0)
@@ -294,13 +294,13 @@ class Pace:
         share = SECOND_CUT if again else 1.0
         seconds = MINUTE if long else LET_IN_SECONDS
         if not long:
-            # Few calls in the last seconds do not tell the rate; and before the first call there was none.
+            # Few calls in the last seconds do not show the rate, and the time before the first call does not count.
             few_let_in = self.requests.let_in.per_second(now, seconds) * seconds < FEW
             seconds = min(2 * seconds if few_let_in else seconds, max(1.0, now - self._begun_at))
         if self._growing and not long and self.requests.let_in.per_second(now, 1.0) >= ENOUGH:
-            # Two seconds ago it was slower: the calls were still becoming more.
+            # The calls were still becoming more, so two seconds would show too low a rate.
             seconds = 1.0
-        # Where nothing held the calls back, there were few to make, and they do not tell the limit.
+        # If nothing held the calls back, there were few to make, and they do not show the limit.
         few = self._growing and self._held_at < now - seconds
         for bucket, name in ((self.requests, "requests"), (self.tokens, "tokens")):
             if not few and (kind is None or kind == name):
@@ -316,7 +316,7 @@ class Pace:
         self._queues = False
 
     def broke_down(self) -> None:
-        """A call ended without an answer (a 5xx, a broken connection, silence): no sign of a limit."""
+        """Note that a call ended without an answer (a 5xx, a broken connection, silence): no sign of a limit."""
         self.in_flight -= 1
 
     def limited_by(self, now: float) -> Literal["requests", "tokens", "window", "pause", "nothing"]:
@@ -335,7 +335,7 @@ class Pace:
         return self._answers.per_second(now, 5.0)
 
     def _begin_again(self) -> None:
-        """It takes calls again, after a time in which it took none: nothing is known of its limit."""
+        """Start anew when the service takes calls again after taking none: nothing is known of its limit."""
         for bucket in (self.requests, self.tokens):
             if bucket.blind:
                 bucket.forget()
@@ -354,7 +354,7 @@ class Pace:
         self._best_throughput = max(self._best_throughput, throughput)
 
     def _fit_the_queue(self) -> None:
-        """Once a round: calls in flight for a short queue at the service, so that it never waits for us."""
+        """Once a round, fit the window to a short queue at the service, so that it never waits for us."""
         self._since_fitted += 1
         if self._since_fitted < max(self._window, LATENCIES):
             return
@@ -365,7 +365,7 @@ class Pace:
         self._window = min(max(1.0, self._window * min(max(fit, 0.75), 1.25)), self.max_window)
 
     def _heed(self, headers: Mapping[str, str]) -> None:
-        """Take the limits that the service tells with an answer."""
+        """Use the limits in the headers of an answer."""
         for kind, limit in told(headers, self._headers):
             (self.requests if kind == "requests" else self.tokens).told = limit * HEADER_SHARE
 

@@ -15,13 +15,13 @@ MAX_OUTPUT_BYTES = 100_000_000
 """The most bytes of a batch's answers. In practice, downloads of several hundred MB break off again and again."""
 
 LIVE_AT_ONCE = 8
-"""Parts that are asked by live calls at a time, of one model: enough that the end of one keeps no call waiting."""
+"""Parts of one model that are asked by live calls at a time: enough that no call waits when one part ends."""
 MAX_LIVE_JOBS = 48
-"""Jobs that have a part among them, which may make them more."""
+"""While fewer parts are asked, a job without one gets its first, even beyond LIVE_AT_ONCE."""
 
 
 MAX_OPEN = 20
-"""Batches with room left that further parts are tried in."""
+"""The most batches with room left that pack tries for further parts."""
 
 
 class Packing(Struct, frozen=True):
@@ -47,8 +47,8 @@ def pack(
     A full batch is made now. One with room left is made once its oldest part has waited for `linger` seconds, so that
     small jobs share batches; parts of a job with `more` to come wait for it to be full. `free_tokens` may still be
     enqueued at the provider; parts with more tokens wait. A part that exceeds a limit by itself is returned as too
-    large. If `careful`, parts that were refused less come first.
-    `now` is by the wall clock, as the times at which jobs were claimed.
+    large. If `careful`, parts that were refused less often come first.
+    `now` is by the wall clock, like the parts' `claimed_at`.
     """
     made: list[Sequence[QueuedPart]] = []
     open_groups: list[_Group] = []
@@ -81,7 +81,7 @@ def pack(
             made.append(group.parts)
     for number, group in enumerate(open_groups, start=1):
         ready_at = min((part.since for part in group.parts if not part.more), default=math.inf) + linger
-        # Where there is a later one, some part did not fit into this one: little more would.
+        # If there is a later group, some part did not fit into this one, so little more would.
         if number < len(open_groups) or ready_at <= steady:
             made.append(group.parts)
         elif ready_at < math.inf:
@@ -92,14 +92,14 @@ def pack(
 
 
 def _arrival(part: QueuedPart, now: float) -> float:
-    """When it came, as it counts: a job's wait counts `priority` times, so that one with less has its turn, too."""
+    """The arrival time to sort by: a job's wait counts `priority` times, so that low priority gets its turn, too."""
     return part.claimed_at if part.priority == 1 else now - max(0.0, now - part.claimed_at) * part.priority
 
 
 def pack_live(waiting: Iterable[QueuedPart], under_way: Mapping[str, int], *, now: float = 0.0) -> list[QueuedPart]:
-    """The parts that are asked now by live calls, each by itself. `under_way` says how many are, by job.
+    """The parts to ask now by live calls, each by itself. `under_way` counts those that are asked already, by job.
 
-    The first part of each job comes before the second of any other: a file of a million rows cannot fill the house.
+    The first part of each job comes before the second of any other, so a file of a million rows keeps no job out.
     """
 
     def order(part: QueuedPart) -> tuple[float, QueuedPart]:
@@ -116,7 +116,7 @@ def pack_live(waiting: Iterable[QueuedPart], under_way: Mapping[str, int], *, no
 
 def piece_requests(part: QueuedPart, limits: Limits) -> int:
     """The requests of each piece that a too large part is cut into, so that each fits, and fills a batch if it can."""
-    # Sizes differ from row to row, so that a piece by these is made a little smaller than the average would allow.
+    # Rows differ in size, so a piece is a little smaller than their average would allow.
     ratios = [part.size / limits.max_bytes, part.output_size / MAX_OUTPUT_BYTES]
     if limits.max_enqueued_tokens:
         ratios.append(part.input_tokens / limits.max_enqueued_tokens)
@@ -156,6 +156,6 @@ class _Group:
 
     @property
     def full(self) -> bool:
-        """No further request is likely to fit, so there is no use in waiting for more parts."""
+        """True if no further request is likely to fit, so there is no use in waiting for more parts."""
         limits = self.limits
         return self.requests >= limits.max_requests or self.size >= 0.95 * limits.max_bytes

@@ -26,8 +26,8 @@ class Learnt(Struct, frozen=True):
     """What the refusals of a queue showed.
 
     `limit` are enqueued tokens, in our own count; `requests` and `size` (bytes) are of one batch. `refused_at` is when
-    the last refusal for too many tokens was heard, by the wall clock. `refusals` in a row and the pause that they led
-    to end with the process, and so does `passed`: how many batches passed validation since the last refusal.
+    the last refusal for too many tokens was heard, by the wall clock. Not stored are `refusals` in a row, the pause
+    after them, and `passed`: how many batches passed validation since the last refusal.
     """
 
     limit: int | None = None
@@ -40,7 +40,7 @@ class Learnt(Struct, frozen=True):
 
     @property
     def named(self) -> tuple[int | None, int | None, int | None, float | None]:
-        """What outlives the process."""
+        """The values that are stored."""
         return self.limit, self.requests, self.size, self.refused_at
 
 
@@ -52,7 +52,7 @@ class Quotas:
         self.changed: set[Queue] = set()
 
     def restore(self, stored: Mapping[Queue, Learnt]) -> None:
-        """What was learned before the process began."""
+        """Add what an earlier process has learned."""
         self._learnt = {**stored, **self._learnt}
 
     def of(self, queue: Queue) -> Learnt:
@@ -102,7 +102,7 @@ class Quotas:
         self._note(queue, replace(before, limit=higher, refusals=0, paused_until=0.0, passed=before.passed + 1))
 
     def freed(self, queue: Queue) -> None:
-        """A batch of ours has ended, so there is room again: there is no use in waiting longer."""
+        """End the pause: a batch of ours has ended, so there is room again."""
         before = self._learnt.get(queue)
         if before is not None and before.limit is not None and before.paused_until:
             self._learnt[queue] = replace(before, paused_until=0.0)
@@ -126,9 +126,9 @@ class Quotas:
         return self.of(queue).paused_until
 
     def window(self, queue: Queue) -> int:
-        """How many batches may be under way that have not passed validation: more, the more have passed it.
+        """How many batches may be under way that have not passed validation: the more have passed it, the more.
 
-        So a refusal that all batches would get is heard before all of them were sent.
+        So a refusal that all batches would get arrives before all of them are sent.
         """
         return max(FIRST_WINDOW, 2 * self.of(queue).passed)
 

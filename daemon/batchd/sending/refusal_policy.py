@@ -36,7 +36,7 @@ class BadLines(Struct, frozen=True):
 class AccountRefused(Struct, frozen=True):
     """The service refuses the account, for all models or for this one: no row is at fault, and all of them wait.
 
-    `advice` says who has to do what. With `split`, it is only known that other rows got the very same refusal.
+    `advice` says who has to do what. With `split`, the only evidence is that other rows got the very same refusal.
     """
 
     message: str
@@ -76,7 +76,7 @@ UNEXPLAINED = (
 
 
 LITTLE = 64_000
-"""Bytes of a batch that no service has as its limit."""
+"""Bytes of a batch: the limit of every service is higher."""
 TOO_LITTLE = (
     f"No limit is as small as {LITTLE // 1000} KB, so no row is at fault. Look at base_url, at any proxy in between, "
     "and at the account there."
@@ -140,7 +140,7 @@ def _of_model(refusal: ServiceRefusal) -> bool:
 
 
 def _all_alike(lines: Mapping[int, Failure], refusals: Iterable[ServiceRefusal], requests: int | None) -> bool:
-    """Whether every line got one and the same refusal, which then is no row's."""
+    """Whether every line got one and the same refusal, which then is no row's fault."""
     if requests is None or requests < 2 or len(lines) < requests:
         return False
     return len({refusal.signature for refusal in refusals}) == 1 and all(

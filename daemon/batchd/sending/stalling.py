@@ -19,7 +19,7 @@ QUIET = 6 * 3_600.0
 QUIET_FINALIZING = 24 * 3_600.0
 """The same for a batch that is finalizing: all of it is answered and paid, and only its files are missing."""
 OUT_OF_REACH = 3_600.0
-"""Seconds without an answer from a service after which its earlier reports do not count any more."""
+"""Seconds without an answer from a service after which its earlier reports no longer count."""
 DEAF = 6 * 3_600.0
 """Seconds that a service has to end a batch after it was asked to stop it."""
 
@@ -51,8 +51,8 @@ def decide_stall(batch: Batch, phase: BatchPhase, *, progress: Moment, now: Mome
     """What to do about a batch that the service reports in this phase, without a change since `progress`.
 
     `window` are the seconds in which the service promises to finish. A service that takes longer (Azure never expires
-    a batch) may go on as long as its reports change. One that is ended early, for a deadline, may still be at work: it
-    is left only if it stands still as well.
+    a batch) may go on as long as its reports change. A batch that is ended early, for a deadline, may still be at work:
+    batchd leaves it only if it stands still as well.
     """
     if batch.stopping is not None and batch.stopping.elapsed(now) < DEAF:
         return StallDecision.WAIT

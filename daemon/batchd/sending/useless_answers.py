@@ -1,7 +1,7 @@
 """Answers that came with a success and are of no use: if those to the first rows all are, a person is asked.
 
-Careful: short answers, equal answers, and answers that the question itself offers are what many files get, and are
-never meant. So an answer counts by what it is, not by being like others: an error, a page, a refusal, the question.
+Short answers, equal answers, and answers that the question itself offers are right for many files, and never count as
+useless. So an answer is judged by what it is (an error, a page, a refusal, the question), not by being like others.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from ..answers.meaning import Reading
 
 FIRST = 20
-"""So many answers of no use, and no other, are no chance."""
+"""If so many answers, all that came first, are of no use, that is not chance."""
 
 
 class Kind(Enum):
-    """What an answer is in place of one, in words for people."""
+    """What an answer of no use is, in words for people."""
 
     EMPTY = "empty"
     CUT = "cut off before its end"
@@ -41,7 +41,7 @@ class Kind(Enum):
 
 
 class Came(Struct, frozen=True):
-    """What came for a row: its text, None for an answer in another form; or why there is none."""
+    """The answer to a row: its text, None for an answer in another form; or why there is none."""
 
     text: str | None = None
     code: str = ""
@@ -50,7 +50,7 @@ class Came(Struct, frozen=True):
 
     @classmethod
     def of(cls, reading: Reading) -> Came:
-        """What a line brings."""
+        """Return the answer in a line."""
         outcome = reading.outcome
         text = outcome.answer if isinstance(outcome, Response) else None
         if text is None and isinstance(outcome, Response) and choice_of(outcome.body) and not outcome.tool_arguments:
@@ -65,9 +65,9 @@ class Came(Struct, frozen=True):
 
 
 class Suspicion(Struct, frozen=True):
-    """One answer that is of no use. `mark` is what must be the same in all, or alike in an echo; `shown` is for people.
+    """An answer that may be of no use. `mark` must be the same in all, or alike in echoes; `shown` is for people.
 
-    `offered` if the question could want it.
+    `offered` if the question may ask for such an answer.
     """
 
     kind: Kind
@@ -77,7 +77,7 @@ class Suspicion(Struct, frozen=True):
 
 
 class Useless(Struct, frozen=True):
-    """What the first answers are, all of them, in words; and one of them, if it has words."""
+    """What all of the first answers are, in words, and one of them as an example, if it has text."""
 
     answers: int
     what: str
@@ -93,7 +93,7 @@ _CODES = {
     "content_filter": Kind.REFUSAL,
 }
 _SAME = frozenset({Kind.PAGE, Kind.NOTICE})
-"""These are of no use only where all rows get the same."""
+"""These are of no use only if all rows get the same answer."""
 _MAX_NOTICE = 400
 _PAGE = re.compile(r"\s*(<!doctype html|<html[\s>])", re.IGNORECASE)
 _REFUSES = re.compile(
@@ -140,10 +140,10 @@ _decode = msgspec.json.Decoder(_Question).decode
 
 
 def suspect(came: Came, body: bytes) -> Suspicion | None:
-    """Why an answer to this request may be of no use; None if it is one like any other."""
+    """Return why an answer to this request may be of no use; None if it looks normal."""
     if came.refusal is not None:
         refusal = came.refusal
-        # What passes is asked again; what has a status of its own is read as what it is.
+        # A refusal that passes is asked again. One with the status of an error is handled by that status.
         if refusal.status is None or not 200 <= refusal.status < 300 or _passes(refusal):
             return None
         return Suspicion(Kind.ERROR, "", refusal.message)
@@ -159,7 +159,7 @@ def suspect(came: Came, body: bytes) -> Suspicion | None:
 
 
 def _passes(refusal: ServiceRefusal) -> bool:
-    """By its words and its code, which may be a status: its own status says that all is well."""
+    """Whether the refusal passes, by its words and its code, which may be a status: its own status is a success."""
     status = int(refusal.code) if re.fullmatch("[1-5][0-9]{2}", refusal.code) else None
     return fault_of(replace(refusal, status=status)) is Blame.PASSING
 
@@ -191,7 +191,7 @@ def _of_text(text: str, body: bytes) -> Suspicion | None:
 
 
 def judge(suspicions: Sequence[Suspicion]) -> Useless | None:
-    """What the first answers come to if each is of no use; None if that may be what the rows are to get."""
+    """Return what the first answers are if each is of no use; None if they may be what the rows should get."""
     if len(suspicions) < FIRST or all(each.offered for each in suspicions):
         return None
     kinds = Counter(each.kind for each in suspicions)
@@ -210,7 +210,7 @@ def judge(suspicions: Sequence[Suspicion]) -> Useless | None:
 def _have_words_around(asked: Sequence[str]) -> bool:
     """Whether the questions have words of the prompt around what the rows hold.
 
-    A question that is the row alone may be its own answer: a text in which nothing was to be corrected.
+    If the question is only the row, it may also be its answer: a text with nothing to correct.
     """
     if len(set(asked)) == 1:
         return False
@@ -219,14 +219,14 @@ def _have_words_around(asked: Sequence[str]) -> bool:
 
 
 def _beginning(texts: Sequence[str]) -> str:
-    """What all of them begin with."""
+    """Return the beginning that all texts have in common."""
     low, high = min(texts), max(texts)
     same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
     return "".join(letter for letter, _ in same)
 
 
 def _error_in(text: str) -> str | None:
-    """The name of the key by which a text of JSON is an error; None if it is none."""
+    """Return the key that makes a JSON text an error; None if it is not one."""
     try:
         value = msgspec.json.decode(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Whose fault a refusal is: the account's, the route's, a row's, or nobody's for long. By its code, words and status.
+"""Whose fault a refusal is: the account's, the route's, a row's, or nobody's if it passes. By code, words and status.
 
 No service documents its refusals, so codes and words of many are listed here, and nowhere else. Evidence (the same
 refusal for other rows too) is added by `refusal_policy` and `line_refusals`.
@@ -25,7 +25,7 @@ class Blame(Enum):
     PASSING = auto()
     """Nobody: it passes."""
     UNKNOWN = auto()
-    """Nothing in it tells."""
+    """The refusal does not tell."""
 
 
 class ServiceRefusal(Struct, frozen=True):
@@ -86,7 +86,7 @@ _LOCKED_WORDS = (
     r"实名|未认证|(账|帐)(号|户)[^。]*(异常|停用|冻结|封禁|禁用|锁定|非活动)|未开通|未激活",
     r"tài khoản[^.]{0,40}(kho[áa]|khóa|vô hiệu|đình chỉ|tạm ngưng)|chưa (được )?(xác minh|kích hoạt)",
 )
-"""The account is locked, or not open yet: a state that goes for all its rows."""
+"""The account is locked, or not open yet: a state that applies to all rows."""
 _ACCOUNT_WORDS = {
     # Before MONEY: "quota" is said of both.
     STORAGE: (
@@ -221,12 +221,12 @@ _RATE = re.compile(
     r"\bconcurrency limit|\b(try again|retry) (in|after) [\d.]+ ?(ms|s|sec|m|min)",
     re.IGNORECASE,
 )
-"""A limit for a short time, whatever the sentence goes on to sell."""
+"""A limit for a short time, even if the sentence goes on to offer a better plan."""
 
 
 @cache
 def _any_of(words: tuple[str, ...]) -> re.Pattern[str]:
-    """The pattern of a list. Not compiled at each start, which most often meets no refusal: 30 ms in two processes."""
+    """The pattern of a list, compiled when first needed: at each start, that would take 30 ms in two processes."""
     return re.compile("|".join(f"(?:{each})" for each in words), re.IGNORECASE)
 
 
@@ -252,7 +252,7 @@ def advice_on_account(refusal: ServiceRefusal) -> str | None:
 
 
 def is_locked(refusal: ServiceRefusal) -> bool:
-    """Whether it says that the account is locked or not open yet: more than that something is not allowed."""
+    """Whether it says that the account is locked or not open yet, and not only that something is not allowed."""
     return bool(_any_of(_LOCKED_WORDS).search(refusal.message)) or refusal.code.lower() in _LOCKED_CODES
 
 
@@ -273,7 +273,7 @@ def fault_of(refusal: ServiceRefusal) -> Blame:
         return Blame.ACCOUNT
     if code in _ROW_CODES or _ROW_WORDS.search(refusal.message):
         return Blame.ROW
-    down = refusal.status is not None and refusal.status >= 500  # what it says of the model may pass as well
+    down = refusal.status is not None and refusal.status >= 500  # then what it says of the model may pass, too
     if not down and (code in _ROUTE_CODES or _ROUTE_WORDS.search(refusal.message)):
         return Blame.ROUTE
     if code in _PASSING_CODES or _PASSING_WORDS.search(refusal.message) or _RATE.search(refusal.message):
