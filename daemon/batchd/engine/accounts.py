@@ -1,6 +1,6 @@
-"""Whose batch it is: the account that a provider knows a batch under, and what to do once another one is configured.
+"""Which account a batch belongs to, and what to do with the batch once another account is configured.
 
-A service knows nothing of the batches of other accounts. To ask their rows again would pay for them twice.
+A service does not know the batches of other accounts. Asking their rows again would pay for them twice.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from .context import ConfiguredProvider, Context
 
 
 def fingerprint_now(context: Context, provider: ConfiguredProvider, lane: Lane) -> Mapping[str, str]:
-    """The fingerprint of the account that is configured now; empty if the plugin does not tell accounts apart."""
+    """The fingerprint of the current account; empty if the plugin does not tell accounts apart."""
     facts = provider.plugin_for(lane).account()
     return fingerprint(context.spool.fingerprint_key(), facts) if facts else {}
 
 
 def account_changed(context: Context, batch: Batch, provider: ConfiguredProvider) -> list[str]:
-    """What has changed of the account since the provider last knew the batch; nothing if that is not known."""
+    """The facts of the account that changed since the provider last knew the batch; empty if that is not known."""
     return changed(batch.fingerprint, fingerprint_now(context, provider, batch.lane))
 
 
 async def note_account(context: Context, batch: Batch, provider: ConfiguredProvider) -> None:
-    """The provider knows the batch under the account of now: a new key of the same account changes nothing."""
+    """Store the current fingerprint with a batch that the provider knows, maybe by a new key of the same account."""
     now = fingerprint_now(context, provider, batch.lane)
     if now and now != batch.fingerprint:
         await context.store.batches.known_to(batch, now)
 
 
 async def hold_for_account(context: Context, batch: Batch, provider: ConfiguredProvider) -> bool:
-    """The provider does not know the batch. If that is since the account changed: hold it, and say so."""
+    """Hold a batch that the provider does not know, if its account has changed. Whether it is held now."""
     facts = account_changed(context, batch, provider)
     if not facts:
         return False

@@ -1,4 +1,4 @@
-"""The file that answers are downloaded to: it takes as much as the answers can have."""
+"""The file that answers are downloaded to. It takes no more bytes than the answers can have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TooManyAnswers(ProviderError):
 
 @asynccontextmanager
 async def replacing_off_the_loop(target: Path) -> AsyncIterator[IO[bytes]]:
-    """`replacing`, with its fsyncs off the event loop: a hundred megabytes take longer than the loop may stand."""
+    """`replacing`, with its fsyncs in threads: for a hundred megabytes they would block the event loop too long."""
     draft = replacing(target)
     file = await asyncio.to_thread(draft.__enter__)
     try:
@@ -31,12 +31,12 @@ async def replacing_off_the_loop(target: Path) -> AsyncIterator[IO[bytes]]:
 
 
 def bounded(file: IO[bytes], bounds: LaterBounds, *, provider: str, requests: int) -> IO[bytes]:
-    """The file with these bounds, from where it is now."""
+    """Wrap the file so that writes from its current position on keep within the bounds."""
     return cast("IO[bytes]", _Bounded(file, bounds, provider, requests))
 
 
 class _Bounded:
-    """Refuses what is too much."""
+    """A file that raises TooManyAnswers for a write beyond the bounds."""
 
     def __init__(self, file: IO[bytes], bounds: LaterBounds, provider: str, requests: int) -> None:
         self._file = file
@@ -47,14 +47,14 @@ class _Bounded:
         self._arrived = 0
 
     def write(self, chunk: bytes) -> int:
-        """Write what fits."""
+        """Write the chunk, or raise TooManyAnswers."""
         self._arrived += len(chunk)
         if self._arrived > self._begin_at:
             self._look()
         return self._file.write(chunk)
 
     def _look(self) -> None:
-        # In a thread, and ahead of time: this is the event loop.
+        # A thread computes the bounds, ahead of time: this runs on the event loop.
         self._bounds.begin()
         if self._arrived <= self._most:
             return
@@ -71,7 +71,7 @@ class _Bounded:
             )
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Mostly back to the start, for another try."""
+        """Move to another position: mostly back to the start, for another try."""
         at = self._file.seek(offset, whence)
         self._arrived = at - self._start
         return at

@@ -36,7 +36,7 @@ class Conditions:
             stored = await self._known()
             known = subject in stored
             if known and subject not in self._said:
-                # A person who has changed something, and started again, sees that it did not help.
+                # After a restart the condition gets a new time, so that people see that their change did not help.
                 await self._event_log.renew_condition(subject, text)
                 stored[subject] = text
             elif stored.get(subject) != text:
@@ -45,11 +45,11 @@ class Conditions:
             self._said.add(subject)
             self._only_logged.pop(subject, None)
             if known and (subject, cause) not in self._logged:
-                # No event tells of it, and a reader of this daemon's log may not have read that of the one before.
+                # No event reports it, and readers of this log may not have read the log of the daemon before.
                 logger.warning("%s: %s", subject, text, extra={"action": "Wait"})
             self._logged.add((subject, cause))
         except StoreUnavailable as error:
-            # The disk that it is about may be the one that it would be written to. The next one tries again.
+            # The condition may be about the disk that the database is on. The next call tries again.
             if self._only_logged.get(subject) != text:
                 self._only_logged[subject] = text
                 logger.error(
@@ -68,7 +68,7 @@ class Conditions:
             return []
 
     async def all_well(self, subject: Subject) -> None:
-        """It is over."""
+        """Clear the condition of the subject."""
         self._over.add(subject)
         self._logged = {each for each in self._logged if each[0] != subject}
         if self._only_logged.pop(subject, None) is not None:
@@ -81,7 +81,7 @@ class Conditions:
                     stored.pop(each, None)
                 self._over.discard(each)
         except StoreUnavailable:
-            return  # they stay in `_over`, and go with the next that can be cleared
+            return  # they stay in `_over`, and are cleared with the next one
 
     async def _known(self) -> dict[Subject, str]:
         if self._stored is None:
@@ -100,7 +100,7 @@ _ADVICE = {
 
 
 def worth_saying_at_once(error: Exception) -> bool:
-    """Faults that seldom pass by themselves, such as a full disk or missing rights."""
+    """Whether the error seldom passes by itself, such as a full disk or missing rights."""
     if isinstance(error, StoreUnavailable):
         return error.needs_a_person
     if isinstance(error, OSError):

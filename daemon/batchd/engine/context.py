@@ -60,23 +60,23 @@ class PeopleFolders(Struct, frozen=True):
 
 @dataclass(slots=True)
 class FoundLane:
-    """How a provider can be asked, as far as it was found out. `until` is the steady time to look again at."""
+    """How a provider can be asked, as far as is known. `until` is the steady time of the next look."""
 
     lane: Lane | None = None
     until: float = 0.0
     no_at: float | None = None
-    """When it said for the first time that it has no batches."""
+    """When the provider first said that it has no batches."""
     refused_at: float | None = None
-    """When it said so for the first time of an upload or a create, though it was believed to have batches."""
+    """When it first said so to an upload or a create, though it was believed to have batches."""
     words: str = ""
-    """For people, as long as it is not known."""
+    """What people are told while the lane is not known."""
 
 
 class ConfiguredProvider(Struct, frozen=True):
     """One configured provider: the plugin's object, and the operator's terms for it. Times are in seconds.
 
-    `live` answers by live calls, behind the same face; it is None if the plugin cannot. `mode` is how jobs are asked;
-    None if that is to be found out, and `found` is what was. `rpm` are the live calls that it takes a minute, if known.
+    `live` makes live calls behind the same interface; None if the plugin cannot. `mode` is the configured lane, None if
+    batchd is to find it out; `found` is what it has found. `rpm` is how many live calls a minute it takes, if known.
     """
 
     name: str
@@ -94,35 +94,35 @@ class ConfiguredProvider(Struct, frozen=True):
 
     @property
     def lane(self) -> Lane | None:
-        """How jobs are asked, None as long as that is not known."""
+        """How jobs are asked; None while that is not known."""
         return self.mode or self.found.lane
 
     def lane_for(self, *, late: bool) -> Lane | None:
-        """How a job is asked; one that is `late` by live calls, if there are any."""
+        """How a job is asked: a `late` one by live calls, if the provider has them."""
         return Lane.LIVE if late and self.live is not None else self.lane
 
     def plugin_for(self, lane: Lane) -> BatchProvider[Any]:
-        """What has batches of this lane."""
+        """The plugin object for batches of this lane."""
         return self.live if lane is Lane.LIVE and self.live is not None else self.plugin
 
     def create_takes(self, lane: Lane) -> float:
-        """Seconds in which a create call of unknown outcome may still take effect. Live batches are made here."""
+        """Seconds in which a create call of unknown outcome may still take effect; 0 for live batches, made here."""
         return 0.0 if lane is Lane.LIVE else self.create_timeout
 
 
 class Configured(Struct, frozen=True):
-    """All that a reload of the configuration changes. A reload puts a new one in its place, in one assignment.
+    """All that a reload of the configuration changes. A reload replaces the whole value in one assignment.
 
-    So a step that reads `context.configured` once, at its beginning, works by one configuration from its first line to
-    its last, however long it waits between them. `generation` counts them.
+    So a step that reads `context.configured` once, at its beginning, works by one configuration to its end, however
+    long it waits in between. `generation` counts the configurations.
 
-    `opening` has a task for each provider that makes itself ready; no call is made to it before. `file_sinks` says
-    how a worker makes those of the sinks that write files. `kept_off` has the providers and sinks of plugins that
-    have blocked the loop, and those whose key this process does not have, with what to do; `absent` the prompts and
-    readers of plugins that block or die when they are loaded, which `not_loaded` names. `suffixes` are those of
-    files that some reader takes, `ignore` the patterns of those in the inbox that are left alone. `page_for` is how
-    the report for people is written, and `waiting_in` how the notes about files in work are; None if there are
-    none. `people` is how other notes are.
+    `opening` has a task for each provider that makes itself ready; no call is made to the provider before. `file_sinks`
+    says how a worker makes the sinks that write files. `kept_off` has the providers and sinks whose plugin has blocked
+    the loop, or whose key this process does not have, with what to do. `absent` has the prompts and readers of plugins
+    that block or die when they are loaded; `not_loaded` names those plugins. `suffixes` are the suffixes of files that
+    some reader takes, `ignore` the patterns of files in the inbox that are left alone. `page_for` is the language of
+    the report for people, `waiting_in` that of the notes about files in work; None if these are not written. `people`
+    is the language of other notes.
     """
 
     providers: Mapping[str, ConfiguredProvider]
@@ -145,7 +145,7 @@ class Configured(Struct, frozen=True):
     people: Language = ENGLISH
     reuse_bytes: int = 1_000_000_000
     retention: Mapping[str, float] = msgspec.field(default_factory=dict)
-    """Seconds for which files stay in a folder of people after the end of their job; those without stay for good."""
+    """Seconds that files stay in a folder of people after their job has ended, by folder. Else they stay for good."""
     generation: int = 0
 
     def spec_here(self, spec: PluginSpec) -> PluginSpec:
@@ -158,12 +158,12 @@ class Configured(Struct, frozen=True):
         return replace(spec, plugin_dir=self.plugin_dir, disabled=self.disabled)
 
     def lane(self, job: Job) -> Lane:
-        """How the job's requests are asked, and so paid. As long as that is not known: what costs more."""
+        """How the job's requests are asked, and so paid. While that is not known: live calls, which cost more."""
         provider = self.providers.get(job.route.provider)
         return (provider.lane_for(late=job.late_at is not None) or Lane.LIVE) if provider is not None else Lane.BATCH
 
     def fallback(self, job: Job) -> Asked | None:
-        """Who is asked in place of the job's provider, if the configuration of now says so, and nobody is yet."""
+        """The fallback that is configured now for the job; None if there is none, or the job has moved already."""
         route = self.route(job.route.name)
         if route is None or route.fallback not in self.providers or job.before_fallback is not None:
             return None
@@ -174,27 +174,27 @@ class Configured(Struct, frozen=True):
         return next((route for route in self.routes if route.name == name), None)
 
     def priority(self, route: str) -> int:
-        """How many turns the jobs of a route get for each turn of those of others."""
+        """How many turns the jobs of a route get for each turn of other jobs."""
         return next((each.priority for each in self.routes if each.name == route), 1)
 
     def rights(self, job: Job) -> Rights | None:
-        """Who may read what is written for people of the job; None: whom the folders let."""
+        """Who may read the job's files in the folders of people; None leaves that to the folders."""
         route = self.route(job.route.name)
         if route is not None:
             return route.rights
         if job.route.name and any(each.rights is not None for each in self.routes):
-            # Its route was taken out of the configuration, and with it who may read its results.
+            # The route is not configured any more, so it is not known who may read its results.
             return Rights(mode=0o600)
         return None
 
     def terms(self, job: Job, at: float) -> Terms | None:
-        """What the job's model costs at its provider, None if that is not known. To be asked in a thread."""
+        """What the job's model costs at its provider, None if that is not known. Call it in a thread."""
         provider = self.providers.get(job.route.provider)
         return provider.prices.terms(job.route.model, at, job.route.params) if provider is not None else None
 
 
 class TimeLimits(Struct, frozen=True):
-    """Seconds that the code of plugins may take in workers: for a row, and from one row that is read to the next."""
+    """Seconds that the code of plugins may take in workers: for a row, and between two rows that a reader reads."""
 
     row: float = ROW_TIMEOUT
     read: float = READ_TIMEOUT
@@ -204,15 +204,14 @@ class TimeLimits(Struct, frozen=True):
 class Context:
     """The engine's surroundings. A reload changes `configured`, and nothing else.
 
-    `executor` is the configured one, and `local` that of this machine, which may be the same: what reads or writes one
-    stream runs there. `pieces` says what workers have made for which part of a job, by which configuration (see
+    `executor` is the configured one. `local` is that of this machine, maybe the same; what reads or writes one stream
+    runs there. `pieces` has what workers have made for each part of a job, by configuration (see
     `engine/steps/render.py`). `hung` has for each job the rows over which a plugin hung, with their failures.
-    `publishing` has the limit of each job and sink that is being published;
-    `last_tries` are the jobs that were cancelled when only sinks were left.
-    `proven` are the recipes of routes that have brought an answer. `looked_for_copies` are the providers that were
-    asked, since the start, whether this state is an older copy (see `engine/restored.py`); `failed_looks` counts how
-    often they did not answer that, and `not_found_in_a_row` how many new batches of a restored state they did not have.
-    `only` are the jobs that are worked on, where that is not all of them.
+    `publishing` has the time limit of each delivery under way, by job and sink; `last_tries` the jobs that were
+    cancelled when only sinks were left. `proven` has the recipes of routes that have brought an answer.
+    `looked_for_copies` has the providers that were asked, since the start, whether this state is an older copy (see
+    `engine/restored.py`); `failed_looks` counts how often each did not answer that, and `not_found_in_a_row` how many
+    new batches of a restored state each did not have. `only` has the jobs to work on; None for all.
     """
 
     store: Store
@@ -234,7 +233,7 @@ class Context:
     last_tries: set[str] = field(default_factory=set)
     looked_for_copies: set[str] = field(default_factory=set)
     not_known_yet: set[str] = field(default_factory=set)
-    """The batches of which, at the last look, only time could tell whether they exist."""
+    """The batches of which the provider could not say, at the last look, whether they exist."""
     failed_looks: Counter[str] = field(default_factory=Counter)
     not_found_in_a_row: Counter[str] = field(default_factory=Counter)
     paused: Paused = field(default_factory=Paused)
@@ -252,7 +251,7 @@ class Context:
         return Moment(at=self.clock.now(), steady=self.clock.steady(), boot=self.clock.boot())
 
     def given_up(self, part: Part) -> Mapping[int, Failure]:
-        """The rows of the part that are not tried again, since a plugin hung over them, or over too many before."""
+        """The rows of the part that are not tried again, since a plugin hung over them, or over MAX_HUNG others."""
         hung = self.hung.get(part.job, {})
         mine = {row: hung[row] for row in sorted(hung) if part.first <= row < part.first + part.rows}
         if len(mine) < MAX_HUNG:
@@ -265,9 +264,9 @@ class Context:
         return dict.fromkeys(range(part.first, part.first + part.rows), rest) | mine
 
     async def executor_for(self, job: Job) -> Executor[Any]:
-        """Where the job's parts are planned and collected: here, if it needs databases or pictures that are here.
+        """The executor for the job's parts: the local one, if they need databases or pictures of this machine.
 
-        Raises OSError if the spool is not there. To be asked once the task is made: it may have looked for files.
+        Raises OSError if the spool is missing. Call it once the task is made: the task may have looked for files there.
         """
         here = (
             job.route.reuse is not None
@@ -279,9 +278,9 @@ class Context:
         return self.local if here else self.executor
 
     async def in_spool(self, look: Callable[[], T]) -> T:
-        """Look for files of the spool: in a thread, where it may be a share that hangs.
+        """Look for files of the spool: in a thread if it may be a network share, which can hang.
 
-        The state folder is on a disk of this machine, and to look there takes less than to ask a thread.
+        The state folder is on a disk of this machine: looking there takes less time than a trip to a thread.
         """
         return look() if self.spool.root == self.spool.state else await asyncio.to_thread(look)
 

@@ -1,6 +1,6 @@
-"""The actions that the last look found and that had no room: each is begun as soon as one like it has ended.
+"""The actions that the last look found but had no room for: each begins as soon as one of its kind has ended.
 
-Else workers would stand idle until the next look, and looks would have to come so often that with many small files
+Without this, workers would be idle until the next look. Looks would have to come so often that, with many small files,
 they took a quarter of the main process's time.
 """
 
@@ -13,7 +13,7 @@ from .room import Due, Kind, Room, is_remote
 
 
 class DueLine:
-    """What may be begun without another look: the steps of jobs of which nothing has ended since."""
+    """Actions that may begin without another look: those of jobs of which no action has ended since the last one."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -21,7 +21,7 @@ class DueLine:
         self._moved: set[str] = set()
 
     def renew(self, left: Sequence[Due]) -> None:
-        """A look has found these, and there was no room for them."""
+        """Replace the line by the actions that a look has found and had no room for."""
         self._moved = set()
         self._lines.clear()
         for due in left:
@@ -29,10 +29,10 @@ class DueLine:
                 self._lines[self._room.kind(due)].append(due)
 
     def after(self, ended: Due) -> Due | None:
-        """The next of its kind, now that this one has ended."""
+        """The next action of the same kind as the one that has ended; None if there is none."""
         job = getattr(ended.action, "job", None)
         if job is not None:
-            # What was found for its job may not be due any more.
+            # Other actions that were found for this job may not be due any more.
             self._moved.add(job)
         line = self._lines.get(self._room.kind(ended))
         while line:

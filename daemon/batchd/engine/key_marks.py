@@ -1,4 +1,4 @@
-"""Whether a provider's key was changed since a refusal: marks of keys, in memory alone."""
+"""Marks of providers' keys, in memory only: they show whether a key was changed since a refusal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .context import Context
 
 
 def key_mark(context: Context, provider: str) -> str:
-    """A mark of the secrets that a provider's settings name now; another one once a key was replaced."""
+    """A hash of the secrets that a provider's settings name now; it differs once a key was replaced."""
     configured = context.configured.providers.get(provider)
     settings = getattr(configured.plugin, "settings", None) if configured is not None else None
     digest = hashlib.sha256()

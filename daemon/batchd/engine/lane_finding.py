@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 BELIEVED_FOR = 86_400.0
 """Seconds after which a provider is asked again."""
 APART = 60.0
-"""Seconds between two answers that it has no batches, before that is believed."""
+"""Seconds between the two answers that it takes to believe that a provider has no batches."""
 LOOK_AGAIN = 0.2
 
 
 class LaneFinding:
-    """Asks the providers of `mode = "auto"`, beside the loop."""
+    """Asks the providers with `mode = "auto"`, in tasks beside the loop."""
 
     def __init__(self, context: Context, conditions: Conditions, on_found: Callable[[], None] = lambda: None) -> None:
         """`on_found` is called when a provider has answered: something may be due now."""
@@ -37,13 +37,13 @@ class LaneFinding:
         self._conditions = conditions
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self.failures: dict[str, int] = {}
-        """How often in a row providers have not said whether they have batches."""
+        """How often in a row each provider did not say whether it has batches."""
         self._said: dict[str, str] = {}
 
     def look(self, waited_for: Collection[str]) -> float | None:
-        """Ask whom it is time to ask. The steady time to look again at.
+        """Ask the providers that it is time to ask. Return the steady time of the next look, None if there is none.
 
-        Those that jobs wait for, and those that a route names; what is wrong with the others is nobody's concern yet.
+        Only providers that jobs wait for or that a route names are asked: a fault of others does not matter yet.
         """
         steady, times = self._context.clock.steady(), []
         configured = self._context.configured
@@ -65,7 +65,7 @@ class LaneFinding:
         return min(times, default=None)
 
     async def tell(self, waited_for: Collection[str]) -> None:
-        """Say why jobs wait until it is known how their providers are asked, and that it is known by now."""
+        """Tell people why jobs wait while the lane of their provider is not known, and clear that once it is."""
         providers = self._context.configured.providers
         for name in waited_for:
             words = providers[name].found.words if name in providers else ""
@@ -77,7 +77,7 @@ class LaneFinding:
             await self._conditions.all_well(Subject.provider(name))
 
     async def end(self) -> None:
-        """Ask nobody any more."""
+        """Cancel the questions under way."""
         for task in self._under_way.values():
             task.cancel()
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
@@ -115,7 +115,7 @@ class LaneFinding:
         found, steady, name = provider.found, self._context.clock.steady(), provider.name
         why = covered(answer.why)
         if found.refused_at is not None and answer.there is not False:
-            # What it says of its lists is one thing, and whether it makes a batch is another: a create decides.
+            # A service that lists batches may still refuse to create one: only a create decides.
             found.no_at, found.until = None, found.refused_at + APART
             if found.until <= steady:
                 found.lane, found.until, found.words = Lane.BATCH, steady + BELIEVED_FOR, ""
@@ -139,10 +139,10 @@ class LaneFinding:
 
 
 async def lane_refused(context: Context, batch: Batch, refusal: RejectedError) -> bool:
-    """Whether an upload or a create was refused by a service that was believed to have batches, as one that has none.
+    """Return the batch to the queue if the refusal says that the service has no batches, and live calls are possible.
 
-    If it may be asked in another way, the batch goes back, and the service is looked at again at once. Its jobs go on
-    by live calls if it says the same of its lists, or refuses a create again a minute later.
+    Whether that was so. The service is then asked again at once. Its jobs go on by live calls if it says the same of
+    its lists, or refuses a create again a minute later.
     """
     provider = context.configured.providers.get(batch.provider)
     if not refusal.no_batches or provider is None or provider.mode is not None or provider.live is None:
@@ -178,6 +178,6 @@ def _finding_out(name: str, why: str) -> str:
 
 
 def _address(provider: ConfiguredProvider) -> str:
-    """Another address is another service."""
+    """The address of the service: another address is another service."""
     facts: Mapping[str, object] = dict(provider.plugin.settings)
     return str(facts.get("base_url", ""))

@@ -1,7 +1,7 @@
 """The border that everything from a provider passes, after its plugin has decoded it.
 
-Secrets that batchd has read are covered, numbers that are impossible become unknown, and texts and lists have an end:
-what comes in here is stored, logged, delivered and told to observers.
+Secrets that batchd has read are covered, impossible numbers become unknown, and long texts and lists are cut: what
+comes in here is stored, logged, delivered and told to observers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..plugin.blame import never_exiting
 from ..secrets.known import covered, known
 
 MAX_COUNT = 10**12
-"""Requests of a batch, or its tokens. What is more is impossible, and sums of it would not fit into the database."""
+"""Requests or tokens of a batch. More is impossible, and sums of it would not fit into the database."""
 MAX_PROBLEMS = 50_000
 MAX_FILES = 100
-"""Of a batch at its provider."""
+"""Files of a batch at its provider."""
 MAX_MOMENT = 10**11
 """Seconds since 1970: the year 5138."""
 MAX_CODE, MAX_MESSAGE, MAX_IDENTIFIER, MAX_REASON = 100, 2_000, 1_000, 4_000
@@ -96,11 +96,11 @@ class GuardedProvider(BatchProvider[Any]):
             with _errors():
                 await self._plugin.download(batch, target)
         finally:
-            # Also what a download left that broke off: it is used after an hour.
+            # Also after a download that broke off: what it has written is used after an hour.
             await asyncio.shield(asyncio.to_thread(known().file, target))
 
     def account(self) -> Mapping[str, str]:
-        """See BatchProvider. Of the plugin's own settings, so it comes from nobody else."""
+        """See BatchProvider. It needs no border: it is made from the plugin's own settings."""
         return self._plugin.account()
 
     async def aopen(self) -> None:
@@ -158,7 +158,7 @@ def _details(details: Any) -> dict[str, Json]:
     try:
         size = len(msgspec.json.encode(details))
     except (TypeError, ValueError, OverflowError, RecursionError):
-        size = 0  # a fault of the plugin, which is said where it is stored
+        size = 0  # a fault of the plugin, which is reported where the details are stored
     if size > MAX_DETAILS:
         raise ProviderError(
             f"The provider describes the batch with {size / 1e6:.1f} MB, and batchd keeps at most 1 MB of it."
@@ -181,7 +181,7 @@ def _text(value: object, most: int) -> str:
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Let exceptions through as they are, but for what they may not say."""
+    """Let exceptions through, with secrets covered and long texts and lists cut."""
     try:
         with never_exiting():
             yield

@@ -45,11 +45,11 @@ LOOK_EVERY = 1.0
 
 
 class TookTooLong(TransientError):
-    """A call to a provider was not done in the time that it may take in all, though it may not have been silent."""
+    """A call to a provider took longer than it may in all, even if data kept coming."""
 
 
 async def open_provider(context: Context, name: str) -> ConfiguredProvider:
-    """The configured provider, once it has made itself ready: no call is made to it before. It stands at the border."""
+    """Return the configured provider, guarded by the border, once it has made itself ready for calls."""
     configured = context.configured
     provider = provider_for(configured, name)
     if (why := configured.kept_off.get(Subject.provider(name))) is not None:
@@ -70,10 +70,10 @@ async def open_provider(context: Context, name: str) -> ConfiguredProvider:
 async def limited(
     provider: ConfiguredProvider, what: str, *, more: float = 0.0, arrived: Callable[[], int] | None = None
 ) -> AsyncIterator[None]:
-    """A call to the provider, which may take its call_timeout and `more` seconds, in threads of its own.
+    """Limit a call to the provider to its call_timeout and `more` seconds. The call has threads of its own.
 
-    A byte a second is never silent, and would keep a call going for days. With `arrived`, which says how many bytes
-    have come, the call may take longer as they come.
+    A limit on silence is not enough: one byte a second would keep a call going for days. With `arrived`, which says how
+    many bytes have come, the call may take longer as they come.
     """
     seconds = provider.call_timeout + more
     loop = asyncio.get_running_loop()
@@ -103,7 +103,7 @@ async def limited(
 def submission(
     context: Context, batch: Batch, provider: ConfiguredProvider, *, attempt: int | None = None
 ) -> Submission:
-    """The batch as it is described to the provider that is to have it."""
+    """Describe the batch for the provider that is to have it."""
     return Submission(
         key=batch.key,
         file=context.spool.batch_input(batch.key),

@@ -1,8 +1,8 @@
-"""Notice that the state folder is an older copy, before a batch is created: what it lacks may be paid already.
+"""Notices, before a batch is created, that the state folder is an older copy: what it lacks may be paid already.
 
-The key of each provider's next batch is stored, and each key tells the next. So an older copy uses the same keys again,
-and finds at the provider what was created since. If `batchd restore` has put it back, or a person has said that it is a
-copy, batchd takes over each batch that asks the rows of one of its own. Else a person decides.
+The key of each provider's next batch is stored, and each key determines the next. So an older copy uses the same keys
+again, and finds at the provider what was created since. If `batchd restore` has put it back, or a person has said that
+it is a copy, batchd takes over each batch that asks the rows of one of its own. Otherwise a person decides.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .retry_later import RetryLater
 
 _PAUSE = 30.0
 MAX_FAILED_LOOKS = 3
-"""A list that fails so often does not keep batches from being created: a service may have a broken list for good."""
+"""After so many failed looks batches are created all the same: a service may have a broken list for good."""
 MAX_NOT_FOUND = 10
-"""New batches of a restored state, one after the other, that were not at the provider: then it knows of no more."""
+"""After so many new batches in a row that the provider does not have, a restored state looks for no more."""
 
 
 async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvider) -> bool:
-    """Whether the provider has a batch of this key, though it was never sent: then it is held, or taken over.
+    """Whether the provider has this batch already, or one of its key, though this state never sent it.
 
-    Looks once a start; where the state was restored, for each batch of the backup and until no more is found. Others
-    of the same provider wait while one is held.
+    Then the batch is taken over, held or returned, and not created now. batchd looks once a start; in a restored state,
+    for each batch of the backup and until no more is found. While one is held, others of the same provider wait.
     """
     if batch.lane is Lane.LIVE:
         return False
@@ -48,7 +48,7 @@ async def is_restored(context: Context, batch: Batch, provider: ConfiguredProvid
     if await context.store.batches.held_as_copy(batch.provider):
         raise RetryLater(_PAUSE)
     if restored is not None:
-        # One that is known was refused before, or is another batch's: it is not what this one was.
+        # A remote batch that this state knows was refused before, or belongs to another batch: it is not this one.
         unknown = await _unknown(context, batch, await _listed(context, batch, provider, by="rows"))
         if unknown:
             await _take_over(context, batch, provider, unknown)
@@ -87,7 +87,7 @@ async def _listed(
 
 
 async def _unknown(context: Context, batch: Batch, found: list[str]) -> list[str]:
-    """Those that no batch of this state is."""
+    """The remote batches that belong to no batch of this state."""
     return [remote for remote in found if not await context.store.batches.knows(batch.provider, remote)]
 
 
@@ -97,8 +97,11 @@ async def _take_over(context: Context, batch: Batch, provider: ConfiguredProvide
 
 
 async def _compare(context: Context, batch: Batch, provider: ConfiguredProvider, found: list[str]) -> None:
-    """What a batch of this key asks that was created after the backup: these rows, others of ours, or those of jobs
-    that the state folder has forgotten. Its answers tell, once it has ended."""
+    """Look what the remote batches of this key ask, which were created after the backup: their answers show it.
+
+    One that asks these rows is taken over. If one asks other rows of ours, a person decides. If all ask rows of jobs
+    that the state folder has forgotten, this batch goes back to the queue.
+    """
     for remote in await _unknown(context, batch, found):
         whose = await _whose_rows(context, batch, provider, remote)
         if whose == "these":

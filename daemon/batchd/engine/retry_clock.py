@@ -1,6 +1,6 @@
-"""What has to wait, until when, and why: in memory, by a clock that never jumps.
+"""What has to wait, and until when, by a clock that never jumps.
 
-Nothing of it is stored. After a restart everything is tried at once, which costs one call each.
+It is in memory only: after a restart everything is tried at once, which costs one call each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class RetryClock:
         self.resets = 0
 
     def failed(self, key: Hashable, *, retry_after: float | None = None) -> int:
-        """It failed: wait longer each time. Returns how often in a row."""
+        """Note a failure: wait longer each time. Return how often the key has failed in a row."""
         wait = self._waits.setdefault(key, _Wait())
         wait.failures += 1
         pause = backoff.delay(wait.failures, jitter=self._clock.jitter(), retry_after=retry_after)
@@ -39,27 +39,27 @@ class RetryClock:
         return wait.failures
 
     def refused(self, key: Hashable) -> None:
-        """A person has to do something: one gentle try now and then."""
+        """Note a refusal that a person has to resolve: try gently, now and then."""
         wait = self._waits.setdefault(key, _Wait())
         wait.failures += 1
         wait.until = self._clock.steady() + backoff.gentle(wait.failures)
 
     def pause(self, key: Hashable, pause: float) -> None:
-        """It worked, and is to be done again after this many seconds."""
+        """Forget failures, and try again after this many seconds."""
         self._waits[key] = _Wait(0, self._clock.steady() + pause)
 
     def forget(self, key: Hashable) -> None:
-        """It went well."""
+        """Forget the wait and the failures: it went well."""
         self._waits.pop(key, None)
 
     def release(self, key: Hashable) -> None:
-        """It may be tried now. How often in a row it has gone wrong still counts."""
+        """Allow a try now. The failures so far still count."""
         wait = self._waits.get(key)
         if wait is not None:
             wait.until = 0.0
 
     def failures(self, key: Hashable) -> int:
-        """How often in a row it has failed."""
+        """How often the key has failed in a row."""
         wait = self._waits.get(key)
         return wait.failures if wait is not None else 0
 
@@ -69,16 +69,16 @@ class RetryClock:
         return wait.until if wait is not None else 0.0
 
     def give_up(self, key: Hashable) -> None:
-        """It is not tried again before somebody changes something."""
+        """Do not try again before a person changes something."""
         self._waits[key] = _Wait(0, math.inf)
 
     def crashed(self, key: Hashable) -> int:
-        """A worker process died over it. How often, since somebody has changed something."""
+        """Count a worker crash. Return how many there were since a person last changed something."""
         self._crashes[key] += 1
         return self._crashes[key]
 
     def reset(self) -> None:
-        """Something was changed by a person: try everything now."""
+        """Try everything now: a person has changed something."""
         self.resets += 1
         self._crashes.clear()
         for wait in self._waits.values():

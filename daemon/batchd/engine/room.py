@@ -1,7 +1,7 @@
 """Which actions may start, which are under way, and whether there is room for more of a kind.
 
-Each provider and each sink has room of its own, so that one that is slow keeps only itself waiting. At a provider,
-calls that send work, polls and downloads have room each: twenty slow polls keep no upload waiting.
+Each provider and each sink has room of its own, so that a slow one delays only itself. At a provider, calls that send
+work, polls and downloads each have their own room: twenty slow polls delay no upload.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..domain.subjects import Subject
 CALLS_AT_A_TIME = 8
 """At one provider, of each kind of call."""
 SENDING_AT_A_TIME = 3
-"""Uploads and creates at one provider: few, so that what all of them would get is heard before many were sent."""
+"""Uploads and creates at one provider: few, so that a refusal that all would get is heard before many are sent."""
 DELIVERIES_AT_A_TIME = 4
 """To one sink."""
 LOCAL_AT_A_TIME = 16
@@ -34,9 +34,9 @@ _MOST_URGENT: tuple[type[Action], ...] = (lifecycle.Submit, lifecycle.Upload, *_
 _URGENCY = {kind: place for place, kind in enumerate(_MOST_URGENT)}
 
 _MOST = {
-    # Room of its own: twenty thousand files that are to be taken must not keep others from being asked.
+    # It has its own room: twenty thousand files to claim must not keep other rows from being sent.
     "pack": 1,
-    "worker": 1,  # for all jobs over which plugins hang; the others have as many as there are workers, twice
+    "worker": 1,  # for all jobs over which plugins hang; others have twice the number of workers
     "deliver": DELIVERIES_AT_A_TIME,
     "live": LIVE_AT_A_TIME,
     "local": LOCAL_AT_A_TIME,
@@ -49,7 +49,7 @@ Kind: TypeAlias = tuple[str, str]
 
 
 class Due(Struct, frozen=True):
-    """An action that may be carried out now, and the provider it calls, if one."""
+    """An action that may be carried out now, and the provider it calls, if any."""
 
     action: Action
     provider: str | None = None
@@ -76,23 +76,23 @@ class Room:
         self._calls: Counter[Subject | None] = Counter()
 
     def begin(self, due: Due) -> None:
-        """It is under way."""
+        """Count the action as under way."""
         kind = self._under_way[due.action] = self.kind(due)
         self._kinds[kind] += 1
         self._calls[due.callee] += 1
 
     def end(self, due: Due) -> None:
-        """It has ended, well or not."""
+        """Note that the action has ended, well or not."""
         self._kinds[self._under_way.pop(due.action)] -= 1
         self._ended_meanwhile.add(due.action)
         self._calls[due.callee] -= 1
 
     def look_begins(self) -> None:
-        """What ended before now is read as it is now."""
+        """Forget the actions that ended before: this look reads the state after them."""
         self._ended_meanwhile.clear()
 
     def is_taken_by(self, action: Action) -> bool:
-        """Whether it is under way, or has ended since the look began and may have been read as it was before."""
+        """Whether the action is under way, or has ended since the look began, which may have read the state before."""
         return action in self._under_way or action in self._ended_meanwhile
 
     def is_called(self, callee: Subject) -> bool:
@@ -106,7 +106,7 @@ class Room:
         return self._kinds[kind] < most
 
     def kind(self, due: Due) -> Kind:
-        """Whose room it takes."""
+        """The kind of the action: which room it takes."""
         action, provider = due.action, due.provider or ""
         if isinstance(action, lifecycle.Pack):
             return "pack", ""
@@ -128,5 +128,5 @@ def is_remote(action: Action) -> bool:
 
 
 def urgency(due: Due) -> int:
-    """Its place among the due actions: the lower the sooner. A create or an upload comes before the tenth poll."""
+    """The action's place among those that are due: lower is sooner. Creates and uploads come before polls."""
     return _URGENCY.get(type(due.action), 0)

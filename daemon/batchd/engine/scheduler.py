@@ -57,7 +57,7 @@ class Engine:
         self.conditions = Conditions(context.store.event_log)
         self.workers = workers
         self.on_news: Callable[[], None] = lambda: None
-        """Called when something may be due that no action of ours has led to."""
+        """Called when something may be due though none of our actions has ended."""
         self._lane_finding = LaneFinding(context, self.conditions, lambda: self.on_news())
         self._room = Room(workers=workers, hanging=context.hung)
         self.line = DueLine(self._room)
@@ -67,7 +67,7 @@ class Engine:
         self._obeying: asyncio.Task[list[float | None]] | None = None
         self._remembers = False
         self._off: tuple[int, frozenset[str]] = (0, frozenset())
-        """The jobs that need a plugin that is kept off, until somebody changes something."""
+        """The jobs that need a plugin that is kept off, as of this number of resets."""
 
     async def look(self) -> Outlook:
         """Carry out the orders that were left, then find everything that is due."""
@@ -89,12 +89,12 @@ class Engine:
                 await self.conditions.all_well(subject)
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
-        # What was given up has no time.
+        # Actions that were given up have an infinite time.
         times = [until for until in (*waits, outlook.again_at, lanes_at) if until is not None and until < math.inf]
         return replace(outlook, again_at=min(times, default=None), hours_at=hours_at)
 
     async def has_work(self, outlook: Outlook) -> bool:
-        """Whether jobs or batches have work, but for what is stuck, by what is stored now."""
+        """Whether jobs or batches have work that is not stuck, by what is stored now."""
         in_work = self.in_work
         await in_work.refresh()
         off = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
@@ -120,7 +120,7 @@ class Engine:
 
     async def _orders(self) -> list[StoredOrder]:
         orders, only = await self.context.store.event_log.orders(), self.context.only
-        # A pause is about all that is sent, and `batchd once` sends.
+        # Pauses apply to all jobs, so also to those that `batchd once` sends.
         return [each for each in orders if only is None or each.target in only or each.kind in _OF_ALL]
 
     async def _obey_all(self, orders: Sequence[StoredOrder]) -> list[float | None]:
@@ -137,27 +137,27 @@ class Engine:
         return [await self._obey(order) for order in orders]
 
     async def end_orders(self) -> None:
-        """Wait no longer for orders under way: what is not answered is carried out at the next start."""
+        """Cancel the orders under way: those without an answer are carried out at the next start."""
         await self._lane_finding.end()
         if self._obeying is not None:
             self._obeying.cancel()
             await asyncio.gather(self._obeying, return_exceptions=True)
 
     async def _obey(self, order: StoredOrder) -> float | None:
-        """Carry out an order. If it fails (a full disk, say): the steady time of the next try."""
+        """Carry out an order. If it fails (a full disk, say), return the steady time of the next try."""
         subject = Subject(SubjectKind.ORDER, str(order.id))
         if self.retry_clock.until(subject) > self.context.clock.steady():
             return self.retry_clock.until(subject)
         try:
             if not await orders.obey(self.context, order):
-                return None  # an action carries it out, whose end leads to another look
+                return None  # an action carries it out; its end leads to another look
         except WorkerLost as lost:
             if isinstance(lost, NodeLost) or self.retry_clock.crashed(subject) < MAX_WORKER_CRASHES:
                 self.retry_clock.failed(subject)
                 return self.retry_clock.until(subject)
             answer = f"The order was given up: a worker process died {MAX_WORKER_CRASHES} times over it. {lost}"
             await self.context.store.event_log.answer(order, answer, refused=True)
-        except Exception as error:  # the border, as in `_perform`: nothing else may stop for it
+        except Exception as error:  # the border, as in `_perform`: a fault stops nothing else
             self.retry_clock.failed(subject)
             logger.debug("%s failed", order, exc_info=error, extra={"action": "Obey"})
             await self.conditions.say(subject, in_words(error, f"{order.kind} {order.target}"))
@@ -168,11 +168,11 @@ class Engine:
         return None
 
     def use_workers(self, number: int) -> None:
-        """So many tasks can be worked on at a time from now on: machines came, or went away."""
+        """Set how many tasks can be worked on at a time: machines came, or went away."""
         self.workers = self._room.workers = number
 
     def room_for(self, due: Due) -> bool:
-        """Whether one more of its kind may be under way. At a provider or sink that fails us, one call is enough."""
+        """Whether one more of its kind may be under way. A provider or sink that fails us gets one call at a time."""
         if not self._room.has_room_for(due):
             return False
         return due.callee is None or not self._look.is_shut(due.callee) or not self._room.is_called(due.callee)
@@ -180,7 +180,7 @@ class Engine:
     def perform(self, due: Due) -> Coroutine[Any, Any, None]:
         """Carry out one action; it counts as under way from this call on, before it is awaited.
 
-        What goes wrong is tried again later, and after a while said; nothing is raised.
+        An action that fails is tried again later, and reported after a while; nothing is raised.
         """
         self._room.begin(due)
         return self._perform(due)
@@ -206,7 +206,7 @@ class Engine:
                 self._look.batch_has_moved()
 
     async def _crashed(self, due: Due, lost: WorkerLost) -> None:
-        """A worker process died. Steps that count it for their part have done so; all others stop after three times."""
+        """Try again after a worker crash; after three, stop the jobs. Some steps count crashes by part themselves."""
         if isinstance(lost, NodeLost) or self.retry_clock.crashed(due.action) < MAX_WORKER_CRASHES:
             await self._complain(due, lost)
             return
@@ -227,11 +227,11 @@ class Engine:
         if isinstance(due.action, lifecycle.Finish):
             await self._let_go_of_sinks(due.action.job)
         if isinstance(due.action, lifecycle.Fetch):
-            # Whether it could be cancelled does not matter any more.
+            # The batch has ended: whether it could be cancelled does not matter any more.
             await self.conditions.all_well(_subject(lifecycle.CancelBatch(due.action.batch)))
 
     async def _let_go_of_sinks(self, job: str) -> None:
-        """A job that has skipped a sink does not wait for it any more; nobody may."""
+        """Clear the conditions of the finished job's sinks that no job waits for any more."""
         troubled = await self.conditions.of_kinds(SubjectKind.SINK)
         if not troubled:
             return
@@ -247,12 +247,12 @@ class Engine:
         if due.callee is not None:
             self.retry_clock.forget(due.callee)
             self._streaks.pop(due.callee, None)
-            # This does not end what is said of a refused account, or of a provider that is asked for its lanes.
+            # An answer does not clear the condition of a refused account, or of a provider whose lane is looked for.
             if due.provider not in {*self.context.accounts.blocked(), *self._look.lanes_wanted}:
                 await self.conditions.all_well(due.callee)
 
     async def _note_refusals(self) -> None:
-        """Say which accounts are refused, and store what refusals have taught."""
+        """Tell people which accounts are refused, and store the limits that were learned from refusals."""
         accounts, quotas = self.context.accounts, self.context.quotas
         while accounts.changed:
             provider = accounts.changed.pop()
@@ -272,7 +272,7 @@ class Engine:
             return 0.1  # the poll itself waits for the end
         provider = self.context.configured.providers.get(batch.provider)
         # By the clock that does not jump: a clock set forward by a day would have the batch polled less often.
-        # One that is ended for a deadline has been asked to stop: its end is awaited.
+        # A batch that is ended for a deadline was asked to stop: its end is awaited, so it is polled often.
         age = batch.intent.age(self.context.now()) if batch.intent is not None and batch.cut_at is None else 0.0
         return backoff.poll_delay(
             max(age, 0.0), least=provider.poll if provider else 30.0, jitter=self.context.clock.jitter()
@@ -285,7 +285,7 @@ class Engine:
         name = type(action).__name__
         logger.debug("%s failed", action, exc_info=error, extra={"action": name})
         if isinstance(error, PluginOff):
-            # It stays so until somebody changes something, which has all tried again.
+            # The plugin stays off until a person changes something, and that has everything tried again.
             self.retry_clock.give_up(action)
             if (job := getattr(action, "job", None)) is not None:
                 before = self._off[1] if self._off[0] == self.retry_clock.resets else frozenset()
@@ -320,7 +320,7 @@ class Engine:
             await self.conditions.say(_subject(action), in_words(error, name, of=_of(action)))
 
     async def _say_rejected(self, due: Due, callee: Subject, error: RejectedError) -> None:
-        """A provider refuses our key. What is said of a refused account stays: it tells when it is tried again."""
+        """Report that a provider refuses our key. The text on a refused account stays: it says when to try again."""
         accounts = self.context.accounts
         if due.provider not in accounts.blocked():
             await self.conditions.say(callee, f"{error} Jobs wait; nothing is lost.", cause="rejected")

@@ -1,4 +1,4 @@
-"""Routes that send in some hours only: outside of them nothing new is sent, unless a deadline leaves no time for it."""
+"""Routes that send in some hours only: outside them nothing new is sent, unless a deadline leaves no time to wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .pausing import hold_live_calls
 
 
 async def put_in_force(context: Context, conditions: Conditions, in_work: InWork) -> float | None:
-    """Know what may be sent now, and say what waits. The steady time at which that changes, None if it never does."""
+    """Decide what may be sent now, and report what waits. Return the steady time of the next change, None if none."""
     routes = context.configured.routes
     hours = {route.name: route.send_between for route in routes if route.send_between is not None}
     if not hours and not context.outside.opens and not context.outside.live:
@@ -62,7 +62,7 @@ async def put_in_force(context: Context, conditions: Conditions, in_work: InWork
 
 
 async def took_back(context: Context, batch: Batch) -> bool:
-    """Whether a batch that was made just before the hours ended, or a person paused it, went back: its rows wait."""
+    """Whether the batch went back to the queue: it was made just before the hours ended or a person paused it."""
     if context.paused.names:
         await context.store.pauses.take_back()
         if (await context.store.batches.get(batch.key)).state is not batch.state:

@@ -11,7 +11,7 @@ from ..steps.approve import approve
 
 
 async def look(context: Context) -> None:
-    """Approve jobs whose notes somebody has renamed, where the operator allows that. Notes that are gone come again."""
+    """Approve jobs whose notes were renamed, if the operator allows that. Notes that are gone are written again."""
     approve_in_folder = context.configured.approve_in_folder
     for job in await context.store.money.held():
         if job.note is None:

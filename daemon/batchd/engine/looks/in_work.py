@@ -1,4 +1,4 @@
-"""What may have work to do: jobs, batches, and jobs whose parts wait for a batch. In memory, so that a look is short.
+"""Jobs and batches that may have work, and jobs whose parts wait for a batch. In memory, so that a look is short.
 
 `refresh` brings it up to date with what has changed in the store; nothing else changes it.
 """
@@ -18,13 +18,13 @@ from ...store.store import Store
 from ...store.tables.mapping import Asking
 
 MANY = 1_000
-"""Changes from which on it is quicker to sort all anew."""
+"""With more changes than this, it is quicker to sort all jobs anew."""
 VIEWS_AT_A_TIME = 64
-"""Jobs of one state that are looked at: a thousand files that wait to be read must not keep others waiting."""
+"""Jobs of each state that one look reads: a thousand files that wait to be read must not delay others."""
 
 
 class WaitingKey(NamedTuple):
-    """Jobs whose parts may wait together."""
+    """How parts are asked: jobs with the same key wait in one line."""
 
     asking: Asking
     late: bool
@@ -60,9 +60,9 @@ class InWork:
         self.many = MANY
         self.batches: dict[str, Batch] = {}
         self.changed_batches: set[str] = set()
-        """Those that have changed; a look takes them out."""
+        """The batches that have changed; a look takes them out."""
         self.changed_jobs: set[str] = set()
-        """Those that have changed, or whose parts have; what packs parts takes them out."""
+        """The jobs that have changed, or whose parts have; the packing look takes them out."""
         self._jobs: dict[str, ChangedJob] = {}
         self._lines: dict[JobState, JobLine] = {state: JobLine() for state in JobState}
         self._waiting: dict[WaitingKey, JobLine] = {}
@@ -129,9 +129,9 @@ class InWork:
         return any(place.job not in but for line in self._lines.values() for place in line.places)
 
     async def views(self, *, resting: Container[str], only: Container[str] | None) -> list[JobView]:
-        """Jobs that there may be something to do for, the oldest first; at most so many of each state.
+        """Jobs that may have work, the oldest first; at most VIEWS_AT_A_TIME of each state.
 
-        `resting` are jobs for which nothing can be done just now; others come forward in their place.
+        `resting` are jobs for which nothing can be done just now; others take their place.
         """
         chosen: list[_Place] = []
         for line in self._lines.values():
@@ -141,12 +141,12 @@ class InWork:
         unknown = [each.job for each in chosen if each.job not in self._views]
         if unknown:
             self._views |= {view.job.id: view for view in await self._store.jobs.views(unknown)}
-        # Of all others the views are forgotten: those of twenty thousand jobs would take memory for nothing.
+        # All other views are forgotten: those of twenty thousand jobs would take memory for nothing.
         self._views = {each.job: self._views[each.job] for each in chosen if each.job in self._views}
         return list(self._views.values())
 
     def waiting(self, only: Container[str] | None) -> dict[WaitingKey, JobLine]:
-        """The jobs with parts that wait for a batch, by how they may wait together."""
+        """The jobs with parts that wait for a batch, in one line for each key."""
         if only is None:
             return dict(self._waiting)
         lines = {

@@ -1,4 +1,4 @@
-"""Look at the inbox, let what lies there settle, and commit that it is to be taken."""
+"""Looks at the inbox, lets files settle, and commits which of them are to be claimed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ QUESTION_RESTS = (
     "note."
 )
 ODDITIES_TOLD = 50
-"""So many entries that are never taken are explained one by one. Nobody wants to read about ten thousand links."""
+"""How many entries that are never taken are explained one by one: ten thousand links would be too much to read."""
 
 
 class Seen(Struct, frozen=True):
-    """What a look at the inbox found: how many files settle, and when the next could have."""
+    """What a look at the inbox found: how many files settle and are claimed, and seconds until the next may settle."""
 
     settling: int
     claimed: int
@@ -73,7 +73,7 @@ class InboxLook:
         self._odd: dict[Subject, str] | None = None
 
     async def look(self) -> Seen:
-        """One look. OSError if the inbox itself cannot be looked at."""
+        """Look once. Raise OSError if the inbox itself cannot be read."""
         jobs = self._context.store.jobs
         # Read first, so that a file that is taken during this look is not taken twice.
         claiming = await jobs.claiming()
@@ -84,7 +84,7 @@ class InboxLook:
         return Seen(found.waiting, len(found.jobs), found.again_in)
 
     def _look(self, claiming: Collection[bytes]) -> _Look:
-        """All of it in a thread: with twenty thousand files, each step takes long."""
+        """The part of a look that runs in a thread: with twenty thousand files, each step takes long."""
         configured = self._context.configured
         listing = scan(self._context.folders.inbox, configured.ignore)
         files = {entry.path: entry for entry in listing.files}
@@ -107,7 +107,7 @@ class InboxLook:
         return _Look(jobs, waiting, again_in, [*listing.oddities, *resting])
 
     def _look_for_questions(self, paths: Iterable[str], routes: Sequence[Route], steady: float) -> None:
-        """Where a route takes its questions from folders, look for those of all files that are there."""
+        """Look for questions in the folders of files whose route takes its question from there."""
         folders = set()
         if any(route.questions is not None for route in routes):
             for path in paths:
@@ -117,7 +117,7 @@ class InboxLook:
         self._questions.look(self._context.folders.inbox, folders, steady)
 
     def _asked(self, job: Job, steady: float) -> Job | None:
-        """The job with the question of its folder, if its route takes it from there; None while that is written."""
+        """The job with the question of its folder, if its route takes it from there; None while it is written."""
         if job.route.questions is None:
             return job
         folder = job.relative_path.rpartition("/")[0]
@@ -128,7 +128,7 @@ class InboxLook:
         return None if content is None else replace(job, route=with_question(job.route, display(where), content))
 
     def _rests(self, job: Job, steady: float) -> bool:
-        """Whether a file that nobody can use stays for now: a download under a name of its own may still be at work."""
+        """Whether a file that cannot be used stays for now: it may be a download under a temporary name."""
         if job.route.question is not None and "fault" in job.route.question:
             return self._settling.unchanged_for(job.relative_path, steady) < UNKNOWN_RESTS
         configured = self._context.configured
@@ -138,7 +138,7 @@ class InboxLook:
         return not known and self._settling.unchanged_for(job.relative_path, steady) < UNKNOWN_RESTS
 
     def _busy(self, path: str, steady: float) -> bool:
-        """Whether a process has it open for writing. The lease may only delay a file, never decide."""
+        """Whether a process has the file open for writing. That may delay the file, but never keep it out for good."""
         inbox = self._context.folders.inbox
         return bool(self._held_open(inbox / path)) and self._settling.busy(path, steady)
 
@@ -157,7 +157,7 @@ class InboxLook:
         )
 
     async def _explain(self, oddities: Sequence[tuple[str, str]]) -> None:
-        """What lies in the inbox and is never taken is said once, and shows in `status` until it is gone."""
+        """Report each entry that is never taken once; `status` shows it until it is gone."""
         if self._odd is None:
             # What an earlier daemon has reported may be gone by now.
             said = await self._context.store.event_log.conditions()

@@ -29,10 +29,9 @@ from .turns import LOOK_AGAIN, Turns
 class Outlook(Struct, frozen=True):
     """What a look found: what is due, in order of urgency, and when to look again at the latest (steady time).
 
-    `missing` are the providers that parts wait for and that are not configured, or kept off, with what people can do;
-    `stuck` the batches that nothing is done with until a person has changed something; `switches` the actions that ask
-    jobs in another way, due or not. At `hours_at` the hours of a route begin or end: `batchd once` does not wait for
-    that.
+    `missing` has the providers that parts wait for and that are not configured, or kept off, with what people can do.
+    `stuck` has the batches that rest until a person changes something, `switches` the actions that ask jobs in another
+    way, due or not. At `hours_at` the hours of a route begin or end: `batchd once` does not wait for that.
     """
 
     due: Sequence[Due]
@@ -57,7 +56,7 @@ class Look:
         in_work: InWork,
         undecided: Mapping[str, int],
     ) -> None:
-        """`undecided` are the providers of which it was asked, so often, whether they have batches, in vain."""
+        """`undecided` says how often in a row each provider did not say whether it has batches."""
         self._context = context
         self._retry_clock = retry_clock
         self._room = room
@@ -72,7 +71,7 @@ class Look:
 
     @property
     def lanes_wanted(self) -> set[str]:
-        """The providers that parts wait for, and of which it is not known how they are asked."""
+        """The providers that parts wait for, and whose lane is not known."""
         return self._packing.lanes_wanted
 
     async def look(self) -> Outlook:
@@ -88,7 +87,7 @@ class Look:
                 candidates += self._of_batch(batch, turns)
         for batch in await self._context.store.batches.input_files_left():
             if (ours is None or batch.key in ours) and batch.provider in self._context.configured.providers:
-                # No call of the provider's line: what comes of it says nothing about the others.
+                # Not counted as a call to the provider: its outcome says nothing about the other calls.
                 candidates.append(Due(lifecycle.Forget(batch.key)))
         candidates += await self._of_jobs()
         switched: frozenset[Action] = frozenset()
@@ -110,7 +109,7 @@ class Look:
             if until <= steady:
                 due.append(candidate)
             elif not isinstance(candidate.action, _WAITING_FOR_OTHERS):
-                # What waits for money or for a person is looked at again, but `batchd once` does not wait with it.
+                # What waits for money or for a person is looked at again, but `batchd once` does not wait for it.
                 self._again.append(until)
         self._again = [until for until in self._again if until < math.inf]
         given_up = [each.action for each in candidates if self._retry_clock.until(each.action) == math.inf]
@@ -120,14 +119,14 @@ class Look:
         return Outlook(due, min(self._again, default=None), self._packing.missing, stuck, switched)
 
     async def _batches_of_only(self) -> set[str] | None:
-        """The batches of the jobs that alone are worked on; None if all are."""
+        """The batches of the jobs in `context.only`; None if all jobs are worked on."""
         if self._context.only is None:
             return None
         batches = self._context.store.batches
         return {batch.key for job in self._context.only for batch in await batches.of_job(job)}
 
     def batch_has_moved(self) -> None:
-        """A batch has made progress: that may be work for jobs whose own actions have to wait."""
+        """Look again at resting jobs with open parts: a batch has made progress, which may be work for them."""
         self._resting = {job: rest for job, rest in self._resting.items() if not rest[1]}
 
     def is_shut(self, callee: Subject | None) -> bool:
@@ -138,9 +137,9 @@ class Look:
         return self._retry_clock.until(due.action) if self.is_shut(due.callee) else 0.0
 
     async def _of_jobs(self) -> list[Due]:
-        """What can be done for jobs. A job whose every action has to wait makes room for the next in the line.
+        """The actions for jobs. A job whose actions all have to wait makes room for the next in the line.
 
-        Or those of a route whose prompt is broken, or files that may not be read, would keep all others waiting.
+        Otherwise jobs of a route with a broken prompt, or files that may not be read, would keep all others waiting.
         """
         steady = self._context.clock.steady()
         self._resting = {job: rest for job, rest in self._resting.items() if rest[0] > steady}
@@ -156,7 +155,7 @@ class Look:
                     found.append([Due(action) for action in actions])
             if len(self._resting) == before:
                 self._again += [until for until, _ in self._resting.values()]
-                # The first action of each job before the second of any: a small file does not wait for workers until
+                # The first action of each job before the second of any: a small file need not wait for workers until
                 # all parts of a large one are planned.
                 return [due for place in zip_longest(*found) for due in place if due is not None]
 
@@ -164,7 +163,7 @@ class Look:
         """The batches that something may be due for. Answers that the provider deletes soon come first."""
         steady = self._context.clock.steady()
         if self._resets != self._retry_clock.resets:
-            # Something was changed by a person: all is tried again.
+            # A person has changed something: everything is tried again.
             self._resets = self._retry_clock.resets
             self._resting, self._asleep = {}, {}
         while self._in_work.changed_batches:
@@ -220,7 +219,7 @@ class Look:
                 self._asleep[batch.key] = until
                 self._again.append(until)
                 return []
-        # Calls that are to begin no more are here: whether their service works does not matter.
+        # A live batch that is being ended calls no service: whether the service works does not matter.
         live = batch.lane is Lane.LIVE
         away = not (live and batch.cut_at is not None)
         return [Due(action, batch.provider if is_remote(action) and away else None, live=live) for action in actions]

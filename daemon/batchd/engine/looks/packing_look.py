@@ -1,6 +1,6 @@
 """Finds the batches to make of the parts that wait, and the parts to cut first.
 
-What waits is read only as far as the next batches of each queue can take it.
+Of each queue, only as many parts are read as its next batches can take.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .in_work import InWork, JobLine, WaitingKey
 from .turns import UNDECIDED_FOR, Turns
 
 PACKED_AT_ONCE = 100
-"""Batches made in one transaction. A commit for each takes long where a file is big; one for all holds up others."""
+"""Batches made in one transaction. A commit for each takes long for a big file; one for all delays others."""
 MAX_READ = 5_000
-"""Parts that are read of those that wait, of one route: small files fill a batch together."""
+"""Waiting parts that are read for one route: so many, because small files fill a batch together."""
 
 
 class _Queue(NamedTuple):
-    """Parts that may be asked together. `new` if nobody knows yet whether such requests are answered at all, and
-    `first` if none was sent yet.
+    """What parts have in common that may share a batch.
 
-    Those with a deadline share no batch with those without: theirs may be ended early.
+    `new` if it is not known yet whether such requests are answered at all, `first` if none was sent yet. Parts with a
+    deadline share no batch with parts without one: their batches may be ended early.
     """
 
     provider: str
@@ -50,7 +50,7 @@ class PackingLook:
     """Looks repeatedly, and remembers since when parts wait.
 
     `missing` are the providers that parts wait for and that are not configured, with what people can do; `lanes_wanted`
-    those of which it is not known how they are asked; `again` are the steady times to look again at.
+    those whose lane is not known; `again` are the steady times to look again at.
     """
 
     def __init__(self, context: Context, in_work: InWork) -> None:
@@ -58,7 +58,7 @@ class PackingLook:
         self._in_work = in_work
         self._since: dict[tuple[str, int], float] = {}
         self._known: dict[str, list[WaitingPart]] = {}
-        """What waits of jobs with one such part, as it was read last: a thousand small files are looked at often."""
+        """The waiting part of each job that has just one, as last read: a thousand small files are looked at often."""
         self.again: list[float] = []
         self.missing: dict[str, str] = {}
         self.lanes_wanted: set[str] = set()
@@ -88,7 +88,7 @@ class PackingLook:
                 room = self._batch_room(queue, turns, enqueued.get(where[:2], 0))
             if room is not None:
                 queues[queue] += await self._read(key, line, room, read)
-        # What was not read this time waits for room: it lingers no longer than it has.
+        # Parts that were not read this time wait for room; the time that they have lingered still counts.
         self._since = {part: since for part, since in self._since.items() if part not in read} | read
         self._forget_gone(waiting)
         found: list[Due] = []
@@ -135,7 +135,7 @@ class PackingLook:
         total = sum(under_way.values())
         if total >= max(LIVE_AT_ONCE, MAX_LIVE_JOBS):
             return None
-        # The first part of a job comes before the second of any other, and those under way have had theirs.
+        # The first part of a job comes before the second of any other; jobs under way have had their first.
         return ReadLimit((MAX_LIVE_JOBS + len(under_way)) * LIVE_AT_ONCE, LIVE_AT_ONCE, math.inf, math.inf)
 
     def _batch_room(self, queue: _Queue, turns: Turns, enqueued: int) -> ReadLimit | None:
@@ -151,14 +151,14 @@ class PackingLook:
             tokens = limits.max_enqueued_tokens - enqueued
         if not most or tokens <= 0:
             return None
-        # One more, to see whether it is more than a batch.
+        # For the first, one request more than a batch: it shows whether the job needs more than one.
         return ReadLimit(MAX_READ, MAX_READ, most * limits.max_requests + queue.first, tokens)
 
     def _provider(self, queue: _Queue) -> ConfiguredProvider:
         return provider_for(self._context.configured, queue.provider)
 
     def _most(self, queue: _Queue, turns: Turns) -> int:
-        # Where nobody knows whether such requests are answered at all, one batch goes ahead of the others.
+        # While it is not known whether such requests are answered at all, one batch goes ahead of the others.
         return min(1 if queue.new else PACKED_AT_ONCE, turns.room(queue.provider, queue.model))
 
     async def _read(
@@ -166,7 +166,7 @@ class PackingLook:
     ) -> list[QueuedPart]:
         steady, configured = self._context.clock.steady(), self._context.configured
         priority = configured.priority(key.asking.route)
-        # A limit that came meanwhile is for the whole of a job, which waits to be admitted.
+        # A limit of money that was set meanwhile is for whole jobs: this part waits for the admission of its job.
         limited = configured.budget.limits(key.asking.provider, key.asking.route)
         claimed = self._may_go(key, line, room)
         parts, rest_until = await self._context.store.waiting.of_jobs(
@@ -175,7 +175,7 @@ class PackingLook:
         if rest_until is not None:
             self.again.append(steady + min(rest_until - self._context.clock.now(), MAX_REST))
         else:
-            # Jobs of one part that waits are remembered. Of the last one, not all may have been read.
+            # Jobs with one waiting part are remembered, but not the last one: its other parts may not have been read.
             of_jobs = Counter(part.job for part in parts)
             self._known |= {part.job: [part] for part in parts[:-1] if of_jobs[part.job] == 1 < room.of_job}
         queued = []
@@ -201,7 +201,7 @@ class PackingLook:
         return queued
 
     def _may_go(self, key: WaitingKey, line: JobLine, room: ReadLimit) -> dict[str, float]:
-        """The jobs that do not wait for the hours of their route, and since when they are there."""
+        """The jobs that do not wait for the hours of their route, and when each was claimed."""
         outside, route = self._context.outside, key.asking.route
         return {
             place.job: place.claimed_at
@@ -210,13 +210,13 @@ class PackingLook:
         }
 
     def _forget_gone(self, waiting: Mapping[WaitingKey, JobLine]) -> None:
-        """Forget since when parts waited whose jobs have none that wait any more."""
+        """Forget the waiting times of jobs that have no waiting parts any more."""
         if len(self._since) > MAX_READ:
             jobs = {place.job for line in waiting.values() for place in line.places}
             self._since = {part: since for part, since in self._since.items() if part[0] in jobs}
 
     async def _recipes_ahead(self, waiting: set[str]) -> dict[str, float]:
-        """Recipes that are not proven, but have a batch that went ahead: for how many seconds others wait for it."""
+        """The unproven recipes with a batch that went ahead, and for how many seconds others wait for it."""
         if waiting <= self._context.proven:
             return {}
         now = self._context.clock.now()
@@ -254,7 +254,7 @@ class PackingLook:
 
 
 def _ahead_of_others(parts: Sequence[QueuedPart], most: int) -> list[QueuedPart]:
-    """Little goes ahead: of a job that needs more than one batch of so many requests only its first part."""
+    """The parts that go ahead: of a job that needs more than one batch of `most` requests, only its first part."""
     requests: Counter[str] = Counter()
     for part in parts:
         requests[part.job] += part.requests

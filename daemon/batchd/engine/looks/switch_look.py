@@ -19,7 +19,7 @@ class SwitchLook:
     """Looks repeatedly, and remembers since when providers are out.
 
     `wanted` are all switches that are wanted, due or not; `again` are the steady times to look again at. `undecided`
-    are the providers of which it was asked, so often, whether they have batches, in vain.
+    says how often in a row each provider did not say whether it has batches.
     """
 
     def __init__(self, context: Context, retry_clock: RetryClock, room: Room, undecided: Mapping[str, int]) -> None:
@@ -54,7 +54,7 @@ class SwitchLook:
             if then is None or then.live is None:
                 continue
             if then is provider and provider.lane is Lane.LIVE:
-                continue  # it is asked so already
+                continue  # the job is asked by live calls already
             finish_within = deadlines[each.route]
             at = earliest(each.accepted_at, finish_within)
             if at <= now:
@@ -91,9 +91,9 @@ class SwitchLook:
         return {Move(job): lasting[name] for job, name, provider in jobs if lasting[name].provider == provider}
 
     def _is_out(self, provider: str, model: str, *, just_now: bool = False) -> bool:
-        """Whether it is out; with `just_now`, whether that was found out just now.
+        """Whether the provider is out; with `just_now`, whether the last try has only just shown that.
 
-        Where nobody has tried since, what is new is tried there first.
+        If the time for another try has come, new rows are tried there first.
         """
         callee, steady = Subject.provider(provider), self._context.clock.steady()
         block = self._context.accounts.block(provider, model)

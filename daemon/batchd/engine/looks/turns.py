@@ -1,4 +1,4 @@
-"""Whose turn it is to be sent: all at once where batches are known to pass, one at a time where one was refused."""
+"""Which batches may be sent now: all at once where batches are known to pass, one at a time where one was refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...sending.accounts import Stage
 from ..context import Context
 
 UNDECIDED_FOR = 600.0
-"""Seconds after which a batch that its provider has not refused does not keep others waiting any longer."""
+"""Seconds after which a batch that its provider has not refused no longer keeps others waiting."""
 LOOK_AGAIN = 15.0
 """Seconds between looks for a new key while an account is refused."""
 

@@ -20,11 +20,11 @@ from .identical_rows import compare_parts
 from .part_files import remove_attempt
 
 LOOK_FOR_MONEY_EVERY = 15.0
-"""Seconds between looks whether there is room in the budget for a job that waits for it, or a price."""
+"""Seconds between looks for room in the budget, or for a price, for a job that waits for it."""
 
 
 async def is_sure(context: Context, asked: Asked) -> bool:
-    """Whether input tokens of the model, as we count them, were compared with those that were billed."""
+    """Whether our count of the model's input tokens was ever compared with the tokens that were billed."""
     counted, _ = await context.store.money.calibration(asked.provider, asked.model)
     return counted > 0
 
@@ -43,7 +43,7 @@ async def admit(context: Context, action: Admit) -> None:
     if whole >= MAX_AMOUNT:
         most = dict.fromkeys(most, 0) | {next(iter(most)): MAX_AMOUNT}  # all the database can hold, to be refused
     unlimited = sum(part.unlimited for part in parts)
-    # Of what was sent early some may be answered by now.
+    # Some of the rows that were sent early may be answered by now.
     early = job.early_rows
     spent = (await context.store.money.of_job(job.id)).cost or 0 if early else 0
     event = JobPlanned(
@@ -72,7 +72,7 @@ async def admit(context: Context, action: Admit) -> None:
             await asyncio.to_thread(_forget_compared, context, [part for part in parts if part.first < early])
         return
     if refusal.reason_code != job.reason_code:
-        # Why, and what follows from it, is what the note says: it is written anew.
+        # The note says why the job is held and what to do, so it is written anew.
         await take_note_away(context, job)
     if refusal.passes or refusal.code in {PRICE_UNKNOWN, QUESTION_CHANGED}:
         raise RetryLater(LOOK_FOR_MONEY_EVERY)
@@ -81,7 +81,7 @@ async def admit(context: Context, action: Admit) -> None:
 async def price(
     context: Context, configured: Configured, job: Job, parts: Sequence[Part]
 ) -> tuple[Terms | None, dict[int, int]]:
-    """The terms of the job, None if nobody knows them, and what each open part can cost at most, by its first row."""
+    """The terms of the job, None if they are not known, and what each open part can cost at most, by its first row."""
     terms = await _terms_of(configured, job, context.clock.now())
     if terms is None:
         return None, {}
@@ -92,7 +92,7 @@ async def price(
 
 
 def _forget_compared(context: Context, parts: Sequence[Part]) -> None:
-    """Remove what was kept of parts that are collected, since others were compared with them."""
+    """Remove the files of collected parts that were kept only to compare other parts with them."""
     for part in parts:
         if part.state is PartState.COLLECTED or part.attempt > 1:
             remove_attempt(context.spool, replace(part, attempt=1, results=0))
@@ -118,7 +118,7 @@ def most_of_part(part: Part, terms: Terms, lane: Lane, *, sure: bool, cached_for
 
 
 def _unknown(configured: Configured, job: Job, terms: Terms | None) -> str | None:
-    """Why nobody can say what the job costs, if so."""
+    """Why the cost of the job is not known; None if it is."""
     name = job.route.provider
     if terms is None:
         provider = configured.providers.get(name)
@@ -138,7 +138,7 @@ async def family_route(context: Context, job: Job) -> str | None:
 def refusal_finder(
     configured: Configured, job: Job, terms: Terms | None, family: str | None = None
 ) -> Callable[[Account], Refusal | None]:
-    """What judges whether the job may run, given what else is spent or reserved. `family`: see `family_route`."""
+    """A function that judges whether the job may run, given what else is spent or reserved. See `family_route`."""
     route, unknown = job.route, _unknown(configured, job, terms)
     return lambda account: find_refusal(
         configured.budget,

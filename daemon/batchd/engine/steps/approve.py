@@ -12,7 +12,7 @@ from ..context import Context
 
 
 async def approve(context: Context, job: Job, up_to: object, *, where: str | None = None) -> str:
-    """A person allows a held job to go on; the answer for that person. `up_to` is an amount in units, or None.
+    """Let a held job go on. Return the answer for the person who allows it. `up_to` is an amount in units, or None.
 
     Raises NotCarriedOut if it stays held.
     """
@@ -24,7 +24,7 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
     account = await context.store.money.account(job, currency=currency)
     if account.whole >= MAX_AMOUNT:
         raise NotCarriedOut(f"Job {job.id} is still held: {job.reason}.")
-    # Of a file that was held while it was planned, the rest is in no sum.
+    # If a file was held while it was planned, no sum has the cost of the rest.
     unknown = job.terms is None or account.unlimited > 0 or job.early_rows > 0
     most = MAX_AMOUNT if unknown else account.whole
     if up_to is not None:
@@ -58,7 +58,7 @@ def _allowed(job: Job, up_to: object, currency: str) -> int:
 
 
 async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: str | None) -> str:
-    """A person has seen the pilot: the other rows are asked. Their cost is judged as that of any job."""
+    """Let the other rows be asked, since a person has seen the pilot. Their cost is judged as that of any job."""
     currency = context.configured.budget.currency
     totals = await context.store.jobs.totals(job.id)
     allowed = None if up_to is None else _allowed(job, up_to, currency)

@@ -76,7 +76,7 @@ async def handle_refusal(context: Context, batch: Batch, problems: Sequence[Prob
 
 async def _wait_for_quota(context: Context, batch: Batch, said: WaitForQuota) -> None:
     queue = (batch.provider, batch.model)
-    # Others that were refused with it do not count as enqueued any more, but they did.
+    # Batches that were refused with it are not enqueued any more, but they were when it was refused.
     enqueued = await context.store.batches.enqueued_with(batch, context.clock.now())
     context.quotas.refused(
         queue,
@@ -90,13 +90,13 @@ async def _wait_for_quota(context: Context, batch: Batch, said: WaitForQuota) ->
 
 
 async def _breakdowns(context: Context, batch: Batch) -> int:
-    """How often batches with rows of this one have come back for a breakdown of the provider."""
+    """How often batches with rows of this one have come back because the provider broke down."""
     before = await context.store.batches.returned_before(batch.key)
     return sum(isinstance(decide_refusal([Problem(**each) for each in one.problems]), RetryBatch) for one in before)
 
 
 async def _fail_rows(context: Context, batch: Batch, failures: Mapping[RequestId, Failure], reason: str) -> None:
-    """These rows fail by name; their parts are planned again without them."""
+    """Give these rows their failures; their parts are planned again without them."""
     struck = []
     for part in await context.store.batches.parts(batch.key):
         mine = {
@@ -114,7 +114,7 @@ async def _fail_rows(context: Context, batch: Batch, failures: Mapping[RequestId
 
 
 async def _bisect(context: Context, batch: Batch, failure: Failure | None, reason: str = "") -> None:
-    """Nobody says which row is at fault: parts travel alone, then in halves, until one row is left to blame.
+    """Search for the row at fault: send parts alone, then in halves, until one row is left to blame.
 
     Without a `failure` no row is to be blamed yet.
     """
@@ -137,7 +137,7 @@ async def _bisect(context: Context, batch: Batch, failure: Failure | None, reaso
 
 
 async def _stop_jobs(context: Context, batch: Batch, message: str) -> None:
-    """No row can run like this: the jobs stop until a person has changed something."""
+    """Stop the jobs until a person changes something: no row can be asked like this."""
     parts = await context.store.batches.parts(batch.key)
     await context.store.batches.returned(batch, message)
     for job_id in sorted({part.job for part in parts}):
@@ -149,7 +149,7 @@ def _unplanned(part: Part) -> Part:
 
 
 def _rows_of_lines(path: Path, lines: Mapping[int, Failure]) -> dict[RequestId, Failure]:
-    """Which rows stand in these lines (1-based) of a batch's input file."""
+    """The rows in these lines (1-based) of a batch's input file, with their failures."""
     rows = {}
     for number, line in enumerate(lines_of(path), start=1):
         request = request_of(line) if number in lines else None

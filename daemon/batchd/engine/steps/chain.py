@@ -1,7 +1,7 @@
-"""From one step of a chain to the next, and back: rows are handed on, and what came of them is joined to their job.
+"""Hands rows from one step of a chain to the next, and joins the outcomes of later steps to the job before.
 
 Each step is a job of its own, with its own parts, attempts and admission. The job that took the file waits for them,
-and alone delivers.
+and only it delivers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class RouteNotConfigured(BatchdError):
 
 
 async def hand_rows_on(context: Context, action: HandOn) -> None:
-    """Make the answered rows that were not handed on before the job of the next step."""
+    """Create the job of the next step from the answered rows that no earlier job of that step has had."""
     job = await context.store.jobs.get(action.job)
     if job.state not in {JobState.RUNNING, JobState.HELD}:
         return
@@ -84,7 +84,7 @@ def _step(
     context: Context, job: Job, route: Route, columns: list[str], done: HandedOn, step: str
 ) -> tuple[Job, list[Part], StepBegun]:
     number = sum(part[1] for part in done.parts)
-    # "Whatever it costs" was said of a step whose cost was not known, and not of this one.
+    # An approval without an amount was for a step whose cost was not known, not for this one.
     approved = job.approved if job.approved is not None and job.approved < MAX_AMOUNT else None
     made = Job(
         id=step,
@@ -143,7 +143,7 @@ async def join(context: Context, action: Join) -> None:
 
 
 async def end_step(context: Context, action: EndStep) -> None:
-    """A later step is over; the job before it takes what came of its rows."""
+    """End a later step once each of its rows has an outcome; the job before it joins these."""
     job = await context.store.jobs.get(action.job)
     if job.state.final:
         return

@@ -19,7 +19,7 @@ async def take(context: Context, action: Claim) -> None:
     source = context.spool.source(job.id)
 
     def take_it() -> Claimed | Gone | Changed:
-        # Whatever way the file comes, the folder that it is in is synced.
+        # Not synced here: claiming the file syncs the folder.
         context.spool.make_job(job.id, synced=False)
         name = context.spool.name(job.id)
         with named(name):
@@ -28,7 +28,7 @@ async def take(context: Context, action: Claim) -> None:
 
     outcome = await asyncio.to_thread(take_it)
     if isinstance(outcome, Gone | Changed):
-        # Someone took it back, or writes to it again: the next look sees what is there then.
+        # A person has taken the file back, or a program writes to it again: the next look sees what is there then.
         await context.store.jobs.forget(job.id)
         await asyncio.to_thread(context.spool.remove_job, job.id)
         return

@@ -20,7 +20,7 @@ async def close(context: Context, action: Close) -> None:
 
 
 async def is_settled(context: Context, job: Job, parts: Sequence[Part]) -> bool:
-    """Whether every row has its outcome. If not, the job stands still."""
+    """Whether every row has its outcome. If not, stop the job."""
     rows, settled = sum(part.rows for part in parts), sum(part.settled for part in parts)
     if rows != job.rows or settled > rows or (settled < rows and not job.cancelled):
         ok, failed, empty = (sum(getattr(part, name) for part in parts) for name in ("ok", "failed", "empty"))
@@ -34,7 +34,7 @@ async def is_settled(context: Context, job: Job, parts: Sequence[Part]) -> bool:
 
 
 async def stand_still(context: Context, job: Job, reason: str) -> None:
-    """The rows do not add up. Louder than a wait: people would take what there is for the whole."""
+    """Stop a job whose rows do not add up. It fails and does not wait: people would take a part for the whole."""
     await context.store.jobs.failed(
         job,
         "rows_do_not_add_up",

@@ -80,7 +80,7 @@ async def collect_part(context: Context, action: Collect) -> None:
         await _refused_as_a_whole(context, job, part, lane, asked, done.refusals.route, done.bill)
         return
     again = done.leftovers > 0 and not job.cancelled
-    # Those that were not asked, since the answers before them were of no use, have not had their turn.
+    # Rows that were not asked, because the answers before them were of no use, have not had their turn.
     excused = again and (cut or done.useless is not None or set(done.reasons) <= {"account_refused", "same_request"})
     collected = replace(
         part,
@@ -100,23 +100,23 @@ async def collect_part(context: Context, action: Collect) -> None:
         worker_crashes=0,
     )
     if done.useless is not None:
-        # Before its part counts as collected: after a crash it is judged again.
+        # This is before the part counts as collected: after a crash in between the answers are judged again.
         await hold_for_a_person(context, job, asked, done.useless)
     note_rendered(context, configured, job, part, version, done.rendered)
     said = Collected(collected, part.batch, lane, done.bill, done.reasons, asked)
     await context.store.money.collected(job, part, said)
     await _note_answers(context, job, part, asked, done)
-    if not job.early_rows:  # else the rows that are planned later are compared with them
+    if not job.early_rows:  # else rows that are planned later are compared with its files
         await asyncio.to_thread(remove_attempt, context.spool, part)
 
 
 def _answered_in_part(batch: Batch) -> bool:
-    """Whether its service counts answers, beside some that failed. Counts that know of no failure prove nothing."""
+    """Whether the service counts both answers and failures. Counts without a failure prove nothing."""
     return 0 < batch.completed < batch.completed + batch.failed <= batch.total
 
 
 async def _note_answers(context: Context, job: Job, part: Part, asked: Asked, done: CollectDone) -> None:
-    """What the answers, and the lines that were refused, say of the account and of the way of asking."""
+    """Note what the answers and the refused lines show about the account and the recipe."""
     place = (asked.provider, asked.model)
     if done.ok - done.reused > part.ok and done.useless is None:
         context.accounts.passed(*place, Stage.ANSWERS)
@@ -132,7 +132,7 @@ async def _note_answers(context: Context, job: Job, part: Part, asked: Asked, do
 async def _refused_as_a_whole(
     context: Context, job: Job, part: Part, lane: Lane, asked: Asked, refused: RouteRefused, bill: Bill
 ) -> None:
-    """No row of the part can be asked like this. It is to be asked anew, at the same attempt, once that is changed."""
+    """Put the part back at the same attempt, since no row can be asked like this. Stop the job if none was answered."""
     again = replace(
         part,
         state=PartState.UNPLANNED,
@@ -148,6 +148,6 @@ async def _refused_as_a_whole(
     batch = await context.store.batches.get(part.batch) if part.batch is not None else None
     moved = asked.provider != (await context.store.jobs.get(job.id)).route.provider
     if batch is None or job.planned_at is None or batch.created_at < job.planned_at or moved:
-        return  # by the route of before: it was changed, and the job goes on by the new one
+        return  # asked by an earlier route: it was changed, and the job goes on by the new one
     if not job.cancelled and not any(each.ok for each in parts):
         await stop_job(context, await context.store.jobs.get(job.id), refused.message, refused)

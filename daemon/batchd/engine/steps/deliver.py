@@ -68,7 +68,7 @@ async def deliver(context: Context, action: Deliver) -> None:
 
 
 def hurry(context: Context, job: str, sink: str | None = None, *, within: float = 0.0) -> None:
-    """What is being published of the job, through this sink or any, has no more time than this."""
+    """Give what is being published of the job, through this sink or any, at most `within` seconds more."""
     at = asyncio.get_running_loop().time() + within
     for (publishing, name), limit in context.publishing.items():
         if publishing == job and sink in {None, name} and (limit.when() or at) >= at:
@@ -77,7 +77,7 @@ def hurry(context: Context, job: str, sink: str | None = None, *, within: float 
 
 @asynccontextmanager
 async def _limited(context: Context, action: Deliver, job: Job, passed: Callable[[], int]) -> AsyncIterator[None]:
-    """A sink at work, which has threads of its own and must make progress."""
+    """Give a sink threads of its own, and raise SinkTookTooLong if it makes no progress."""
     seconds = context.configured.publish_timeouts.get(action.sink, PUBLISH_TIMEOUT)
     seconds = min(seconds, CANCELLED_MAY_TAKE) if job.id in context.last_tries else seconds
     loop, key = asyncio.get_running_loop(), (action.job, action.sink)
@@ -114,7 +114,7 @@ async def _deliver(context: Context, action: Deliver, job: Job, parts: Sequence[
     are_there = partial(was_reported, job, context.folders.outbox, job.outbox_stem)
     sink, why = configured.sinks.get(action.sink), configured.kept_off.get(Subject.sink(action.sink))
     by_pieces = isinstance(sink, FileSink) and action.sink in configured.file_sinks and why is None
-    # Who writes files looks itself, in the same trip to a thread.
+    # For sinks that write files `publish_files` looks itself, in the same trip to a thread.
     if not by_pieces and await asyncio.to_thread(are_there):
         await context.store.deliveries.published(job, action.sink, [])
         return
@@ -166,7 +166,7 @@ async def _deliver(context: Context, action: Deliver, job: Job, parts: Sequence[
 
 
 def _shown(receipt: Receipt | None) -> Receipt | None:
-    """The receipt as people may see it. What is none says nothing: the rows are where they belong all the same."""
+    """The receipt with secrets covered; None if the sink returned no receipt: the rows are delivered anyway."""
     if not isinstance(receipt, Receipt):
         return None
     return Receipt.read(covered(receipt.record()))

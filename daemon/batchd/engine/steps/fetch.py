@@ -61,7 +61,7 @@ async def fetch(context: Context, action: Fetch) -> None:
 async def _download_duplicate(
     context: Context, provider: ConfiguredProvider, batch: Batch, duplicate: str, file: IO[bytes]
 ) -> None:
-    """The answers of a duplicate, once it has stopped; after an hour, those that there are."""
+    """Download the answers of a duplicate once it has ended, or after an hour those that there are."""
     late = _too_late(context, batch)
     try:
         async with limited(provider, f"say how far the batch {duplicate} is"):
@@ -85,11 +85,11 @@ async def _download(
         async with limited(provider, "send its answers", arrived=lambda: file.tell() - begun):
             await provider.plugin_for(batch.lane).download(remote, target)
         if await asyncio.to_thread(_unpack, file, begun, bounds):
-            # What was packed could hide a key that the service repeats.
+            # Packed answers could hide a key that the service repeats.
             await asyncio.to_thread(known().file, file)
     except RemoteMissing:
-        # Right after completion answers are not there for minutes; much later they will not come any more. What
-        # was written counts, and what is not there is asked again like any other silence.
+        # For minutes after completion answers may not be there yet; much later they will not come any more. Then what
+        # was written counts, and rows without an answer are asked again as after any other silence.
         if not _too_late(context, batch):
             raise
 
@@ -101,6 +101,6 @@ def _unpack(file: IO[bytes], begun: int, bounds: LaterBounds) -> bool:
 def _too_late(context: Context, batch: Batch) -> bool:
     """Whether answers that are not there by now will not come any more, by a clock that does not jump."""
     if GIVEN_UP in batch.details or any(problem["code"] == VANISHED for problem in batch.problems):
-        return True  # that was believed only after an hour
+        return True  # both are decided only after an hour
     ended = batch.noted(ENDED)
     return ended is not None and ended.age(context.now()) >= MAX_MISSING

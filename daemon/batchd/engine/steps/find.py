@@ -15,9 +15,9 @@ from ..retry_later import RetryLater
 LOOKS = 2
 """How many looks without finding it show that a batch of unknown outcome was not created."""
 MAX_UNLISTED = 6
-"""So many creates of unknown outcome that a list does not show say as much about the list."""
+"""After so many creates of unknown outcome that the list does not show, the list itself is in doubt."""
 TIME_WILL_TELL = 300.0
-"""Seconds between looks where only the end of other batches can tell."""
+"""Seconds between looks where only the end of other batches can show whether the batch exists."""
 
 
 async def find(context: Context, action: Find) -> None:
@@ -52,7 +52,7 @@ async def find(context: Context, action: Find) -> None:
                     await provider.plugin_for(batch.lane).cancel(RemoteBatch(duplicate, batch.key, {}))
             except (TransientError, RejectedError):
                 raise
-            except ProviderError:  # it runs to its end then, and its answers are used
+            except ProviderError:  # the duplicate runs to its end then, and its answers are used
                 pass
         await context.store.batches.found(batch, found[0], found[1:], context.clock.now())
     elif await hold_for_account(context, batch, provider):
@@ -81,7 +81,7 @@ def _look_there(batch: Batch) -> str:
 
 
 async def _lists(context: Context, provider: ConfiguredProvider) -> bool:
-    """Whether the provider's list shows a batch that is known to be there: then what it does not show is not there."""
+    """Whether the provider's list shows a batch that is known to exist: then a batch that it lacks does not exist."""
     known = await context.store.batches.last_sent(provider.name)
     if known is None:
         return False

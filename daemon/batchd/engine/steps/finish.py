@@ -51,7 +51,7 @@ async def finish(context: Context, action: Finish) -> None:
     made = await _report(context, configured, job, parts, facts, page_name)
     report = made.report
     folders, rights = context.folders, configured.rights(job)
-    # The one for programs last: when it is there, all files are.
+    # The report for programs comes last: once it is there, all files are.
     pages = {page_name: made.page, name: as_json(report)}
     try:
         if job.route.review and not await asyncio.to_thread(was_reported, job, folders.outbox, job.outbox_stem):
@@ -66,7 +66,7 @@ async def finish(context: Context, action: Finish) -> None:
     counts = count_rows(job, parts)
     if counts[RowStatus.OK]:
         for rejected in found.rejected:
-            # What cannot be put away stays, and holds up no job.
+            # A rejected file that cannot be put away stays, and holds up no job.
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(retire_rejected, folders.rejected, folders.archive, rejected, rights=rights)
     event = JobFinished(
@@ -87,7 +87,7 @@ async def finish(context: Context, action: Finish) -> None:
 async def _report(
     context: Context, configured: Configured, job: Job, parts: Sequence[Part], facts: Mapping[str, Json], name: str
 ) -> ReportDone:
-    """The whole report, and the page if there is to be one. A worker makes them."""
+    """Have a worker make the whole report, and the page if there is to be one."""
     task = ReportTask(
         report=facts,
         parts=[summary_task(context, job, part, part.results) for part in parts],
@@ -102,7 +102,7 @@ async def _report(
 
 
 async def _publish_review(context: Context, configured: Configured, job: Job, parts: Sequence[Part]) -> None:
-    """Rows for people to check go into the outbox, if any has an answer."""
+    """Publish rows for people to check in the outbox, if any row has an answer."""
     answered = [part for part in parts if part.ok]
     if not answered:
         return
@@ -125,13 +125,13 @@ async def _publish_review(context: Context, configured: Configured, job: Job, pa
 def _publish_and_put_away(
     context: Context, job: Job, pages: Mapping[str, bytes | None], rights: Rights | None
 ) -> list[SourceChanged]:
-    """The pages of the report go into the outbox, the original to the archive; the note about the file goes away.
+    """Publish the pages of the report, archive the original, and remove the note about the file.
 
-    Returns an event if the original has changed since it was read. In one trip to a thread: for a small file, a trip
-    takes longer than most of what is done there.
+    Return an event if the original has changed since it was read. All of it is one trip to a thread: for a small file,
+    a trip takes longer than most of what is done there.
     """
     folders, source = context.folders, context.spool.source(job.id)
-    # After a copy of before was put back, all of it may be there. The figures and times of then are not today's.
+    # In a restored state the report may be there already. Its figures and times are those of then, so it stays.
     if was_reported(job, folders.outbox, job.outbox_stem):
         for name in pages:  # killed before the draft was gone
             draft_of(folders.outbox / name).unlink(missing_ok=True)
@@ -150,7 +150,7 @@ def _publish_and_put_away(
 
 
 def _written_since(context: Context, job: Job) -> list[SourceChanged]:
-    """Taking a file does not stop a writer that has it open. What it wrote since the file was read is noticed here."""
+    """Notice what was written to the file since it was read: claiming it does not stop a program that has it open."""
     source = context.spool.source(job.id)
     if not source.exists():
         source = context.folders.archive / str(job.archive_name)  # killed after it was moved there

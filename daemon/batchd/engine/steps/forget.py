@@ -16,14 +16,14 @@ AGAIN_AFTER = 3_600.0
 
 
 async def forget(context: Context, action: Forget) -> None:
-    """Delete it, also after a kill between the end of the batch and this; try again later if that fails."""
+    """Delete the input file that is left after the end of a batch, as after a kill. If that fails, try again later."""
     batch = await context.store.batches.get(action.batch)
     if not await delete_input(context, batch):
         raise RetryLater(AGAIN_AFTER)
 
 
 async def delete_input(context: Context, batch: Batch, provider: ConfiguredProvider | None = None) -> bool:
-    """Try it once, and note that it is done. Whatever the provider answers is no reason to stop or to wait."""
+    """Try once to delete the input file, and note success. No answer of the provider is a reason to stop or wait."""
     try:
         provider = provider or await open_provider(context, batch.provider)
         async with asyncio.timeout(MAY_TAKE):

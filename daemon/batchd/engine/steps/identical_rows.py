@@ -13,9 +13,9 @@ from ..context import Context
 
 
 async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bool:
-    """Before parts are sent: whether rows follow rows of other parts, so that their parts are planned again."""
+    """Compare parts before they are sent. Whether rows follow rows of other parts, so that parts are planned again."""
     planned = {part.first: part for part in parts if part.state is PartState.PLANNED}
-    # Those that were sent early have kept what they asked first.
+    # Parts that were sent early have kept the files of their first attempt.
     sent = [replace(part, attempt=1) for part in parts if part.first < job.early_rows]
     each = job.route.identical_rows == "each" and job.route.reuse is None
     if each or len(parts) == 1 or not planned:
@@ -46,9 +46,9 @@ async def compare_parts(context: Context, job: Job, parts: Sequence[Part]) -> bo
 
 
 async def follow_other_parts(context: Context, job: Job, parts: Sequence[Part]) -> Sequence[Part]:
-    """At the end: rows that follow rows of other parts get their outcomes. Stopped in between, it goes on there.
+    """Give rows that follow rows of other parts their outcomes, at the end of the job. Return all parts of the job.
 
-    Returns all parts as they are then.
+    After a kill in between, only the parts that are left are done.
     """
     is_open = [part for part in parts if part.state is PartState.COLLECTED and part.settled < part.rows]
     if not is_open:

@@ -1,4 +1,4 @@
-"""Answers that a provider counts and does not send: fetched again for an hour, then the batch is held for a person."""
+"""Answers that a provider counts but does not send: fetched again for an hour, then the batch is held for a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..retry_later import RetryLater
 FETCHED_AGAIN_FOR = 3_600.0
 """Seconds for which missing answers are fetched again, with pauses that grow, before a person is asked."""
 HELD_PAUSE = 3_600.0
-"""Seconds between looks for them once the batch is held."""
+"""Seconds between looks for missing answers once the batch is held."""
 ANSWERS_MISSING_SINCE = "batchd_owed_since"
 GIVEN_UP = "batchd_given_up"
 """In a batch's details: a person has said that the missing answers will not come."""
@@ -28,7 +28,7 @@ class AnswersMissing(RemoteMissing):
 
 
 async def answers_are_missing(context: Context, batch: Batch) -> bool:
-    """Whether the batch is held now, since answers are missing. AnswersMissing while they are waited for."""
+    """Whether the batch is held now because answers are missing. Raise AnswersMissing while batchd waits for them."""
     asked = [Rows(part.job, part.first, part.rows) for part in await context.store.batches.parts(batch.key)]
     answers, requests = str(context.spool.batch_answers(batch.key)), str(context.spool.batch_input(batch.key))
     arrived = await context.local.run(survey, SurveyTask(answers, asked, requests))
@@ -72,7 +72,7 @@ async def _in_words(context: Context, batch: Batch, arrived: Arrived, missing: i
 
 
 async def _named(context: Context, custom_id: str) -> str:
-    """A line of another batch, by the file that it belongs to, if that is one of ours."""
+    """Name a line of another batch, with its row and file if they are ours."""
     request = RequestId.read(custom_id)
     job = await context.store.jobs.find(request.job) if request is not None else None
     return (

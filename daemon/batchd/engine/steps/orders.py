@@ -44,9 +44,9 @@ ASKED_WITHIN = 10.0
 
 
 async def obey(context: Context, order: StoredOrder) -> bool:
-    """Carry out an order and answer it. One that cannot be carried out is answered with why.
+    """Carry out an order and answer it. If it cannot be carried out, the answer says why.
 
-    False if an action carries it out: then it is answered once that is done.
+    Return False if an action carries it out: the order is answered once that is done.
     """
     refused = False
     try:
@@ -115,7 +115,7 @@ async def _resume(context: Context, order: Resume, who: str | None) -> str:
 
 
 def _begun(order: Pause | Resume) -> str:
-    """What it is about, at the beginning of a sentence: `Route reviews`."""
+    """The target of the order, to begin a sentence: `Route reviews`."""
     return f"{order.target[0].upper()}{order.target[1:]}"
 
 
@@ -127,7 +127,7 @@ async def _job(context: Context, name: str) -> Job:
 
 
 async def _whole(context: Context, name: str) -> Job:
-    """The job that took the file, also where one of the later steps of its chain is named."""
+    """The job that took the file, even if `name` is a later step of its chain."""
     job = await _job(context, name)
     return job if job.family is None else await _job(context, job.family)
 
@@ -173,7 +173,7 @@ async def _skip_sink(context: Context, order: SkipSink) -> str:
 async def _retry(context: Context, order: Retry) -> str:
     job = await _whole(context, order.target)
     if job.state is JobState.CHAINED:
-        # Of its steps the one that stands still.
+        # The step of its chain that is stopped.
         open_steps = [step for step in await context.store.chains.family(job) if not step.state.final]
         job = next((step for step in reversed(open_steps) if step.state is not JobState.CHAINED), job)
     context.hung.pop(job.id, None)
@@ -200,14 +200,14 @@ async def _retry(context: Context, order: Retry) -> str:
 
 
 async def _is_waiting(context: Context, job: Job) -> bool:
-    """Whether the job waits for its provider. That an order was carried out is reason enough to try again now."""
+    """Whether the job waits for its provider. Its account may be tried now; after an order, all else is tried too."""
     context.accounts.release(job.route.provider)
     waiting = await context.store.event_log.conditions()
     return Subject.provider(job.route.provider) in waiting
 
 
 async def _go_on(context: Context, job: Job) -> str:
-    """A stopped job continues where it was. If its route was changed since, it goes on by the new one."""
+    """Let a stopped job go on where it was. A refused one goes on by its route as it is now, if that was changed."""
     if job.reason_code == PROVIDER_REFUSED and (route := changed_route(context, job)) is not None:
         await go_on_by(context, job, route)
         return f"Job {job.id} goes on, by the route {route.name} as it is configured now."
@@ -222,9 +222,9 @@ async def _go_on(context: Context, job: Job) -> str:
 
 
 async def _ask_again(context: Context, job: Job) -> str:
-    """A finished job's failed and skipped rows are asked again; the whole is delivered anew, beside the first.
+    """Ask a finished job's failed and skipped rows again; all its rows are delivered anew, beside the first results.
 
-    Of a chain each step asks again what failed in it, and only rows that are answered now go on to the next.
+    In a chain each step asks its own failed rows again, and only rows that are answered now go on to the next step.
     """
     parts = await context.store.jobs.parts(job.id)
     rows = sum(part.rows - part.ok - part.empty for part in parts)
@@ -237,7 +237,7 @@ async def _ask_again(context: Context, job: Job) -> str:
 
 
 async def _revived(context: Context, job: Job) -> Revived:
-    # What has no answer is compared anew: a prompt may be another one since.
+    # Rows without an answer are compared anew: the prompt may have changed since.
     await asyncio.to_thread(context.spool.forget_follows, job.id)
     parts = [
         await _reopened(context, part)
@@ -256,7 +256,7 @@ async def _revived(context: Context, job: Job) -> Revived:
 
 
 async def _reopened(context: Context, part: Part) -> Part:
-    """The part with its own answers alone, so that its other rows are asked again."""
+    """The part with only the answers of its own step, so that its other rows are asked again."""
     version, spool = part.results + 1, context.spool
     ok, empty, target = part.ok, part.empty, str(spool.results(part, version))
     if before := part.step_results or part.results:
@@ -277,7 +277,7 @@ async def _reopened(context: Context, part: Part) -> Part:
 
 
 async def _purge(context: Context, order: Purge, *, at: float) -> str | None:
-    """Begin to purge; what came of it, once it is done."""
+    """Begin to purge, and return None. Once it is done, return the result."""
     job = await _whole(context, order.target)
     if job.purge_ordered_at == at:
         return job.purge_result
@@ -297,7 +297,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
         batch = await context.store.batches.get(order.target)
     except KeyError:
         raise NotCarriedOut(f"There is no batch {order.target}.") from None
-    # One of which only time can tell whether it exists: a person may see it sooner.
+    # The outcome of its create call is not known yet: a person may see sooner whether it exists.
     unknown = batch.state is BatchState.SUBMITTING and batch.key in context.not_known_yet
     if batch.state is not BatchState.HELD and not unknown:
         raise NotCarriedOut(
@@ -307,7 +307,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
     if order.found is not None:
         await _require_known(context, batch, order.found)
         if batch.held_for is HeldFor.COPY:
-            # What comes after it may exist there, too: that is taken over without a question.
+            # Later batches may exist there, too: those are taken over without asking a person.
             await context.store.restored.noticed(batch.created_at)
         context.not_known_yet.discard(batch.key)
         await context.store.batches.found(batch, order.found, [], context.clock.now())
@@ -321,7 +321,7 @@ async def _resolve(context: Context, order: Resolve) -> str:
             return f"The rows of batch {batch.key} are asked again."
     if batch.held_for is HeldFor.COPY:
         context.looked_for_copies.add(batch.provider)
-        # Those of the original have the keys that would come next.
+        # The original's batches have the keys that would come next.
         await context.store.batches.begin_keys_anew(batch.provider, context.clock.new_id())
     context.not_known_yet.discard(batch.key)
     await context.store.batches.resolved_absent(batch)
@@ -329,7 +329,10 @@ async def _resolve(context: Context, order: Resolve) -> str:
 
 
 async def _require_known(context: Context, batch: Batch, remote: str) -> None:
-    """An id that was mistyped would count as vanished after an hour, and all its rows be asked and paid again."""
+    """Raise NotCarriedOut unless the provider knows a batch of this id.
+
+    A mistyped id would count as vanished after an hour, and all its rows would be asked and paid again.
+    """
     try:
         async with asyncio.timeout(ASKED_WITHIN):
             provider = await open_provider(context, batch.provider)

@@ -19,10 +19,10 @@ logger = logging.getLogger("batchd")
 
 
 async def reserve_outbox_name(context: Context, job: Job, *, replaces: str | None) -> None:
-    """All rows are there: take the first name that is free in the outbox, and one in the archive with it.
+    """Reserve the first name that is free in the outbox, and one in the archive: all rows have their outcomes.
 
-    One that the job has reserved already is taken, unless another file has come there since. `replaces` is the name of
-    the newest outputs of an earlier file with its path.
+    A name that the job has reserved already is kept, unless another file has come there since. `replaces` is the name
+    of the newest outputs of an earlier file with the same path.
     """
     stem = outbox_stem(job.relative_path)
     folders = context.folders
@@ -36,7 +36,7 @@ async def reserve_outbox_name(context: Context, job: Job, *, replaces: str | Non
         if taken:
             if not await asyncio.to_thread(was_reported, job, folders.outbox, candidate):
                 continue
-            # This state is a copy of before that was put back. Nothing is delivered a second time.
+            # This state is an older copy that was restored. Nothing is delivered a second time.
             before = await asyncio.to_thread(_archived, context, job)
             archive_name = before or archive_name
             text = "%s was delivered as %s already, as its report there says: nothing is delivered again."
@@ -55,9 +55,9 @@ def _archived(context: Context, job: Job) -> str | None:
 
 
 async def take_another_name(context: Context, job: Job) -> None:
-    """Give up the name in the outbox: it is taken by a file that came later, or of a kind that is not looked for.
+    """Replace the name in the outbox: a file that came later has it, or one of a kind that is not looked for.
 
-    Never a name before the one that is given up: that one may be in the way of a sink as well.
+    The new name is never an earlier one: that may be in the way of a sink as well.
     """
     stem = outbox_stem(job.relative_path)
     for number in count(number_of(job.outbox_stem or stem, stem) + 1):
@@ -73,13 +73,13 @@ async def take_another_name(context: Context, job: Job) -> None:
 
 
 async def _take_note_away(context: Context, job: Job, *, but: str) -> None:
-    """The note about the file stands under a name that is given up."""
+    """Take away the note about the file if it stands under a name that is given up."""
     if job.outbox_stem is not None and job.outbox_stem != but:
         await asyncio.to_thread(context.waiting_notes.take_away, job.id, job.outbox_stem)
         context.waiting_notes.begin_anew(job.id)
 
 
 async def archive_elsewhere(context: Context, job: Job, folder: Path) -> None:
-    """The reserved name in the archive or the rejected folder is taken; the next try uses one that is free now."""
+    """Reserve another name in the archive or the rejected folder: the one before is taken. The next try uses it."""
     name = await asyncio.to_thread(reserve, folder, job.relative_path)
     await context.store.jobs.archive_elsewhere(job, name)

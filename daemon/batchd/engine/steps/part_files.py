@@ -8,7 +8,7 @@ from ...work.kept_answers import index_of
 
 
 def remove_attempt(spool: Spool, part: Part) -> None:
-    """Remove the files of the part's attempt, and the results of before, once its outcomes are in its results."""
+    """Remove the files of the part's attempt, and its earlier results, once newer results have its outcomes."""
     files = [spool.requests(part), spool.answers(part), index_of(spool.answers(part)), spool.keys(part)]
     files += [spool.corrections(part), spool.prints(part)]
     files += [spool.results(part)] if part.results else []

@@ -79,8 +79,8 @@ async def plan_part(context: Context, action: Plan) -> None:
 
 
 async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None:
-    """A part is planned. A later attempt costs money that was not in the admission, so it is judged as well."""
-    # The one in force now, and not when the planning began: that may have waited long for a worker.
+    """Commit a planned part. A later attempt costs money that was not in the admission, so it is judged as well."""
+    # The configuration in force now, not when the planning began: that may have waited long for a worker.
     configured = context.configured
     if job.terms is not None:
         sure, lane = await is_sure(context, job.asked()), configured.lane(job)
@@ -97,7 +97,7 @@ async def _commit(context: Context, job: Job, part: Part, planned: Part) -> None
 
 def _pictures(context: Context, job: Job) -> PictureFolder | None:
     folder = job.route.files
-    # The archive that the pictures came in is that of the whole chain.
+    # Pictures that came in an archive with the file are those of the whole chain.
     came_with = context.spool.pictures(job.first_step)
     if came_with.exists():
         copies = came_with
@@ -117,7 +117,7 @@ async def _reuse(context: Context, job: Job, part: Part) -> Reuse | None:
     each = route.identical_rows == "each"
     known = spool.answers_ahead
     if job.family is not None and (await context.store.jobs.get(job.family)).duplicate_of is not None:
-        known = spool.answers_of_steps  # the same file once more: what a step was asked then, it is not asked again
+        known = spool.answers_of_steps  # the same file dropped again: what its step was asked before is not asked again
     ahead = await context.in_spool(lambda: _ahead(known, spool.root))
     if route.reuse is None and each and ahead is None:
         return None

@@ -20,9 +20,9 @@ from ..context import ConfiguredProvider, Context
 from ..provider_calls import limited, open_provider, remote_of
 
 MAX_MISSING = 3_600.0
-"""Seconds that a provider may say of a batch, or of its answers, that it is not there, before we believe it."""
+"""Seconds for which a provider says that a batch, or its answers, are not there before batchd believes it."""
 NOTED_EVERY = 10.0
-"""Seconds after which it is noted that a provider still says the same of a batch: and that notes can still be made."""
+"""Seconds between notes of an unchanged status. They also show that the database can still be written."""
 MISSING_SINCE = "batchd_missing_since"
 ENDED = "batchd_ended"
 
@@ -56,9 +56,9 @@ async def poll(context: Context, action: Poll) -> None:
 
 
 async def _with_weight(context: Context, batch: Batch) -> RemoteBatch:
-    """The batch as its provider knows it; if it is ours, with the priority of its route as it is now.
+    """The batch as its provider knows it.
 
-    And with whether its job has answers already.
+    A live batch also has the current priority of its route, and whether its job has answers already.
     """
     remote, configured = remote_of(batch), context.configured
     if batch.lane is not Lane.LIVE:
@@ -72,9 +72,10 @@ async def _with_weight(context: Context, batch: Batch) -> RemoteBatch:
 async def _still_there(
     context: Context, batch: Batch, status: BatchStatus, provider: ConfiguredProvider
 ) -> BatchStatus | None:
-    """Note how far it is, and have it stopped once it has stood still for too long. How it counts as ended, if it does.
+    """Note how far the batch is, and have it stopped once it has stood still for too long.
 
-    Decided right after its provider has answered: one that does not answer may be at work all the same.
+    Return the status that it ends with, None if it goes on. This is decided right after its provider has answered: one
+    that does not answer may be at work all the same.
     """
     now = context.now()
     progress = unmoved_since(batch, status, now, poll=provider.poll)
@@ -95,7 +96,7 @@ async def _still_there(
 
 
 def _said_lately(batch: Batch, status: BatchStatus, now: Moment) -> bool:
-    """Whether the same was noted a moment ago: most polls bring nothing new, and need not be synced to the disk."""
+    """Whether this status was noted a moment ago: most polls bring nothing new, and need no sync to the disk."""
     if batch.phase is None or batch.heard is None or batch.heard.elapsed(now) >= NOTED_EVERY:
         return False
     problems = tuple(Problem(**record) for record in batch.problems)
@@ -105,9 +106,9 @@ def _said_lately(batch: Batch, status: BatchStatus, now: Moment) -> bool:
 
 
 async def _vanished(context: Context, batch: Batch) -> BatchStatus:
-    """The provider does not know the batch: a passing fault, or, once it has said so for an hour, the end of it.
+    """The status of a batch that the provider has not known for an hour. Raise RemoteMissing before that.
 
-    Its rows are asked again then, like those of a batch that expired, less those whose answers can still be had.
+    Its rows are then asked again, like those of a batch that expired, except for answers that can still be fetched.
     """
     now = context.now()
     # By a clock that does not jump: rows that are given up too soon are paid twice.

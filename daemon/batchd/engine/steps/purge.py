@@ -1,6 +1,6 @@
-"""Delete everything of a finished job that people do not have in their own folders.
+"""Deletes everything of a finished job that people do not have in their own folders.
 
-First here, then at the provider, then the database says so. Killed in between it is done again; what is gone is gone.
+First on this machine, then at the provider; then the database records it. After a kill in between it is done again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FILES_MAY_TAKE = 120.0
 
 
 async def purge(context: Context, action: Erase) -> None:
-    """Delete it, and say what could not be deleted."""
+    """Delete what is kept of the job, and record what could not be deleted."""
     job = await context.store.jobs.get(action.job)
     answers = 0
     for each in await context.store.chains.family(job):
@@ -42,7 +42,7 @@ async def purge(context: Context, action: Erase) -> None:
         if not batch.state.final:
             kept.append(f"batch {batch.key} is {batch.state}.")
             continue
-        # What was set aside of its answers: lines that belong to no row.
+        # The lines of its answers that belong to no row were set aside there.
         await asyncio.to_thread(shutil.rmtree, context.spool.batch(batch.key), ignore_errors=True)
         purged = await _at_the_provider(context, batch)
         files += purged.deleted
@@ -72,7 +72,7 @@ def _keys(folder: Path) -> Iterator[bytes]:
 
 
 async def _at_the_provider(context: Context, batch: Batch) -> Purged:
-    """What the provider keeps of the batch, deleted. A provider that does not answer is no reason to wait."""
+    """Delete what the provider keeps of the batch. If the provider does not answer, return that as a problem."""
     if batch.remote is None and batch.upload is None:
         return Purged()
     what = f"files of batch {batch.key} at {batch.provider}"
@@ -103,7 +103,7 @@ async def _at_the_provider(context: Context, batch: Batch) -> Purged:
 
 
 async def _own_files(context: Context, job: Job) -> list[Path]:
-    """What lies in the folders of people."""
+    """The files of the job in the folders of people."""
     folders = context.folders
     delivered = await context.store.deliveries.of_job(job.id)
     paths = [folders.outbox / name for each in delivered.values() for name in each.files]

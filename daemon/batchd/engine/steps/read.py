@@ -27,7 +27,7 @@ class StillChanging(OSError):
 
 
 async def _read_again(context: Context, job: Job, stamp: tuple[int, int, int, int]) -> NoReturn:
-    """Taking the name does not stop a writer who has the file open."""
+    """Raise StillChanging, to read the file again: claiming it does not stop a program that has it open."""
     await context.store.jobs.restamp(job, stamp)
     raise StillChanging(f"{job.source} changed while it was being read; it is read again when it is quiet.") from None
 
@@ -68,7 +68,7 @@ async def read_source(context: Context, action: Read) -> None:
     except FileRefused as refusal:
         stamp = await asyncio.to_thread(stamp_of, spool.source(job.id))
         if stamp != job.stamp:
-            await _read_again(context, job, stamp)  # what is half written is not refused
+            await _read_again(context, job, stamp)  # a half-written file is not refused
         suffix = suffix_of(without_packing(job.source))
         if refusal.code == "suffix" and suffix in configured.suffixes:
             raise PluginError(
@@ -117,10 +117,10 @@ def _batch_rows(configured: Configured, route: Route) -> int | None:
 
 
 def _early_from(configured: Configured, route: Route, done: ReadDone) -> int | None:
-    """How many rows of a large file are planned before they are sent. None: all of them.
+    """How many rows of a large file are planned before they are sent; None for all of them.
 
-    They are what fills a batch, or the short part that goes ahead. A limit is for the file as a whole, so that what it
-    can cost has to be known first.
+    These rows fill a batch, or are the short part that goes ahead. With a limit of money all rows are planned first: it
+    is for the file as a whole, so what the file can cost has to be known.
     """
     batch = _batch_rows(configured, route)
     limited = configured.budget.limits(route.provider, route.name)
@@ -130,7 +130,7 @@ def _early_from(configured: Configured, route: Route, done: ReadDone) -> int | N
 
 
 def _ahead(configured: Configured, job: Job, now: Route | None) -> int:
-    """How many rows are asked before the others: those of a pilot, or one that writes the cache for them."""
+    """How many rows are asked before the others: those of a pilot, or one that fills the provider's cache."""
     provider = configured.providers.get(job.route.provider)
     warm = provider is not None and provider.plugin.warms_caches and cached_for(job.route) > 0
     return (now.pilot if now is not None else 0) or int(warm)

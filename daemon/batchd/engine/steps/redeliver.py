@@ -1,4 +1,4 @@
-"""The same bytes dropped again for the same route: the answers are there already, and paid."""
+"""The same bytes were dropped again for the same route: the answers are there already, and paid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAUSE = 2.0
 
 
 async def redeliver(context: Context, action: Redeliver) -> None:
-    """Make the earlier job's answers this job's own, once it is at its end; what it has no answer to is asked."""
+    """Give this job the earlier job's answers once that has ended; rows that have none there are asked."""
     jobs = context.store.jobs
     job = await jobs.get(action.job)
     earlier = await jobs.find(job.duplicate_of or "")
@@ -31,7 +31,7 @@ async def redeliver(context: Context, action: Redeliver) -> None:
         raise RetryLater(PAUSE)
     theirs = await jobs.parts(earlier.id)
     if earlier.rows != job.rows or sum(part.length for part in theirs) != context.spool.rows(job.id).stat().st_size:
-        # Another version of the reader reads the same bytes otherwise: their answers are those of other rows.
+        # Another version of the reader has made other rows of the same bytes, so the answers do not fit.
         await jobs.set_duplicate(job, None)
         return
     if any(part.ok + part.empty < part.rows for part in theirs):
@@ -49,7 +49,7 @@ async def redeliver(context: Context, action: Redeliver) -> None:
 
 
 async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) -> Part:
-    """The part with what is known of its rows; in a chain, with the answers to its first question alone."""
+    """This job's part with the outcomes of the earlier job's; in a chain, with the answers of the first step alone."""
     if their.step_results:
         their = await _first_step(context, job, their)
         afresh = True
@@ -78,7 +78,7 @@ async def _taken_over(context: Context, job: Job, their: Part, *, afresh: bool) 
 
 
 async def _first_step(context: Context, job: Job, their: Part) -> Part:
-    """Their part as it was before the outcomes of later steps were joined: those are asked again, or known."""
+    """The earlier job's part before later steps were joined to it: these are asked again, or their answers reused."""
     whole = replace(their, results=their.step_results)
     ours = context.spool.results(replace(whole, job=job.id))
     ok, empty = await context.local.run(clear_failures, ClearFailuresTask(str(context.spool.results(whole)), str(ours)))
@@ -101,7 +101,7 @@ def _link(theirs: Path, ours: Path) -> None:
 
 
 def _keep_answers(spool: Spool, theirs: str, ours: str) -> None:
-    """The answers that their results refer to."""
+    """Keep for this job the answers that the earlier job's results refer to."""
     spool.make_job(ours)
     for kept in spool.all_kept_answers(theirs):
         name_again(kept, spool.kept_answers(ours, kept.stem.partition(".")[2]))

@@ -1,4 +1,4 @@
-"""Publishing through a sink that writes files: its lines are made by workers, a part each, and put together here."""
+"""Publishes through a sink that writes files: workers make its lines, a part each, and they are put together here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE_FILE_TIMEOUT = 600.0
 """Seconds for a row, or for the end, of a file that is made in one piece: a workbook is packed at its end."""
 
 USUAL = frozenset(",;\t|")
-"""Delimiters that every program finds."""
+"""Delimiters that every program recognizes."""
 
 
 def shape_of(job: Job) -> Shape:
@@ -43,9 +43,9 @@ def render_tasks(context: Context, configured: Configured, job: Job, part: Part,
 
 
 def table_for_people(configured: Configured, job: Job) -> PluginSpec:
-    """How a table that people open is written: with a mark, for Excel, and with the delimiter of their file.
+    """How to write a table that people open: with a byte order mark, for Excel, and with the delimiter of their file.
 
-    A route with a sink for CSV has that one's delimiter.
+    If the route has a sink for CSV, the settings of that sink apply.
     """
     specs = (configured.file_sinks.get(name) for name in job.route.sinks)
     settings = next((spec.settings for spec in specs if spec is not None and spec.kind == "csv"), None)
@@ -71,7 +71,7 @@ def note_rendered(
     version: int,
     rendered: Sequence[Mapping[str, int]],
 ) -> None:
-    """Remember what the workers made. Forgotten with the process: then it is made again."""
+    """Remember what the workers made, in memory: after a restart it is made again."""
     for (number, _), suffixes in zip(_made_by_parts(configured, job), rendered, strict=False):
         context.pieces.setdefault(job.id, {})[part.first, version, number, configured.generation] = suffixes
 
@@ -86,7 +86,7 @@ async def publish_files(
     *,
     are_there: Callable[[], bool],
 ) -> None:
-    """Publish the job's files, whole or not at all, all of it by one configuration. Nothing if they `are_there`."""
+    """Publish the job's files, whole or not at all, by one configuration. Do nothing if they `are_there`."""
     sink = configured.sinks[name]
     assert isinstance(sink, FileSink), "asked only of sinks that are"
     expected = 0
@@ -103,10 +103,10 @@ async def publish_files(
     runs = [parts] if sink.in_one_piece(shape) else [[part] for part in parts]
     made = await asyncio.gather(*(_piece(context, configured, job, run, number) for run in runs))
     if context.configured is not configured:
-        # Workers that began after the reload may have loaded other plugins than those that the head would come from.
+        # Workers that began after the reload may have loaded another version of the plugin than the one for the head.
         raise RetryLater(0.0)
     heads, encoders = sink.heads(shape), sink.encoders(shape)
-    # Shielded: were it cut off here, its thread would go on, beside the next delivery and over the same drafts.
+    # Shielded: if it was cancelled here, its thread would go on writing the same drafts as the next delivery.
     writing = asyncio.ensure_future(asyncio.to_thread(_put_together, outbox, heads, encoders, made, are_there))
     try:
         await asyncio.shield(writing)
@@ -117,14 +117,14 @@ async def publish_files(
 
 
 def forget_pieces(context: Context, job: Job) -> None:
-    """The job is published: what was made for that is not needed any more."""
+    """Forget what was kept in memory of a job that is published now."""
     context.hung.pop(job.id, None)
     context.last_tries.discard(job.id)
     context.pieces.pop(job.id, None)
 
 
 def remove_pieces(context: Context, job: Job) -> None:
-    """The files of these pieces go. One that is asked for all the same is made again."""
+    """Remove the files of the job's pieces. A piece that is needed again is made again."""
     with contextlib.suppress(OSError):
         for piece in context.spool.pieces(job.id):
             piece.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ def remove_pieces(context: Context, job: Job) -> None:
 async def _piece(
     context: Context, configured: Configured, job: Job, parts: Sequence[Part], number: int
 ) -> tuple[str, Mapping[str, int]]:
-    """Where these parts' pieces are, and their suffixes. What is not there any more as it was made is made again."""
+    """Where the piece of these parts is, and its sizes by suffix. A piece that is gone or changed is made again."""
     [first, *more] = parts
     key = (first.first, first.results, number, configured.generation)
     target = context.spool.piece(first, number, first.results, generation=configured.generation)
@@ -143,7 +143,7 @@ async def _piece(
         assert spec is not None, "asked only of sinks that have one"
         made = await context.executor.run(render, _task(context, job, parts, spec, target))
         if not more:
-            # The results of the other parts may change while the first one stays.
+            # Only for one part: the key does not change with the results of the others.
             context.pieces.setdefault(job.id, {})[key] = made
     return target, made
 

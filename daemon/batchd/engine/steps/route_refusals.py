@@ -21,7 +21,7 @@ _WORDS = frozenset({"user", "system", "system_role", "schema_mode"})
 
 
 async def stop_job(context: Context, job: Job, message: str, refused: RouteRefused | None = None) -> None:
-    """The job stops, in words that say which key of the route to change and how to go on."""
+    """Stop the job, with a reason that says which key of the route to change and how to go on."""
     change = "Fix the route or the account" if refused is None else what_to_change(job.route, refused)
     reason = (
         f"the provider {job.route.provider} refuses every request of it: {sentence(message)} {change}, reload, then "
@@ -34,7 +34,7 @@ def changed_route(context: Context, job: Job) -> Route | None:
     """The job's route as it is configured now, if it differs and the job can go on by it."""
     route = context.configured.route(job.route.name)
     if route is not None and job.route.question is not None:
-        # The question is the folder's, as it was when the file was taken; all else is as it is configured now.
+        # The question stays that of the folder when the file was claimed; all else is as configured now.
         route = replace(route, prompt=job.route.prompt, question=job.route.question)
     if route is None or route.to_json() == job.route.to_json():
         return None
@@ -44,7 +44,7 @@ def changed_route(context: Context, job: Job) -> Route | None:
 async def go_on_by(context: Context, job: Job, route: Route) -> None:
     """Plan the job's open rows anew by this route, and admit it again: it may cost something else.
 
-    What is under way by the old route is used, if it is answered after all.
+    Answers to requests that are under way by the old route are still used.
     """
     parts = await context.store.jobs.parts(job.id)
     # Rows that asked the same may ask something else by the new route.

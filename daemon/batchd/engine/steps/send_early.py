@@ -10,7 +10,7 @@ from .identical_rows import compare_parts
 
 
 async def send_early(context: Context, action: SendEarly) -> None:
-    """Let the rows before the first that is not planned be sent. Nothing is, if there is a limit meanwhile."""
+    """Let the rows before the first unplanned part be sent, unless a limit of money was set meanwhile."""
     job, parts = await context.store.gathering.with_parts(action.job)
     if job.state is not JobState.PLANNING or job.cancelled or job.early_from is None:
         return

@@ -1,4 +1,4 @@
-"""The rows of a pilot are answered: put them where people look, and hold the job until somebody has."""
+"""Publishes the answered rows of a pilot in the outbox, and holds the job until a person has seen them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def show(context: Context, action: ShowPilot) -> None:
     parts = await follow_other_parts(context, job, await context.store.jobs.parts(job.id))
     route = configured.route(job.route.name)
     if route is not None and not route.pilot:
-        # Nobody is to look at it: it was asked first so that the others find the cache that it wrote.
+        # This row is not to be shown: it was asked first so that the others find the cache that it has filled.
         await context.store.trials.passed(job)
         return
     asked = [part for part in parts if not part.later and part.state is PartState.COLLECTED]
@@ -65,7 +65,7 @@ async def show(context: Context, action: ShowPilot) -> None:
 
 
 def _publish(context: Context, configured: Configured, job: Job) -> str:
-    """Put the table into the outbox; its name there: the first that is free, or has the same bytes already."""
+    """Put the table into the outbox. Return its name: the first that is free, or has the same bytes already."""
     folders, rights, stem = context.folders, configured.rights(job), outbox_stem(job.relative_path)
     require_folder(folders.outbox, mounted=folders.mounted)
     for number in numbers(1):

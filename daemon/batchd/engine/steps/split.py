@@ -25,7 +25,7 @@ async def cut(context: Context, action: Split) -> None:
 
 
 async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> list[Part]:
-    """The part cut into parts of so many rows, to be planned anew at the same attempt. Nothing is committed yet."""
+    """Cut the part into parts of `piece_rows` rows, to be planned anew at the same attempt. This commits nothing."""
     spool, version = context.spool, part.results + 1
     task = SplitTask(
         first=part.first,
@@ -53,9 +53,9 @@ async def pieces_of(context: Context, job: Job, part: Part, piece_rows: int) -> 
             ok=piece.ok,
             failed=piece.failed,
             empty=piece.empty,
-            # What it has reserved is shared by size, until each is planned and it is known.
+            # The reservation is shared by size until each piece is planned.
             reserved=-(-part.reserved * piece.length // max(part.length, 1)),
-            # What was spent so far stays with the first piece: sums over the job must not change by a cut.
+            # What was spent so far stays with the first piece: a cut must not change the sums over the job.
             usage=part.usage if piece.first == part.first else Usage(),
             wasted=part.wasted if piece.first == part.first else Usage(),
             reused=part.reused if piece.first == part.first else 0,

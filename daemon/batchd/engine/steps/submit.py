@@ -49,7 +49,7 @@ async def submit(context: Context, action: Submit) -> None:
         await delete_input(context, batch, provider)
         return
     except RemoteMissing:
-        # It answered that it does not know the input file: retention, or a deletion by hand.
+        # The provider does not know the input file: it was deleted after its retention, or by hand.
         await context.store.batches.upload_lost(batch)
         raise
     except Exception as error:  # noqa: BLE001  # whatever happened, the service may have created the batch

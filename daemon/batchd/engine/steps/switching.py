@@ -1,4 +1,4 @@
-"""A job is asked in another way: by live calls since it would be late, or at the fallback of its route."""
+"""A job is asked in another way: by live calls because it would be late, or at the fallback of its route."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..retry_later import RetryLater
 from .admit import LOOK_FOR_MONEY_EVERY, is_sure, most_of_part, refusal_finder
 
 OLD_NEWS = 900.0
-"""Seconds since a provider said anything of a batch, which polls are never apart while a daemon runs."""
+"""Seconds after which the last news of a batch is old. While a daemon runs, polls are never so far apart."""
 LOOK_FOR_NEWS_EVERY = 5.0
 _NOT_SENT = frozenset({BatchState.PACKED, BatchState.UPLOADED})
 
 
 async def hasten(context: Context, action: Hasten) -> None:
-    """Reserve what live calls cost, and end what is under way; without room in the budget that goes on."""
+    """Reserve what live calls cost, and end the batches under way; without room in the budget these go on."""
     configured = context.configured
     job = await context.store.jobs.get(action.job)
     if job.late_at is not None or not _runs(job):
@@ -43,7 +43,7 @@ async def hasten(context: Context, action: Hasten) -> None:
 
 
 async def move(context: Context, action: Move) -> None:
-    """Ask at the fallback what the provider does not hold; without room in the budget the job waits."""
+    """Ask rows that the provider does not hold at the fallback; without room in the budget the job waits."""
     configured = context.configured
     job = await context.store.jobs.get(action.job)
     asked = configured.fallback(job)
@@ -59,9 +59,9 @@ async def move(context: Context, action: Move) -> None:
 
 
 async def _may_have_ended(context: Context, job: Job) -> bool:
-    """Whether there is old news alone of one of its batches, as after a night without a daemon: a poll comes first.
+    """Whether the last news of a batch of the job is old, as after a night without a daemon: then a poll comes first.
 
-    Not if its provider is in trouble: then there may be no news for long.
+    Batches of a provider in trouble do not count: there may be no news of them for long.
     """
     now, waiting = context.now(), await context.store.event_log.conditions()
     for batch in await context.store.batches.of_job(job.id):
@@ -78,7 +78,7 @@ def _runs(job: Job) -> bool:
 
 
 async def _switch(context: Context, configured: Configured, job: Job, asked: Asked, *, late: bool) -> str | None:
-    """Make the switch; why not, if the budget has no room for it."""
+    """Make the switch, or return why the budget has no room for it."""
     now, currency = context.clock.now(), configured.budget.currency
     moves = asked.provider != job.route.provider
     there = replace(job, route=replace(job.route, provider=asked.provider, model=asked.model))

@@ -20,7 +20,7 @@ from ..context import Context
 
 
 async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
-    """Make the job of a try. Done again after a crash it makes no second one."""
+    """Create the job of a try. Done again after a crash, this creates no second one."""
     route = Route.from_json(asked["route"])
     what = f"{count(asked['rows'], 'row')} of {asked['source']} with {route.provider}/{route.model}"
     if await context.store.jobs.find(job) is not None:
@@ -35,7 +35,7 @@ async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
     if size is None:
         raise NotCarriedOut(f"The rows of {asked['source']} are not there any more. Try again.")
     now = context.clock.now()
-    # Somebody waits for the answers: a batch may take a day.
+    # A person waits for the answers, and a batch may take a day.
     live = bool(asked["live"]) and provider.live is not None and provider.lane is not Lane.LIVE
     await context.store.trials.try_begun(
         Job(
@@ -61,7 +61,7 @@ async def begin(context: Context, job: str, asked: Mapping[str, Any]) -> str:
 
 
 async def end(context: Context, action: EndTry) -> None:
-    """The try is over."""
+    """End the try: record what was answered, or why it cannot be."""
     job = await context.store.jobs.get(action.job)
     if job.state.final:
         return
@@ -79,7 +79,7 @@ async def end(context: Context, action: EndTry) -> None:
 
 
 def _take_rows(spool: Spool, job: str) -> int | None:
-    """Move the rows to the job's working files; their size, None if there are none."""
+    """Move the rows to the job's working files. Return their size, None if there are none."""
     source: Path = spool.asked_ahead(job)
     target = spool.rows(job)
     spool.make_job(job)

@@ -49,10 +49,10 @@ async def upload(context: Context, action: Upload) -> None:
 
 
 async def _write_input(context: Context, batch: Batch) -> list[Part]:
-    """The parts whose requests are not as they were planned and admitted; then there is no input file.
+    """Write the input file. Return the parts whose requests are not as planned and admitted; then there is no file.
 
-    A machine that was thought dead wrote them once more, maybe with another plugin. Or the file is gone: somebody
-    deleted it, or the disk lost it. It must not hold up the batches of all other jobs.
+    A machine that was thought dead may have written them once more, maybe with another plugin. Or their file is gone:
+    deleted, or lost by the disk. That must not hold up the batches of all other jobs.
     """
     parts = await context.store.batches.parts(batch.key)
     changed: list[Part] = []

@@ -16,7 +16,7 @@ from .route_refusals import PLANNED_ANEW, changed_route, go_on_by
 
 
 async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: Useless) -> None:
-    """Commit that the job waits, with the words of what came."""
+    """Commit that the job waits, with an example of the answers."""
     if job.cancelled or not (job.state is JobState.RUNNING or job.early_rows):
         return
     example = f", such as {covered(useless.example)}" if useless.example else ""
@@ -31,8 +31,8 @@ async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: U
 
 
 async def ask_anew(context: Context, job: Job) -> str:
-    """A person has fixed the cause: all rows are asked again, by the route as it is now."""
-    # Each answer is counted once for each part and attempt, so those that come now are of another attempt.
+    """Ask all rows again, by the route as it is now: a person has fixed the cause."""
+    # Answers are counted once for each part and attempt, so the new ones are of another attempt.
     parts = [
         replace(
             part,

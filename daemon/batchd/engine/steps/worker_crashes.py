@@ -21,7 +21,7 @@ _STOPPABLE = {JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING}
 
 
 async def note_worker_crash(context: Context, job: Job, first: int | None, lost: WorkerLost | Hung) -> None:
-    """Count it, unless its whole machine went away.
+    """Count a crash of a worker, unless its whole machine went away.
 
     After the last time the file is rejected (`first` is None) or the job stops at this part.
     """
@@ -50,7 +50,7 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
 
 
 async def note_part_fault(context: Context, job: Job, part: Part, fault: WorkerLost | Hung) -> None:
-    """A worker crashed over a part, or a plugin hung there: then its row fails, and the part is tried without it."""
+    """Count a worker crash over a part. If a plugin hung at a row, fail the row and try the part without it."""
     if isinstance(fault, WorkerLost) or fault.row is None or not part.first <= fault.row < part.first + part.rows:
         await note_worker_crash(context, job, part.first, fault)
         return
@@ -65,7 +65,7 @@ async def note_part_fault(context: Context, job: Job, part: Part, fault: WorkerL
 
 
 async def reject_hung(context: Context, job: Job, hung: Hung) -> None:
-    """A plugin hung over reading the file."""
+    """Reject a file over which the plugin that reads it hung."""
     after = f" after row {hung.row:,}" if hung.row is not None else ""
     reason = (
         f"It could not be read: the program that reads it stopped making progress{after}. "
@@ -76,7 +76,7 @@ async def reject_hung(context: Context, job: Job, hung: Hung) -> None:
 
 
 async def stop_after_crashes(context: Context, action: Action, lost: WorkerLost) -> None:
-    """Whatever the task was, it has crashed its worker too often: the jobs that it was for stop."""
+    """Stop the jobs of an action that has crashed its worker too often."""
     job = getattr(action, "job", None)
     batch = getattr(action, "batch", None)
     jobs = {job} if job is not None else set()
