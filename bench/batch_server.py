@@ -1,8 +1,8 @@
-"""A service with batches that answers at once, all in memory: so that a bench measures who asks, not who answers.
+"""A service with batches that answers at once, all in memory, so that a benchmark measures the client, not the server.
 
 A batch is completed when it is created. Each answer is a line of some 790 bytes in OpenAI's shape, with the same text.
-It takes some 2 µs a row; `batchd sandbox --instant` reads each request, and takes ten times as long. For bench/start.py
-it notes what a process and its descendants have used of a processor when the first file comes.
+That takes some 2 µs a row; `batchd sandbox --instant` reads each request, and takes ten times as long. For
+bench/start.py it records the processor time that a process and its descendants have used when the first file comes.
 
     python bench/batch_server.py    # prints its address, and serves until it is ended
 """

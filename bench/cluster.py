@@ -1,10 +1,10 @@
-"""What a task costs that runs on a node, beside what it does; and how many nodes do how much more than one.
+"""Measures the overhead of a task on a node, and how much more work several nodes do than one.
 
     python -m bench.cluster
 
 Starts a Dask scheduler and nodes of one task each on this machine. Their tasks sleep, so that the nodes do not share
-its processors. Ends with 1 if a limit is not kept: 20 ms a task with 200 in flight, 5 % where a task takes half a
-second, 0.9 of linear with 2 and 4 nodes.
+its processors. Ends with status 1 if a limit is missed: at most 20 ms a task with 200 in flight, at most 5 % for tasks
+of half a second, at least 0.9 of linear growth with 2 and 4 nodes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MIN_OF_LINEAR = 0.9
 
 
 async def timed(executor: Executor[Any], function: Callable[[Any], Any], tasks: list[Any], *, at_once: int) -> float:
-    """Seconds for all of them, so many at a time, once each node has begun its processes."""
+    """Seconds for all tasks, `at_once` at a time, measured after each node has started its processes."""
     await asyncio.gather(*(executor.run(time.sleep, 0.05) for _ in range(4 * executor.number)))
     room = asyncio.Semaphore(at_once)
 
@@ -43,7 +43,9 @@ async def timed(executor: Executor[Any], function: Callable[[Any], Any], tasks: 
 
 
 async def measured(address: str) -> tuple[float, float, float]:
-    """Seconds for a task that does nothing; what half a second takes beyond it, in parts; seconds slept a second."""
+    """Seconds for a task that does nothing; the overhead of a task of half a second, as a share of it; how many
+    tasks of a second are done a second.
+    """
     executor = Catalogue.load().create("executor", "dask", {"address": address})
     await executor.aopen()
     try:

@@ -1,10 +1,10 @@
-"""A cluster on this machine works on a file of 50,000 rows, and loses a node at a third of it.
+"""A cluster on this machine works on a file of 50,000 rows, and loses a node after a third of the work.
 
     make cluster-demo
 
 Starts a sandbox in place of a paid service, a Dask scheduler and three nodes, drops the file, ends a node with kill -9,
-and compares what people get, byte for byte, with what the executor `local` gives. It shows that nothing is lost, not
-how fast clusters are: all of it shares this machine.
+and compares the results, byte for byte, with those of the executor `local`. It shows that nothing is lost, not how fast
+clusters are: everything shares this machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LIMIT = 150.0
 
 
 def begun(there: Cluster) -> Counter[tuple[str, str]]:
-    """How often each node has begun what task on which part."""
+    """How often each node has begun each task on each part."""
     found: Counter[tuple[str, str]] = Counter()
     for log in there.folder.glob("*/log"):
         for task in re.findall(r"begins: (.+)", log.read_text()):
@@ -35,7 +35,7 @@ def begun(there: Cluster) -> Counter[tuple[str, str]]:
 
 
 def worked(folder: Path, there: Cluster | None, rows: int) -> tuple[ClusterRig, float]:
-    """Work on the file; with a cluster, lose a node at a third."""
+    """Work on the file; with a cluster, kill a node after a third of the work."""
     rig = ClusterRig(folder, there, part_rows=PART_ROWS, pause=None)
     rig.serve("--latency", "200ms")
     rig.log.touch()
@@ -59,7 +59,7 @@ def worked(folder: Path, there: Cluster | None, rows: int) -> tuple[ClusterRig, 
 
 
 def main() -> int:
-    """Run it, and print what came of it."""
+    """Run the daemon with and without a cluster, and print how the results compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=ROWS)
     rows = parser.parse_args().rows
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def report(tasks: Counter[tuple[str, str]], rows: int, took: float, took_alone: float) -> list[str]:
-    """Parts by node, attempts and time; what is wrong with them."""
+    """Print parts by node, attempts and time; return what is wrong with them."""
     parts = -(-rows // PART_ROWS)
     kinds = sorted({task.split()[0] for _, task in tasks if " from row " in task})
     for name in sorted({node for node, _ in tasks}):

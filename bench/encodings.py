@@ -1,9 +1,9 @@
-"""How often the encoding of a file is taken rightly, wrongly, or left to a person: short files and long ones.
+"""Counts how often the encoding of short and long files is guessed right, guessed wrong, or left to a person.
 
     python bench/encodings.py
 
 The corpus has reviews and addresses in over thirty languages, each in the code pages that it is written in, fifty-five
-in all. A wrong one is an error. Takes half a minute.
+in all. A wrong guess is an error. Takes half a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from batchd_files.texts.guessing import MIN_BYTES, guess
 
 
 def files(texts: Sequence[str], chance: random.Random) -> Iterator[tuple[str, Sequence[str]]]:
-    """Files of these texts: what each is, and its lines."""
+    """Files made of these texts: a description and the lines of each."""
     words = sorted({word for text in texts for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()})
     yield "all texts", texts
     yield "all texts, 6 times", [*texts] * 6

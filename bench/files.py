@@ -1,12 +1,12 @@
-"""How fast each reader and each sink is: rows a second, against the fastest plain way to the same rows, and memory.
+"""Measures each reader and sink: rows a second, compared with the fastest plain way to the same rows, and memory.
 
     python bench/files.py [ROWS]
     python bench/files.py --large [FOLDER]
 
-Each runs in a process of its own. A reader or a sink is to reach half of the plain way, which does not care for
-memory. The columns are an id, a text of 55 characters, a number, a date and a truth value; a sink adds two of the
-answer, status and error. `--large` reads and writes 5,000,000 rows of CSV, 1,000,000 of Parquet and a full sheet of
-1,048,576 rows, and says how much memory each takes; it takes minutes.
+Each runs in a process of its own. A reader or a sink should reach half the speed of the plain way, which may use any
+amount of memory. The columns are an id, a text of 55 characters, a number, a date and a truth value; a sink adds two
+columns of the answer, status and error. `--large` reads and writes 5,000,000 rows of CSV, 1,000,000 of Parquet and a
+full sheet of 1,048,576 rows, and prints how much memory each takes; it takes minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def table(rows: int) -> Iterator[tuple[Any, ...]]:
 
 
 def write(kind: str, path: Path, rows: int) -> None:
-    """Write the table as programs of others do."""
+    """Write the table as other programs do."""
     if kind == "xlsx":
         import xlsxwriter
 
@@ -81,7 +81,7 @@ BEGIN = f"<office:document-content {SPACES}><office:body><office:spreadsheet>"
 
 
 def write_ods(path: Path, rows: int) -> None:
-    """Write the table as LibreOffice does, which would take many times as long."""
+    """Write the table as LibreOffice does, but many times as fast."""
     values = {int: ("float", "value"), float: ("float", "value"), dt.date: ("date", "date-value")}
     values |= {bool: ("boolean", "boolean-value")}
 
@@ -109,7 +109,7 @@ def pieces(rows: Iterator[Any]) -> Iterator[list[Any]]:
 
 
 def plain(kind: str, path: Path) -> Iterable[Any]:
-    """The fastest way to the same rows that does not care for memory."""
+    """The rows by the fastest plain way, whatever memory it takes."""
     if kind in {"xlsx", "ods"}:
         import python_calamine
 
@@ -130,7 +130,7 @@ def plain(kind: str, path: Path) -> Iterable[Any]:
 
 
 def ours(kind: str, path: Path) -> Iterable[Any]:
-    """The reader, with what unpacks for it."""
+    """The rows by batchd's reader, including the unpacking."""
     from batchd import Source
     from batchd.domain.routing import PluginSpec
     from batchd.work.reading.opening import opened
@@ -156,7 +156,7 @@ RAW = (
 
 
 def results(rows: int) -> Iterator[Any]:
-    """The rows with their answers; one of a hundred failed."""
+    """The rows with their answers; one in a hundred failed."""
     from batchd import Failure, ResultRow, RowStatus
 
     refused = Failure("refused", "The service refused this row.")
@@ -183,7 +183,7 @@ def finished(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def plainly(kind: str, rows: Iterable[Any], path: Path) -> None:
-    """The fastest way to write the results."""
+    """Write the results by the fastest plain way."""
     names = [*NAMES, *ANSWERS, "status", "error"]
     ending = SINKS[kind][1]
     if kind == "jsonl":
@@ -221,7 +221,7 @@ def plainly(kind: str, rows: Iterable[Any], path: Path) -> None:
 
 
 def by_sink(kind: str, rows: Iterable[Any], path: Path) -> None:
-    """The sink, as a worker calls it."""
+    """Write the results by the sink, as a worker calls it."""
     from batchd import Dialect, Shape
     from batchd_files.delimited.csv_sink import CsvSink
     from batchd_files.objects.jsonl_sink import JsonlSink
@@ -242,7 +242,7 @@ def by_sink(kind: str, rows: Iterable[Any], path: Path) -> None:
 
 
 def measure(way: str, kind: str, path: Path, rows: int) -> None:
-    """Print rows, seconds of CPU, and the most memory in MiB. Of small files, the best of three times counts."""
+    """Print rows, seconds of CPU, and the peak memory in MiB. With small files, the best of three runs counts."""
     seconds = []
     if way.endswith("sink"):
         write_ = by_sink if way == "our sink" else plainly
@@ -263,13 +263,13 @@ def measure(way: str, kind: str, path: Path, rows: int) -> None:
 
 
 def most_memory() -> int:
-    """The most memory that this process has had, in MiB. What getrusage says is also of the process that started it."""
+    """The peak memory of this process, in MiB. The peak of getrusage includes that of the process that started it."""
     [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) // 1024
 
 
 def measured(way: str, kind: str, path: Path, rows: int) -> tuple[float, int]:
-    """Rows a second and MiB, by a process of its own."""
+    """Rows a second and MiB, measured in a process of its own."""
     command = [sys.executable, __file__, way, kind, str(path), str(rows)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     count, seconds, memory = done.stdout.split()
@@ -294,7 +294,7 @@ def compare(title: str, kinds: Iterable[str], rows: int, folder: Path, ways: tup
 
 
 def large(folder: Path) -> None:
-    """Read and write what is as large as batchd promises to take."""
+    """Read and write files as large as batchd promises to handle."""
     print(f"{'':12} {'rows':>10} {'read rows/s':>12} {'MiB':>6} {'write rows/s':>13} {'MiB':>6}")
     for kind, rows, sink in (("csv", 5_000_000, "csv"), ("parquet", 1_000_000, "parquet"), ("xlsx", 1_048_575, "xlsx")):
         path = folder / f"may.{kind}"

@@ -1,7 +1,7 @@
-"""Counts how often a daemon that has nothing to do wakes up, and what that takes of a processor.
+"""Counts how often an idle daemon wakes up, and how much of a processor that takes.
 
-A wake-up is a voluntary context switch of any of its threads. The result is the number a second, of a daemon with the
-default settings that watches an empty inbox. Linux only.
+A wake-up is a voluntary context switch of any of its threads. The result is the number of wake-ups a second of a daemon
+with the default settings that watches an empty inbox. Linux only.
 
     python bench/idle.py [--seconds 30]
 """
@@ -31,11 +31,11 @@ plugin = "template"
 user = "{{ review }}"
 """
 MAX_WAKE_UPS = 5.0
-"""A second. `powertop` lists what is above."""
+"""Wake-ups a second. `powertop` lists programs with more."""
 
 
 def count(process: int) -> tuple[int, float]:
-    """The wake-ups of its threads so far, and the processor seconds."""
+    """The wake-ups of all threads of a process so far, and its processor seconds."""
     wake_ups, seconds = 0, 0.0
     for thread in Path(f"/proc/{process}/task").iterdir():
         status = dict(line.split(":", 1) for line in (thread / "status").read_text().splitlines())
@@ -60,7 +60,7 @@ def main() -> None:
             for line in daemon.stderr:
                 if "Watching" in line:
                     break
-            time.sleep(5)  # what is done once, after the start
+            time.sleep(5)  # for the work that is done once after the start
             before = count(daemon.pid)
             time.sleep(options.seconds)
             after = count(daemon.pid)

@@ -1,4 +1,4 @@
-"""Compares batchd's live calls with other ways to make them, beside a server that is not the bottleneck.
+"""Compares batchd's live calls with other ways to make them, with a server that is not the bottleneck.
 
 The callers share one core, the server has another. Four parts:
 
@@ -9,7 +9,7 @@ The callers share one core, the server has another. Four parts:
 3. How late the daemon's event loop is at 500 calls a second.
 4. With --memory: the peak memory of the caller with 10,000 and with a million rows at 1,024 in flight.
 
-Processor time counts, so that what else runs on the machine matters less. The ratios are the result.
+Processor time counts, so that other programs on the machine matter less. The ratios are the result.
 
     python bench/live.py [--calls 8000] [--rows 20000] [--seconds 20] [--memory] [--check]
 """
@@ -76,7 +76,7 @@ separator = "|"
 
 @dataclass(frozen=True)
 class Goal:
-    """What was measured, and what it is to be: at least so many times, or at most so much. None: not measured."""
+    """A measurement and its goal: at least `wanted` times, or at most `wanted` of the unit. None: not measured."""
 
     what: str
     measured: float | None
@@ -85,7 +85,7 @@ class Goal:
 
     @property
     def is_reached(self) -> bool:
-        """Whether it is as it is to be."""
+        """Whether the measurement reaches the goal."""
         if self.measured is None:
             return False
         return self.measured >= self.wanted if self.unit == "times" else self.measured <= self.wanted
@@ -97,14 +97,14 @@ class Goal:
 
 
 def cores() -> tuple[set[int], set[int]]:
-    """The core of the callers, and the one of the server; the same where there is only one."""
+    """The core of the callers, and that of the server; the same core if there is only one."""
     ours = sorted(os.sched_getaffinity(0))
     return {ours[0]}, {ours[-1]}
 
 
 @contextmanager
 def server(scratch: Path) -> Iterator[tuple[str, str]]:
-    """The fastest server to be had, on its core: its address and what it is."""
+    """Run the fastest server available, on its core; yield its address and its language."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     command, what = [sys.executable, str(HERE / "live_server.py")], "in Python, for want of a C compiler: ratios suffer"
     if compiler is not None:
@@ -121,7 +121,7 @@ def server(scratch: Path) -> Iterator[tuple[str, str]]:
 
 
 def run(command: Sequence[str | Path], *, cwd: Path | None = None) -> tuple[str, float, float]:
-    """A program on the callers' core: what it printed, its processor seconds with all its children, its seconds."""
+    """Run a program on the callers' core. Return its output, its processor seconds with all children, its seconds."""
     before, began = os.times(), os.times().elapsed
     process = subprocess.Popen(
         [str(word) for word in command],
@@ -141,17 +141,17 @@ def run(command: Sequence[str | Path], *, cwd: Path | None = None) -> tuple[str,
 
 
 def one_caller(name: str, url: str, calls: int, at_once: int) -> dict[str, float]:
-    """What a caller took."""
+    """Run a caller; return what it took."""
     output, _, _ = run([sys.executable, HERE / "live_contenders.py", name, url, str(calls), str(at_once)])
     result: dict[str, float] = json.loads(output.splitlines()[-1])
     return result
 
 
 def callers(url: str, calls: int, rounds: int) -> float:
-    """Part 1; how many times as much the caller gets from a core as the typed SDK."""
+    """Part 1: return how many times as many calls a core makes with the caller as with the typed SDK."""
     print(f"\n{AT_ONCE} calls in flight, without start-up, the best of {rounds} rounds in turns:")
     print(f"{'':14} {'calls':>8} {'ms CPU a call':>14} {'a second of a core':>19} {'peak MB':>8}")
-    # The typed SDK is given fewer: it is slow enough to be measured.
+    # The typed SDK makes fewer calls: it is so slow that they are enough to measure it.
     numbers = {"caller": calls, "typed SDK": max(500, calls // 10), "raw aiohttp": calls}
     costs, peaks = dict.fromkeys(numbers, math.inf), dict.fromkeys(numbers, 0.0)
     for _ in range(rounds):
@@ -168,7 +168,7 @@ def callers(url: str, calls: int, rounds: int) -> float:
 
 
 def flexllm() -> Path | None:
-    """A Python that has flexllm; None if it cannot be had."""
+    """A Python that has flexllm; None if flexllm cannot be installed."""
     python = PEER / "bin" / "python"
     if not python.exists():
         venv.create(PEER, with_pip=True)
@@ -183,7 +183,7 @@ def flexllm() -> Path | None:
 
 
 def batchd(folder: Path, url: str, source: Path, *, at_once: int, limit: str = "") -> tuple[float, float]:
-    """`batchd once` on a file: processor seconds and seconds."""
+    """Run `batchd once` on a file; return processor seconds and seconds."""
     (folder / "config.toml").write_text(CONFIG.format(url=url, at_once=at_once, limit=limit))
     for name in ("inbox/reviews", "outbox", "archive", "rejected", "plugins.d"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def batchd(folder: Path, url: str, source: Path, *, at_once: int, limit: str = "
 
 
 def check(results: Path, source: Path, output: str) -> None:
-    """SystemExit if rows have no answer."""
+    """Raise SystemExit if rows have no answer."""
     answered = results.read_text().count(",ok") if results.exists() else 0
     expected = source.read_text().count("\n") - 1
     if answered != expected:
@@ -202,7 +202,7 @@ def check(results: Path, source: Path, output: str) -> None:
 
 
 def tools(url: str, scratch: Path, rows: int, rounds: int) -> float | None:
-    """Part 2; how many times as much processor time flexllm takes as batchd."""
+    """Part 2: return how many times as much processor time flexllm takes as batchd."""
     source = scratch / "reviews.csv"
     write_reviews(source, rows)
     peer = flexllm()
@@ -230,7 +230,7 @@ def tools(url: str, scratch: Path, rows: int, rounds: int) -> float | None:
 
 
 def loop(url: str, scratch: Path, seconds: float) -> float:
-    """Part 3; the 99th percentile of the delay of the daemon's loop, in seconds."""
+    """Part 3: return the 99th percentile of the delay of the daemon's loop, in seconds."""
     folder = fresh(scratch / "loop")
     (folder / "plugins.d").mkdir()
     observer = OBSERVER.format(target=str(folder / "lags"), stacks=str(folder / "stacks"), late=9.0)
@@ -248,7 +248,7 @@ def loop(url: str, scratch: Path, seconds: float) -> float:
 
 
 def memory() -> float:
-    """Part 4; how many bytes more a million rows take than ten thousand."""
+    """Part 4: return how many bytes more a million rows take than ten thousand."""
     print(f"\n{MANY_AT_ONCE:,} calls in flight, answers that take a while, no network:")
     peaks: dict[int, float] = {}
     for rows in (10_000, 1_000_000):

@@ -1,4 +1,4 @@
-"""The callers that bench/live.py compares, each in a process of its own: prints what so many calls took, as JSON.
+"""The callers that bench/live.py compares, each in a process of its own. Prints what the calls took, as JSON.
 
 python bench/live_contenders.py CALLER URL CALLS IN_FLIGHT
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 WARM_UP = 300
-"""Calls that are made before anything is measured: imports, connections, the first of everything."""
+"""Calls before the measurement, so that imports, connections and the like are not measured."""
 REVIEW = "The box came late, two of the cups were broken, and nobody answered the phone. " * 14
 """About 1.1 kB: the request has 1.3 kB, the answer of the server 1.6 kB."""
 
@@ -165,7 +165,7 @@ def lines(job: str, calls: int) -> Iterator[bytes]:
 
 
 def begin(folder: Path, key: str, calls: int) -> Any:
-    """A batch of so many rows with an empty journal."""
+    """Create a batch of `calls` rows with an empty journal."""
     from batchd.live.journal import create, read
     from batchd.live.rows import LiveBatch
 
@@ -179,7 +179,7 @@ def begin(folder: Path, key: str, calls: int) -> Any:
 
 
 async def ask(lane: Any, batch: Any) -> None:
-    """Ask its rows on a lane, to the end."""
+    """Ask the rows of a batch on a lane, until all have their outcome."""
     lane.add(batch)
     while not batch.over:
         batch.news.clear()

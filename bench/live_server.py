@@ -1,4 +1,4 @@
-"""The chat server of live_server.c in Python, where there is no compiler: several times slower, and said so."""
+"""The chat server of live_server.c in Python, where there is no compiler: several times slower, as live.py says."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Measures how long the daemon takes to look for work, with many parts, batches or jobs that have none.
 
-A look finds what is due. It happens after each action, and once a second. For each state of affairs one real job is
-brought there and then copied in the database. Prints the processor time of a look in milliseconds, the best of several,
-and the ratio to a look with a single job, of the same run.
+A look finds what is due. It happens after each action, and once a second. For each case, one real job is brought to its
+state and then copied in the database. Prints the processor time of a look in milliseconds, the best of several, and the
+ratio to a look with a single job in the same run.
 
     python bench/look.py [--parts 100000] [--batches 20000] [--jobs 500]
 """
@@ -24,11 +24,11 @@ from batchd.testing.household import Household, Living
 
 ROUNDS = 20
 FULL = Limits(max_enqueued_tokens=20)
-"""No second batch is sent beside the first."""
+"""Limits with which no second batch is sent beside the first."""
 
 
 def copies(path: Path, table: str, number: int, **changed: str) -> None:
-    """Copy the last row of a table so many times. `changed` are columns as SQL; `n` counts the copies."""
+    """Copy the last row of a table `number` times. `changed` are columns as SQL, in which `n` counts the copies."""
     with sqlite3.connect(path) as database:
         names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         values = ", ".join(changed.get(name, f'"{name}"') for name in names)
@@ -59,7 +59,7 @@ async def drop(household: Household, name: str, *, to: type[lifecycle.Action]) -
 
 
 async def looked(household: Household, *, most: int) -> float:
-    """Seconds of a look, the best of several. SystemExit if more is found than is due."""
+    """Seconds of a look, the best of several. Raise SystemExit if more than `most` actions are due."""
     async with household.living() as daemon:
         await daemon.engine.look()
         best = float("inf")
@@ -73,7 +73,7 @@ async def looked(household: Household, *, most: int) -> float:
 
 
 async def waiting_parts(folder: Path, number: int) -> float:
-    """One job whose parts wait since their model is full."""
+    """One job with `number` parts that wait since no more fits into their model's limits."""
     household = Household(folder, limits=FULL)
     await drop(household, "first", to=lifecycle.Submit)
     await drop(household, "second", to=lifecycle.Admit)
@@ -85,7 +85,7 @@ async def waiting_parts(folder: Path, number: int) -> float:
 
 
 async def waiting_jobs(folder: Path, number: int) -> float:
-    """So many jobs of one part that wait since their model is full."""
+    """`number` jobs of one part that wait since no more fits into their model's limits."""
     household = Household(folder, limits=FULL)
     await drop(household, "first", to=lifecycle.Submit)
     await drop(household, "second", to=lifecycle.Admit)
@@ -107,7 +107,7 @@ async def waiting_jobs(folder: Path, number: int) -> float:
 
 
 async def open_batches(folder: Path, number: int) -> float:
-    """So many batches at their provider, of which none is to be polled yet."""
+    """`number` batches at their provider, none of which is due to be polled."""
     household = Household(folder, poll=3_600.0)
     household.service.polls = 1_000_000
     await drop(household, "first", to=lifecycle.Submit)
@@ -120,7 +120,7 @@ async def open_batches(folder: Path, number: int) -> float:
 
 
 async def jobs_in_work(folder: Path, number: int) -> float:
-    """So many jobs that wait to be read."""
+    """`number` jobs that wait to be read."""
     household = Household(folder)
     await drop(household, "first", to=lifecycle.Claim)
     copies(folder / "state" / "batchd.db", "jobs", number, id="'copy' || n", claimed_at="claimed_at + n")

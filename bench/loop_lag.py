@@ -1,8 +1,8 @@
 """Measures the lag of a running daemon's event loop: the worst, and the 99.9th percentile.
 
-A real `batchd run` against the sandbox has an observer in its plugin_dir that repeatedly sleeps for five milliseconds
-and records by how much it overslept. First a file of many rows goes through, then many small files at once; start and
-stop are measured too. Other programs on the machine distort the numbers, so run it on an idle one.
+A real `batchd run` against bench/batch_server.py has an observer in its plugin_dir that repeatedly sleeps for five
+milliseconds and records by how much it overslept. First a file of many rows goes through, then many small files at
+once; start and stop are measured too. Other programs on the machine distort the numbers, so run it on an idle one.
 
     python bench/loop_lag.py [--rows 100000] [--files 1000] [--max 100ms]
 """
@@ -108,7 +108,7 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = 900.0) -
 
 
 def measure(folder: Path, url: str, *, rows: int, files: int, late: float) -> dict[str, tuple[float, float]]:
-    """Run one daemon; the begin and end of each phase, by the wall clock."""
+    """Run one daemon; return the begin and end of each phase, by the wall clock."""
     (folder / "plugins.d").mkdir()
     observer = OBSERVER.format(target=str(folder / "lags"), stacks=str(folder / "stacks"), late=late)
     (folder / "plugins.d" / "lag.py").write_text(observer)

@@ -17,7 +17,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Measured:
     """Wall-clock seconds and output; also processor seconds and peak memory (bytes) of all processes, if watched.
 
-    `main` are the processor seconds of the first process alone, `written` the bytes that all of them gave to a disk.
+    `main` are the processor seconds of the first process alone, `written` the bytes that all wrote to a disk.
     """
 
     seconds: float
@@ -35,7 +35,7 @@ def measure(
     fine: Container[int] = frozenset({0, 3}),
     watched: bool = True,
 ) -> Measured:
-    """Run the command to its end. SystemExit with its output if its status is not in `fine`.
+    """Run the command to its end. Raise SystemExit with its output if its status is not in `fine`.
 
     Watching takes processor time too, more with more processes. Do not use it where seconds are compared.
     """
@@ -81,7 +81,7 @@ class _Watch(threading.Thread):
     def run(self) -> None:
         while not self._over.wait(0.05):
             seen = family(self.root)
-            # One that has just ended is counted as it was seen last.
+            # A process that has just ended counts as it was seen last.
             self.processor |= {process: seconds for process, seconds in seen.items() if seconds}
             self.peak = max(self.peak, sum(map(_memory, seen)))
             self._written |= {process: _bytes_written(process) or self._written.get(process, 0) for process in seen}
@@ -126,7 +126,7 @@ def _memory(process: int) -> int:
 
 
 def _bytes_written(process: int) -> int:
-    """What it gave to a disk: files in memory do not count, nor what a process wrote before it was looked at last."""
+    """The bytes a process wrote to a disk, without files in memory. What it writes after the last look is missed."""
     try:
         text = Path(f"/proc/{process}/io").read_text()
     except OSError:

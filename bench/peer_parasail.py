@@ -17,7 +17,7 @@ PER_BATCH = 50_000
 
 
 class Input(BufferedRandom):
-    """The input file: 0.3.4 reads those that it opened itself after it has closed them."""
+    """An input file that is opened here: openai-batch 0.3.4 closes files that it opens itself before it reads them."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(FileIO(path, "w+"))
@@ -62,7 +62,7 @@ def main(source: Path, target: Path, base_url: str, poll: float) -> None:
         writer = csv.DictWriter(output, [*rows[0], "status", "answer"])
         writer.writeheader()
         for number, row in enumerate(rows):
-            # It counts from 1 in each batch.
+            # openai-batch counts from 1 in each batch.
             first = number // PER_BATCH * PER_BATCH
             answer = answers.get(f"row-{first}-{number - first + 1}")
             writer.writerow({**row, "status": "failed" if answer is None else "ok", "answer": answer})

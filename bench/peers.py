@@ -1,7 +1,8 @@
-"""The same rows through batchd, the straight script and Parasail's openai-batch, each beside the same kind of server.
+"""Sends the same rows through batchd, the straight script and Parasail's openai-batch, each to the same kind of server.
 
-Each peer runs in a venv of its own and polls as often; each output is checked row by row. Prints seconds, processor
-time and peak memory of the best round, and how many times as fast as each peer batchd is. The ratios are the result.
+Each peer runs in a venv of its own and polls as often as batchd; each output is checked row by row. Prints seconds,
+processor time and peak memory of the best round, and how many times as fast as each peer batchd is. The ratios are the
+result.
 
     python bench/peers.py [--rows 10000 50000 1000000] [--rounds 3] [--venvs FOLDER]
 """
@@ -22,7 +23,7 @@ from measuring import Measured, measure
 from throughput import HERE, batchd, check, fresh, server, straight, write_reviews
 
 PARASAIL = ("openai-batch==0.3.4", "httpx")
-"""It uses httpx, which it got through openai when it was released."""
+"""openai-batch imports httpx, which the openai package brought along when openai-batch was released."""
 POLL = "0.1"
 """Seconds, as in throughput.CONFIG and straight_script.py."""
 
@@ -30,7 +31,7 @@ Contender = Callable[..., Measured]
 
 
 def venv(folder: Path, *packages: str) -> Path:
-    """The Python of a venv that has the packages, which is made if it is not there."""
+    """The Python of a venv with the packages. The venv is made if it does not exist."""
     python = folder / packages[0].partition("=")[0] / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
@@ -39,7 +40,7 @@ def venv(folder: Path, *packages: str) -> Path:
 
 
 def parasail(python: Path) -> Contender:
-    """openai-batch on the file."""
+    """A contender that runs openai-batch on the file."""
 
     def run(folder: Path, source: Path, *, watched: bool) -> Measured:
         with server() as url:
@@ -72,7 +73,7 @@ def main() -> None:
         for rows in options.rows:
             source = Path(scratch, "reviews.csv")
             write_reviews(source, rows)
-            # Watched in a round of its own: that slows down a contender with more processes more.
+            # Watched in a separate round: watching slows down a contender more if it has more processes.
             best = {name: run(fresh(scratch), source, watched=True) for name, run in contenders.items()}
             seconds: dict[str, list[float]] = {name: [] for name in contenders}
             for _ in range(options.rounds):
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def draw(bars: list[tuple[float, str]], target: Path) -> None:
-    """The rows a second of each contender as bars."""
+    """Draw the rows a second of each contender as bars."""
     chart = leather.Chart("Rows a second, from the file to the results")
     chart.add_bars(bars[::-1])
     chart.add_x_scale(0, max(speed for speed, _ in bars))

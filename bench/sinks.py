@@ -1,10 +1,11 @@
-"""How fast the sinks are that send rows elsewhere: rows a second, against the fastest plain way to the same place.
+"""Measures the sinks that send rows elsewhere: rows a second, compared with the fastest plain way to the same place.
 
     python bench/sinks.py [ROWS]
 
-A table of SQLite, a table of a PostgreSQL server that is started for it (left out where none is installed), and a
-receiver of posts on this machine, in a process of its own. The plain ways keep no key of a row, no signature and no
-receipt. A sink is to reach half of the plain way. The best of three rounds in turns counts, by the clock.
+The places are a table of SQLite, a table of a PostgreSQL server that is started for this (left out if none is
+installed), and a receiver of posts on this machine, in a process of its own. The plain ways keep no key of a row, no
+signature and no receipt. A sink should reach half the speed of the plain way. The best of three rounds in turns counts,
+by the clock.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def records(rows: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def through(make: Callable[[], Any], rows: Sequence[Any]) -> Way:
-    """A new sink, called as the daemon does."""
+    """The way through a new sink, called as the daemon calls it."""
     from batchd.testing.outbox import FakeRows, MemoryOutbox, sample_job
 
     async def publish() -> None:
@@ -49,7 +50,7 @@ def through(make: Callable[[], Any], rows: Sequence[Any]) -> Way:
 
 
 def sqlite_ways(folder: Path, rows: Sequence[Any]) -> tuple[Way, Way]:
-    """Into new files."""
+    """The plain way and batchd's, into new files."""
     from batchd_sinks.sqlite_sink import SqliteSink
 
     async def plain() -> None:
@@ -69,7 +70,7 @@ def sqlite_ways(folder: Path, rows: Sequence[Any]) -> tuple[Way, Way]:
 
 
 def postgres_ways(address: str, rows: Sequence[Any]) -> tuple[Way, Way]:
-    """Into tables that are made anew."""
+    """The plain way and batchd's, into new tables."""
     import asyncpg
 
     from batchd import Secret
@@ -100,7 +101,7 @@ def postgres_ways(address: str, rows: Sequence[Any]) -> tuple[Way, Way]:
 
 
 def webhook_ways(address: str, rows: Sequence[Any]) -> tuple[Way, Way]:
-    """To a receiver that takes everything."""
+    """The plain way and batchd's, to a receiver that takes everything."""
     import aiohttp
     import msgspec
 
@@ -119,7 +120,7 @@ def webhook_ways(address: str, rows: Sequence[Any]) -> tuple[Way, Way]:
 
 
 def receive(port: Any) -> None:
-    """In a process of its own: take posts."""
+    """Take posts, in a process of its own."""
     from aiohttp import web
 
     async def take(request: web.Request) -> web.Response:
@@ -141,7 +142,7 @@ def receive(port: Any) -> None:
 
 @contextmanager
 def receiver() -> Iterator[str]:
-    """Its address."""
+    """Run the receiver; yield its address."""
     mine, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=receive, args=(theirs,), daemon=True)
     process.start()
@@ -152,7 +153,7 @@ def receiver() -> Iterator[str]:
 
 
 def compare(kind: str, plain: Way, ours: Way, rows: int) -> bool:
-    """Print a line; whether it reaches half."""
+    """Print a line; return whether the sink reaches half of the plain way."""
     seconds: dict[Way, list[float]] = {plain: [], ours: []}
     for _ in range(ROUNDS):
         for way, took in seconds.items():
@@ -177,7 +178,7 @@ def main() -> int:
     try:
         with postgres_server() as address:
             fast["postgres"] = compare("postgres", *postgres_ways(address, rows), count)
-    except BaseException as error:  # pytest's word for it
+    except BaseException as error:  # pytest's Skipped is no Exception
         if type(error).__name__ != "Skipped":
             raise
         print(f"postgres   {error}")

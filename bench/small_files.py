@@ -1,7 +1,7 @@
 """Sends many files of a few rows each through the whole daemon, beside a server that answers at once.
 
 Prints files per second, and the processor time of the main process for each file: in milliseconds, and as a ratio to a
-lean loop that does by one SQLite file and plain Python what cannot be left out. It moves the file, commits four
+lean loop that does only what is necessary, with one SQLite file and plain Python. It moves the file, commits four
 changes, and writes questions, results and a report that survive a power cut. The ratio is the result.
 
     python bench/small_files.py [--files 1000] [--rows 10]

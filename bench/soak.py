@@ -2,14 +2,14 @@
 
 A real daemon in its own process group, a real server, `kill -9` of the whole group at random times. The server also
 has faults: create calls that are slow, are cut after they took effect, return 500 although they took effect, or take
-effect after the client has gone. At the end everything may finish and is counted: every dropped row must be in the
-outbox exactly once, and the server must have executed each request once.
+effect after the client has gone. At the end the daemon runs without kills until all is done: every dropped row must
+be in the outbox exactly once, and the server must have executed each request once.
 
 Daemons are forked from a process that has imported batchd already. Otherwise most kills would happen during imports,
 where they show nothing. So more kills hit real work, and a thousand take half the time.
 
-With --live the server has no batches: a row is a call, 256 are under way at once, and a kill may repeat those that were
-under way, as the journals say right after it.
+With --live the server has no batches: each row is a call, and 256 are under way at once. A kill may repeat the calls
+that were under way, which the journals list right after it.
 
     python -m bench.soak --kills 1000
     python -m bench.soak --kills 100 --live
@@ -79,7 +79,7 @@ FAULTS = (
     "line:500:fraction=0.2",
 )
 LIVE_FAULTS = ("chat:500:count=5", "chat:429:count=5", "chat:html:count=3", "chat:cut:count=5", "chat:503:count=5")
-"""None of them is paid, so that a row that was paid twice is one of a kill."""
+"""No call with such a fault is paid, so a row that was paid twice comes from a kill."""
 ROWS_PER_FILE = 20
 LIVE_ROWS = 800
 LIVE_PART_ROWS = 400
@@ -133,7 +133,7 @@ class Soak:
             self.kill()
 
     def drop(self) -> None:
-        """A complete file appears in the inbox."""
+        """Drop a complete file into the inbox."""
         name = f"file{len(self.files):05d}.csv"
         rows = LIVE_ROWS if self.live else self.chance.randint(1, ROWS_PER_FILE)
         draft = self.folder / "aside" / name
@@ -164,7 +164,7 @@ class Soak:
         return [past for past in found if past is not None]
 
     def _wait_for_calls(self) -> None:
-        """Until this life of the daemon has made its first calls: a life without any would show nothing."""
+        """Wait until this life of the daemon has made its first calls: a life without calls would show nothing."""
         answers = self.call("GET", "ledger")["live"]["answers"]
         deadline = time.monotonic() + 30
         while self.call("GET", "ledger")["live"]["answers"] == answers and time.monotonic() < deadline:
@@ -254,7 +254,7 @@ class Soak:
 
 
 def soak(kills: int, seed: int, folder: Path, *, live: bool = False, patience: float = 300.0) -> dict[str, int]:
-    """A complete run; its numbers."""
+    """Do a complete run; return its numbers."""
     run = Soak(folder, seed, live)
     try:
         run.run(kills)

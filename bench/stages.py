@@ -1,7 +1,7 @@
-"""Compares stages of the work on a large file with a lean loop that leaves the same bytes.
+"""Compares stages of the work on a large file with a lean loop that writes the same bytes.
 
 A stage and its lean loop run in processes of their own, in turns, on the same rows. The result is the ratio of their
-processor time (user and system, without imports), the best of several rounds each. What they wrote is compared.
+processor time (user and system, without imports), the best of several rounds each. The written bytes are compared.
 
     python bench/stages.py [--rows 100000] [--rounds 3] [--stage read+plan]
 """
@@ -55,7 +55,7 @@ def write_reviews(path: Path, rows: int) -> None:
 
 
 def read_and_plan(source: Path, folder: Path) -> None:
-    """As the daemon's workers do it, one part after the other; then they are compared."""
+    """Read and plan as the daemon's workers do, one part after the other; then compare the parts."""
     from batchd.domain.routing import PluginSpec
     from batchd.work.planning.identical_rows import CompareTask, Planned, compare
     from batchd.work.planning.plan import PlanTask, plan
@@ -92,7 +92,7 @@ def read_and_plan(source: Path, folder: Path) -> None:
 
 
 def lean_read_and_plan(source: Path, folder: Path) -> None:
-    """The same requests with csv and msgspec, in one pass, without anything that batchd promises beside."""
+    """Write the same requests with csv and msgspec, in one pass, without anything else that batchd promises."""
     encode = msgspec.json.Encoder().encode
     body = {
         **COMMON,
@@ -110,7 +110,7 @@ def lean_read_and_plan(source: Path, folder: Path) -> None:
 
 
 def requests(folder: Path) -> bytes:
-    """What was written for the service."""
+    """The requests that were written for the service."""
     return b"".join(file.read_bytes() for file in sorted(folder.glob("*.requests")))
 
 
@@ -121,7 +121,7 @@ def requests(folder: Path) -> bytes:
 class Stage:
     """A stage: batchd's way and the lean loop, each from a source into a folder, and what both must have written there.
 
-    `source` makes what they work on; it is called once. `goal` is the ratio to reach.
+    `source` writes the file that both work on. `goal` is the ratio to reach.
     """
 
     goal: float
@@ -157,7 +157,7 @@ def _run(work: Callable[[Path, Path], None], source: Path, folder: Path, small: 
 
 
 def seconds(work: Callable[[Path, Path], None], source: Path, folder: Path, small: Path) -> float:
-    """The processor seconds of the work in a fresh process, whose folder is `folder`."""
+    """The processor seconds of the work in a fresh process, which writes to `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     with multiprocessing.get_context("spawn").Pool(1) as pool:

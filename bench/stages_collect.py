@@ -1,6 +1,6 @@
-"""Measures what happens to answers once they are here: they are given to their parts, joined with rows, rendered.
+"""Measures the work on answers after their download: they are given to their parts, joined with rows, rendered.
 
-Each stage against a lean loop that writes the same results and the same table, and knows nothing of failures,
+Each stage is compared with a lean loop that writes the same results and the same table, and knows nothing of failures,
 duplicates, prices or odd lines. Both run in this process, one after the other. The result is the ratio of processor
 time, best of three; the tables are compared byte by byte.
 
@@ -47,7 +47,7 @@ Stage: TypeAlias = Callable[[Path, Parts], None]
 
 
 def make(folder: Path, rows: int) -> Parts:
-    """The files of a batch that was answered, and its parts."""
+    """Write the files of a batch that was answered; return its parts."""
     write_reviews(folder / "reviews.csv", rows)
     chance = random.Random(11)
     encode = msgspec.json.Encoder().encode
@@ -70,7 +70,7 @@ def make(folder: Path, rows: int) -> Parts:
             request = {"custom_id": f"{JOB}-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body}
             requests.write(encode(request) + b"\n")
             if number == first:
-                # Of a part's own requests the first is read, whose answer is like any other.
+                # Of a part's own requests, only the first is read, and its answer is like any other.
                 (folder / f"{first}.requests").write_bytes(encode(request) + b"\n")
             text = " | ".join(chance.choices(WORDS, k=3))
             given, written = chance.randint(50, 99), chance.randint(5, 20)
@@ -130,7 +130,7 @@ class _Line(msgspec.Struct):
 
 
 def lean(folder: Path, parts: Parts) -> None:
-    """The same results and the same table, in the fewest steps that Python has."""
+    """Write the same results and the same table, in as few steps as Python allows."""
     decode, rows = msgspec.json.Decoder(_Line).decode, msgspec.json.Decoder().decode
     encode = msgspec.json.Encoder().encode
     with (folder / "answers.jsonl").open("rb") as answers, (folder / "rows.jsonl").open("rb") as read:
@@ -159,7 +159,7 @@ def lean(folder: Path, parts: Parts) -> None:
 
 
 def looked_through(folder: Path, parts: Parts) -> None:
-    """What is done to the answers of a batch before its parts are collected."""
+    """Do what is done with the answers of a batch before its parts are collected."""
     (folder / "answers.index").unlink(missing_ok=True)
     answers, requests = str(folder / "answers.jsonl"), str(folder / "requests.jsonl")
     asked = [Rows(JOB, first, count) for first, count, _, _ in parts]
@@ -169,7 +169,7 @@ def looked_through(folder: Path, parts: Parts) -> None:
 
 
 def collected(folder: Path, parts: Parts) -> None:
-    """Collect and render, a part after the other."""
+    """Collect and render, one part after the other."""
     shape = Shape(JOB, COLUMNS, ANSWERS)
     for first, count, offset, length in parts:
         run = Run(str(folder / "rows.jsonl"), offset, length, first, count, COLUMNS, None, cancelled=False)
@@ -194,7 +194,7 @@ def collected(folder: Path, parts: Parts) -> None:
 
 
 def compare(folder: Path, parts: Parts) -> None:
-    """SystemExit if the two do not come to the same."""
+    """Raise SystemExit if the lean loop and batchd have different results or tables."""
     for first, *_ in parts:
         if (folder / f"lean.{first}.csv").read_bytes() != (folder / f"{first}.piece.results.csv").read_bytes():
             raise SystemExit(f"The tables of the part from row {first} on differ.")

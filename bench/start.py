@@ -1,7 +1,8 @@
-"""From the start of `batchd once` to its first upload, beside the straight script on the same file.
+"""Measures `batchd once` from its start to its first upload, compared with the straight script on the same file.
 
-Prints seconds, and the processor seconds of all processes until then: the least of some rounds, in turns. The result is
-the ratio of the processor seconds, which depends little on what else the machine does. Both import the openai package.
+Prints seconds, and the processor seconds of all processes until then: the least of several rounds, in turns. The
+result is the ratio of the processor seconds, which depends little on what else the machine does. Both import the openai
+package.
 
     python bench/start.py [--rows 10000] [--rounds 5] [--within 1.5]
 """
@@ -33,7 +34,7 @@ def script(folder: Path, source: Path, url: str) -> list[str | Path]:
 
 
 def first_upload(folder: Path, source: Path, contender: Contender) -> tuple[float, float]:
-    """Seconds until then, and processor seconds."""
+    """Seconds until the first upload, and processor seconds."""
     with server() as url:
         command = [str(word) for word in contender(folder, source, url)]
         here = url.removesuffix("/v1")

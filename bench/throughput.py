@@ -71,7 +71,7 @@ def write_reviews(path: Path, rows: int) -> None:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Run the server of batches for one contender; yields its base URL."""
+    """Run a server with batches for one contender; yield its base URL."""
     process = subprocess.Popen([sys.executable, HERE / "batch_server.py"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -86,7 +86,7 @@ def server() -> Iterator[str]:
 
 
 def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
-    """`batchd once` on the file."""
+    """Run `batchd once` on the file."""
     with server() as url:
         measured = measure(once(folder, source, url), watched=watched)
     check(folder / "outbox" / "reviews" / "may.results.csv", source, measured)
@@ -94,7 +94,7 @@ def batchd(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 
 def once(folder: Path, source: Path, url: str) -> list[str | Path]:
-    """The command for the file, which lies in an inbox in this folder."""
+    """Put the file into an inbox in this folder; return the command."""
     config = folder / "config.toml"
     config.write_text(CONFIG.format(url=url))
     for name in ("inbox/reviews", "outbox", "archive", "rejected"):
@@ -104,7 +104,7 @@ def once(folder: Path, source: Path, url: str) -> list[str | Path]:
 
 
 def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
-    """The plain script on the file."""
+    """Run the plain script on the file."""
     with server() as url:
         results = folder / "results.csv"
         measured = measure([sys.executable, HERE / "straight_script.py", source, results, url], watched=watched)
@@ -113,7 +113,7 @@ def straight(folder: Path, source: Path, *, watched: bool) -> Measured:
 
 
 def check(results: Path, source: Path, measured: Measured) -> None:
-    """SystemExit if a contender lost rows."""
+    """Raise SystemExit if a contender lost rows."""
     if not results.exists():
         raise SystemExit(f"{results} is missing\n{measured.output}")
     with results.open(newline="", encoding="utf-8-sig") as output, source.open(newline="", encoding="utf-8") as dropped:

@@ -67,7 +67,7 @@ def write_requests(path: Path, lines: int) -> None:
 
 
 def checked(path: Path, lines: int) -> tuple[Measured, Measured]:
-    """`batchd validate` and the plain script on the same file."""
+    """Run `batchd validate` and the plain script on the same file."""
     ours = measure([sys.executable, "-m", "batchd", "validate", path], fine={0, 1})
     script = measure([sys.executable, "-c", SCRIPT, path])
     if f": {lines // 1_000:,} bad line" not in ours.output or script.output.strip() != str(lines // 1_000):

@@ -20,22 +20,22 @@ from .objects.jsonl_sink import JsonlSink, input_line
 from .texts.encoding import encode_all
 
 OTHERS = {"xlsx": "xlsx", "xlsm": "xlsx", "ods": "xlsx", "parquet": "parquet"}
-"""Which sink writes files of other forms."""
+"""The sink that writes each form that is not text."""
 FOR_PEOPLE = Dialect(mark=True)
-"""How a table is written that did not come as one. Excel needs the mark."""
+"""The dialect of results if the dropped file was no table as text. Excel needs the mark."""
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class SameSink(FileSink[Settings]):
-    """Publishes the results as the file came, and the failed rows so that they can be dropped again.
+    """Publishes the results in the form of the dropped file, and the failed rows so that they can be dropped again.
 
-    Tables as text keep delimiter, quoting, line ends, byte order mark and encoding; where that encoding cannot hold an
-    answer, the file is UTF-8 with a mark. JSON comes back as JSON Lines; requests come back as `jsonl` writes them.
+    A table as text keeps its delimiter, quoting, line ends, byte order mark and encoding; if that encoding cannot hold
+    an answer, the file is UTF-8 with a mark. JSON becomes JSON Lines; requests are written as by the sink `jsonl`.
     """
 
     needed: ClassVar[Mapping[str, str]] = {"xlsx": "xlsxwriter", "parquet": "pyarrow"}
-    """The package that each of the others needs. Without it the results are a table as text: no job waits for it."""
+    """The package that each of those sinks needs. Without it the results are a table as text, so that no job waits."""
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
         other = self._other(shape)
@@ -105,7 +105,7 @@ def _came(shape: Shape) -> Dialect:
 
 
 def _tables(came: Dialect) -> tuple[Table, Table]:
-    # A reader of results looks for the usual quotes, whatever its route expects of dropped files.
+    # If results are dropped again, the reader expects the usual quotes, whatever its route says of other files.
     results = Table(replace(came, quote='"', escape=None, skip_spaces=False, above=0))
     return results, Table(again(came), sure=True)
 

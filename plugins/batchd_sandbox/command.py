@@ -19,7 +19,7 @@ from .settings import DEFAULT_MODELS, SandboxSettings, duration
 
 
 class _Checked(click.ParamType[Any]):
-    """A text that a function turns into a value, or refuses in words."""
+    """A text that a function turns into a value, or refuses with a ValueError whose message is shown."""
 
     def __init__(self, name: str, read: Callable[[str], object]) -> None:
         self.name, self._read = name, read

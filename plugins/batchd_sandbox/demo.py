@@ -65,7 +65,7 @@ MARK = CONFIG.partition("\n")[0].encode()
 ROWS_SHOWN = 8
 COLUMNS_SHOWN = ("review", "sentiment", "punctuality", "quality", "status")
 BESIDE_REVIEW = 50
-"""Columns of a terminal for all but the first of these."""
+"""Characters of a terminal's width for the columns other than the review."""
 FOLDERS = ("inbox/reviews", "outbox", "archive", "rejected")
 
 
@@ -121,7 +121,7 @@ def _refuse_to_overwrite(folder: Path, content: bytes) -> None:
 
 
 def _show(folder: Path, report: Path) -> None:
-    """The first answers, what they would have cost live, and what comes next. The counts stand above."""
+    """Print the first answers, what they would have cost live, and the next step. The daemon has printed the counts."""
     from rich.console import Console
     from rich.text import Text
 

@@ -22,7 +22,7 @@ _PASS = 500_000
 
 
 def collect(store: Store, now: float) -> tuple[dict[str, Any], list[tuple[Path, int]]]:
-    """Everything from the database; and for `distinct` the files with custom_ids, and how many lines of each count."""
+    """The facts from the database; and for `distinct` the files of custom_ids and how many lines of each count."""
     batches, answered = [], []
     input_tokens = cached_tokens = output_tokens = 0
     for batch in reversed(store.batches(now=now)):

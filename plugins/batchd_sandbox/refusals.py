@@ -28,7 +28,7 @@ class Refusal(Exception):
 
 
 def invalid(message: str, param: str | None, code: str) -> Refusal:
-    """A parameter is missing, or cannot be what it is."""
+    """A parameter is missing or has an invalid value."""
     return Refusal(400, message, param=param, code=code)
 
 
@@ -114,12 +114,12 @@ ACCOUNT_REASONS: dict[str, Refusal] = {
 
 
 def refused_for(reason: str) -> Refusal:
-    """A new refusal for this reason: an exception keeps its traceback, and is not raised twice."""
+    """Return a new refusal for this reason: an exception keeps its traceback, so none is raised twice."""
     return replace(ACCOUNT_REASONS[reason])
 
 
 def refused_param(name: str) -> Refusal:
-    """What a model says of a parameter that it does not have; `role` is the role of the first message."""
+    """The refusal of a parameter that the model does not support; `role` is the role of the first message."""
     if name == "role":
         message = "messages[0].role does not support system with this model."
         return Refusal(400, message, param="messages[0].role", code="unsupported_value")

@@ -197,7 +197,7 @@ def _application(context: Context) -> web.Application:
 async def serving(settings: SandboxSettings, *, spare: list[Process] | None = None) -> AsyncIterator[str]:
     """Serves while the block runs; yields the base URL, such as `http://127.0.0.1:8089/v1`.
 
-    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is in use. `spare` is what Worker takes.
+    Raises FolderTaken, FaultNotUnderstood, or OSError if the port is in use. `spare` is passed to Worker.
     """
     store = Store(settings.folder)
     worker = Worker(spare)

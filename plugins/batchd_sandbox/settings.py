@@ -30,7 +30,7 @@ class SandboxSettings:
     port: int = 0
     """0 means a free port."""
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Empty: any key is accepted, also none."""
+    """Empty: calls with any key are accepted, and calls without one."""
     accounts: bool = False
     """Each account knows its own files and batches only; see `calls.accounts`."""
     latency: float = 2.0
@@ -44,9 +44,9 @@ class SandboxSettings:
     batches: bool = True
     """False plays a service that has live calls only."""
     idempotent: bool = False
-    """A create with the `Idempotency-Key` of an earlier one gives that one's batch back."""
+    """A create call with the `Idempotency-Key` of an earlier one returns the batch of that call."""
     outputs_kept: float = 30 * 24 * 3600.0
-    """The time for which files of answers are kept, unless a create asks for less; then they are gone."""
+    """How long output and error files are kept, unless a create call asks for less. After that they are gone."""
     calls_per_second: float | None = None
     """Live calls a second, in a bucket that holds one second of them; more are refused. None: no limit."""
     live_latency: float = 0.0

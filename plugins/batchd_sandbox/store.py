@@ -93,7 +93,7 @@ class Store:
         return [_file(row) for row in self._connection.execute("select * from files order by sequence")]
 
     def another_output(self, file_id: str) -> FileRecord | None:
-        """The newest file of answers but this one."""
+        """The newest output or error file other than this one."""
         row = self._one(
             "select * from files where purpose = 'batch_output' and id <> ? and deleted_at is null"
             " order by sequence desc limit 1",
@@ -128,7 +128,7 @@ class Store:
         self._connection.execute("insert or ignore into output_lifetimes values (?, ?)", (batch_id, seconds))
 
     def lifetime(self, batch_id: str) -> int | None:
-        """The same."""
+        """For how many seconds the batch's files are to be kept; None if its create call did not say."""
         row = self._one("select seconds from output_lifetimes where batch_id = ?", batch_id)
         return None if row is None else int(row[0])
 
@@ -157,12 +157,12 @@ class Store:
         return [_batch(row) for row in rows]
 
     def batches_to_come(self, now: float) -> int:
-        """How many batches are created late and not to be seen yet."""
+        """How many batches are created late and still hidden."""
         row = self._one("select count(*) from batches where created_at > ?", now)
         return int(row[0]) if row is not None else 0
 
     def running(self) -> list[BatchRecord]:
-        """Batches that are not finished, those to come included."""
+        """Batches that are not finished, including those still hidden."""
         rows = self._connection.execute(
             "select * from batches where status not in ('failed', 'completed', 'expired', 'cancelled')"
             " order by sequence"
@@ -170,7 +170,7 @@ class Store:
         return [_batch(row) for row in rows]
 
     def change_batch(self, batch_id: str, files: Iterable[FileRecord] = (), **changes: float | str | None) -> None:
-        """Sets columns of a batch, and makes files known, at once."""
+        """Sets columns of a batch and adds files, in one transaction."""
         columns = ", ".join(f"{name} = :{name}" for name in changes)
         with self._at_once():
             self._connection.execute(
@@ -199,11 +199,11 @@ class Store:
     # Accounts
 
     def own(self, ids: Iterable[str], account: str) -> None:
-        """These belong to the account."""
+        """Records that these files and batches belong to the account."""
         self._connection.executemany("insert or ignore into owners values (?, ?)", ((each, account) for each in ids))
 
     def owner(self, id_: str) -> str | None:
-        """The account that a file or batch belongs to, if it is noted."""
+        """The account that a file or batch belongs to; None if none is recorded."""
         row = self._one("select account from owners where id = ?", id_)
         return None if row is None else str(row[0])
 

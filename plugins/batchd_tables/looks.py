@@ -28,7 +28,7 @@ _TEXT_FORMAT = "@"
 _BASIC = ("000000", "FFFFFF", "FF0000", "00FF00", "0000FF", "FFFF00", "FF00FF", "00FFFF")
 _THEME = ("lt1", "dk1", "lt2", "dk2", *(f"accent{number}" for number in range(1, 7)), "hlink", "folHlink")
 _LINES = ("none", "thin", "medium", "dashed", "dotted", "thick", "double", "hair")
-"""The first kinds of lines of cells, by XlsxWriter's numbers."""
+"""The first kinds of cell borders, by XlsxWriter's numbers."""
 
 
 class SheetLook:
@@ -46,7 +46,7 @@ class SheetLook:
         return self._looked_at < LOOKED_AT and self._cells > 0
 
     def head(self, text: str) -> None:
-        """What stands before the rows."""
+        """Read the columns from the XML before the rows."""
         for match in _COLUMN.finditer(text):
             said = dict(_ATTRIBUTE.findall(match[1]))
             first, last = _whole(said.get("min")), _whole(said.get("max"))
@@ -54,7 +54,7 @@ class SheetLook:
                 self._columns.append((first, last, _width(said.get("width")), said.get("hidden") in {"1", "true"}))
 
     def rows(self, piece: str, places: Mapping[str, int]) -> None:
-        """Some rows, as they are written. `places` are the columns by their letters."""
+        """Read the styles of cells from the XML of some rows. `places` are the columns by their letters."""
         row = _ROW.search(piece)
         while row is not None and self.wants_more:
             self._looked_at += 1
@@ -71,7 +71,7 @@ class SheetLook:
             row = following
 
     def details(self, styles: Styles, *, header: int, width: int) -> dict[str, Json]:
-        """What a sink needs to write a table of this width, whose header is in that row, so that it looks alike."""
+        """What a sink needs so that a table of this width looks the same. `header` is the number of its header row."""
         above = self._styles.get(header, {})
         formats: list[Json] = []
         for place in range(width):
@@ -94,7 +94,7 @@ class SheetLook:
 
 
 class Styles:
-    """The styles of a workbook, by the number that a cell has for its own. `theme` are the colors of its theme."""
+    """The styles of a workbook, by the number that cells give for their style. `theme` is the XML of its theme."""
 
     def __init__(self, root: Element | None = None, theme: Element | None = None) -> None:
         parts = {local(each.tag): list(each) for each in root} if root is not None else {}
@@ -105,11 +105,11 @@ class Styles:
 
     @property
     def formats(self) -> Sequence[Format]:
-        """What the format of each makes of a number."""
+        """For each style, what its format makes of a number."""
         return [self._format(style) for style in self._styles]
 
     def code(self, number: int) -> str | int | None:
-        """The format of numbers, as its code or, if it is built in, its number; None for the general one."""
+        """The number format of a style: its code or, if it is built in, its number; None for the general format."""
         if not 0 <= number < len(self._styles):
             return None
         written = self._styles[number].get("numFmtId", "0")
@@ -119,7 +119,7 @@ class Styles:
         return int(written) or None if written.isdecimal() and len(written) < 4 else None
 
     def header(self, number: int) -> tuple[tuple[str, Json], ...]:
-        """The look of a cell, in XlsxWriter's words."""
+        """The look of a cell with this style, in XlsxWriter's words."""
         if not 0 <= number < len(self._styles):
             return ()
         style = self._styles[number]

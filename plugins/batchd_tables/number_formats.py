@@ -40,7 +40,7 @@ _LAST_DAY = 2_958_466
 
 
 def built_in(number: int) -> Format:
-    """The format with this number, which no workbook spells out."""
+    """The built-in format with this number, which workbooks do not spell out."""
     return (_BUILT_IN.get(number, Kind.NUMBER), 0)
 
 
@@ -80,7 +80,7 @@ def shown(value: float, format_: Format, *, from_1904: bool = False) -> Json:
         return f"{sign}{seconds // 3_600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     if value < 0 or (value < 1 and kind is not Kind.TIME and not from_1904):
         return value
-    # Excel counts a 29 February 1900 that there was not, so days before it are one later than their number says.
+    # Excel counts 29 February 1900, which did not exist: days before it are one later than their number says.
     start = date(1904, 1, 1) if from_1904 else date(1899, 12, 31 if value < 60 else 30)
     moment = datetime(start.year, start.month, start.day) + timedelta(milliseconds=round(value * 86_400_000))  # noqa: DTZ001  # a sheet has no time zones
     if kind is Kind.TIME and value < 1:
@@ -110,7 +110,7 @@ def stored(text: str, format_: Format) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     value = int(value) if float(value).is_integer() else value
-    # What would be shown otherwise stays text: what is read again is what was written.
+    # A text that the number would not show exactly stays text: what is read again is what was written.
     return value if shown(value, format_) == text else None
 
 

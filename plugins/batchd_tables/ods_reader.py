@@ -26,7 +26,7 @@ _HEAD = 8_000_000
 
 
 class OdsReader(SheetReader):
-    """Reads `.ods`. Cells become the same as those of workbooks of Excel."""
+    """Reads `.ods`. Cells become the same values as in Excel's workbooks."""
 
     suffixes = (".ods",)
 

@@ -1,6 +1,6 @@
-"""Rows of a spreadsheet that are written like those before: one match of a regular expression for a whole row.
+"""Reads rows of a spreadsheet that are written like earlier ones: one match of a regular expression for a whole row.
 
-A program writes a column the same way from the first row to the last. A row that is written otherwise is parsed.
+A program writes a column the same way from the first row to the last. A row that is written differently is parsed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .sheet_xml import number_of
 from .xml_text import plain
 
 MAX_COLUMNS = 200
-"""Cells of a row that has a shape: to compile more takes longer than it saves."""
+"""The most cells of a row with a shape: compiling more takes longer than it saves."""
 MAX_SHAPES = 20
 _DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 _ROW = re.compile(r'<table:table-row((?: table:(?:style-name|visibility)="[^"<]*")*)>')
@@ -28,15 +28,15 @@ _ANY = {"table:style-name", "table:formula", "table:content-validation-name"}
 """Attributes that change nothing and may differ from row to row."""
 _NUMBERS = {"float", "percentage", "currency"}
 _TAG = "<table:table"
-"""How a table, its rows and its cells begin."""
+"""How the tags of tables, rows and cells begin."""
 ReaderOf = Callable[[Sequence[str]], Sequence[Json]]
-"""What reads the cells of a column."""
+"""Reads the cells of a column."""
 _VALUES = {**dict.fromkeys(_NUMBERS, "office:value"), "date": "office:date-value", "boolean": "office:boolean-value"}
 _DIGITS = re.compile("0[0-9]+")
 
 
 def duration(text: str) -> str | None:
-    """A time or a duration as hours, minutes and seconds; None if the text is none."""
+    """A time or duration as hours, minutes and seconds; None if the text is neither."""
     match = _DURATION.fullmatch(text)
     if match is None:
         return None
@@ -55,12 +55,12 @@ class OdsShape:
         """Where cells are missing, and how many."""
 
     def rows(self, text: str, at: int, most: int) -> tuple[list[list[Json]], int]:
-        """The cells of the rows that begin here and are written so, and where they end."""
+        """The cells of the rows from `at` on that have this shape, and where these rows end."""
         if self.pattern.match(text, at) is None:
             return [], at
         found: list[Any] = self.pattern.findall(text, at)
         end = len(text)
-        # No row, and no other table, is between them.
+        # If the numbers agree, no other row or table is between the matches.
         if len(found) > most or len(found) * self._tags != text.count(_TAG, at):
             found, end = self._following(text, at, most)
         elif len(self._readers) == 1:
@@ -131,7 +131,7 @@ def _shown(kind: str | None, text: str | None) -> str:
         return ""
     if kind == "string":
         return "<text:p>([^<]++)</text:p>"
-    # A number that is shown with zeros in front is the text that is shown.
+    # A number that is shown with zeros in front is read as the shown text, so it does not match here.
     return "<text:p>(?!0[0-9]++<)[^<]*+</text:p>" if kind in _NUMBERS else "<text:p>[^<]*+</text:p>"
 
 
@@ -153,7 +153,7 @@ def _numbers(column: Sequence[str]) -> Sequence[Json]:
     if "".join(column).isdecimal() and max(map(len, column)) < 1_000:
         return [*map(int, column)]
     with suppress(ValueError):
-        # What has a fraction, and is no infinity or the like, is that number.
+        # A value with a fraction is that number; infinities and NaN have none.
         return [
             value if value % 1 > 0 else number_of(text) for text, value in zip(column, map(float, column), strict=True)
         ]

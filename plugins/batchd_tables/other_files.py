@@ -1,4 +1,4 @@
-"""What a dropped file is that has the name of a workbook and is none."""
+"""Says what a dropped file is if it has the name of a workbook but is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROTECTED = "EncryptedPackage".encode("utf-16-le")
 
 
 def require_archive(file: IO[bytes], kind: str) -> None:
-    """Raise FileRefused, in words, unless the file is a zip archive, as workbooks of today are."""
+    """Raise FileRefused, which says what the file is, unless it is a zip archive, as workbooks of today are."""
     head = file.read(512)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return

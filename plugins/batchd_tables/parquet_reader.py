@@ -61,7 +61,7 @@ class ParquetReader(Reader[ParquetSettings]):
                 yield from self._records(parquet.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20))
             except (pa.ArrowException, ValueError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:
-                    raise  # the disk's, not the file's
+                    raise  # an error of the disk, not of the file
                 raise FileRefused("damaged", DAMAGED) from error
 
     def _records(self, table: Any) -> Iterator[Sequence[str] | Sequence[Json]]:
@@ -70,7 +70,7 @@ class ParquetReader(Reader[ParquetSettings]):
             raise FileRefused("columns", f"The file has {len(schema.names):,} columns. Drop one with fewer of them.")
         if not schema.names:
             raise FileRefused("no_columns", "The file has no columns. Write the table again, and drop that.")
-        # Each column has a cell in every row, also one at the end without a name.
+        # A column at the end without a name has cells in every row, too, so it gets one.
         names = [name if name.strip() else f"column {place}" for place, name in enumerate(schema.names, start=1)]
         yield header_names(names, 1)
         limits = UnpackLimits(max_unpacked=self.settings.max_unpacked)
@@ -90,7 +90,7 @@ class ParquetReader(Reader[ParquetSettings]):
 
 
 def _converter(type_: Any) -> Callable[[Any], Json] | None:
-    """What makes a value of this type one of JSON; None if it is one."""
+    """The function that turns a value of this type into a JSON value; None if it is one."""
     name = str(type_)
     if name.startswith("dictionary<values="):
         name = name.removeprefix("dictionary<values=").partition(",")[0]
@@ -99,7 +99,7 @@ def _converter(type_: Any) -> Callable[[Any], Json] | None:
 
 
 def as_json(value: Any) -> Json:
-    """A value of Python as one of JSON."""
+    """A Python value as a JSON value."""
     if isinstance(value, float):
         if not math.isfinite(value):
             return None

@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder().decode
 class ParquetSink(FileSink[Settings]):
     """Publishes `.results.parquet` and, if rows failed, `.failed.parquet` with those rows as they were dropped.
 
-    A column is whole numbers, numbers or booleans where all its values are, else text.
+    A column has integers, floats or booleans if all its values are such, else text.
     """
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # such a file has no head
@@ -57,7 +57,7 @@ class ParquetSink(FileSink[Settings]):
 
 
 class _Typed:
-    """Rows on disk, and what type the values of each column have: it is known at the end alone."""
+    """Rows on disk, and the types of values in each column: what type the column has is known only at the end."""
 
     def __init__(self, file: IO[bytes], names: Sequence[str]) -> None:
         self.rows = 0
@@ -66,7 +66,7 @@ class _Typed:
         self._kinds: list[set[type]] = [set() for _ in names]
 
     def add(self, values: Sequence[Json]) -> None:
-        """Another row."""
+        """Add a row."""
         for kinds, value in zip(self._kinds, values, strict=True):
             kind = type(value)
             kinds.add(str if kind is int and not -_INT64 <= value < _INT64 else kind)
@@ -74,7 +74,7 @@ class _Typed:
         self.rows += 1
 
     def content(self, path: Path) -> Iterator[bytes]:
-        """The whole file."""
+        """Write the Parquet file, and yield its bytes."""
         import pyarrow as pa
         import pyarrow.parquet as parquet
 

@@ -1,7 +1,7 @@
-"""Rows that are written like those before: one match of a regular expression for a whole row.
+"""Reads rows that are written like earlier ones: one match of a regular expression for a whole row.
 
-A program writes a column the same way from the first row to the last, or leaves a cell out, so what one row has shown
-holds for nearly all. A row that is written otherwise is left to the reader of cells.
+A program writes a column the same way from the first row to the last, or leaves a cell out, so the shape of one row
+fits nearly all. A row that is written differently is left to the reader of cells.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from batchd import Json
 
 Cell = tuple[str, ...]
-"""A usual cell as it was found: letters of its column, style, kind, formula, value, and text in its place."""
+"""A usual cell as matched: letters of its column, style, kind, formula, value, and inline text instead of one."""
 ReaderOf = Callable[[str, str], Callable[[str], Json]]
-"""What reads the cells of a kind and a style."""
+"""Returns the function that reads cells of a kind and a style."""
 MAX_COLUMNS = 200
-"""Columns of a row that has a shape: to compile more takes longer than it saves."""
+"""The most columns of a row with a shape: compiling more takes longer than it saves."""
 _SHAPES = 20
 _CREDIT = 500
 
@@ -32,7 +32,7 @@ class RowShape:
         self._gaps = [place for place in range(taken[-1]) if place not in set(taken)]
 
     def values(self, found: Sequence[str | None]) -> list[Json]:
-        """The cells of a row, by the groups of its match."""
+        """The cells of a row, from the groups of its match."""
         cells = [None if text is None else read(text) for read, text in zip(self._readers, found[1:], strict=True)]
         for place in self._gaps:
             cells.insert(place, None)
@@ -40,7 +40,7 @@ class RowShape:
 
 
 class Shapes:
-    """The shape that is tried next. It changes with rows that it does not fit, until there have been too many."""
+    """Has the shape to try next. Rows that it does not fit change it; after too many of them, no shape is tried."""
 
     def __init__(self, prefix: str, places: Mapping[str, int], reader_of: ReaderOf) -> None:
         self.current: RowShape | None = None
@@ -52,7 +52,7 @@ class Shapes:
         self._credit = _CREDIT
 
     def missed(self, cells: Sequence[Cell]) -> None:
-        """A row of usual cells was read without a shape, or with one that did not fit."""
+        """Learn from a row of usual cells that was read without a shape, or that the shape did not fit."""
         self._credit -= 1
         if self._credit < 0:
             self.current = None
@@ -71,7 +71,7 @@ class Shapes:
 
 
 def _cell(cell: Cell, prefix: str) -> str:
-    """A cell that is written like this one, or has nothing in it, or is not there."""
+    """The pattern of a cell that is written like this one, or is empty, or is missing."""
     letters, style, kind, formula, _, inline = cell
     text = r"(?: xml:space=\"preserve\")?+>([^<]++)</"
     value = f"<{prefix}is><{prefix}t{text}{prefix}t></{prefix}is>" if inline else f"<{prefix}v{text}{prefix}v>"

@@ -1,7 +1,7 @@
 """The rows of a sheet in Excel's format, as they come out of the archive.
 
-Python's XML parsers take four calls for a cell, this takes one match of a regular expression for a cell that is written
-as Excel and most other programs write it; whatever is written otherwise goes through the parser, row by row.
+Python's XML parsers take four calls for a cell. This module takes one match of a regular expression if the cell is
+written as Excel and most other programs write it. Rows that are written differently go through the parser.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _REMEMBERED = 50_000
 _EXACT = 10**15
 _HEAD = 4_000_000
 _NUMBERED = re.compile(r'<(?:[\w.-]+:)?row[^>]*?\sr="(\d{1,9})"')
-"""A row that gives a number for itself."""
+"""A row that gives its own number."""
 
 
 @cache
 def _columns() -> tuple[Sequence[str], Mapping[str, int]]:
-    """The letters of each column and one more, and the places by letters. Made when a sheet is read: it takes 12 ms."""
+    """The letters of each column and an empty entry, and the places by letters. Made on first use: it takes 12 ms."""
     letters = [column_letters(place + 1) for place in range(MAX_COLUMNS)]
     return [*letters, ""], {each: place for place, each in enumerate(letters)}
 
 
 class _Shown(dict[str, Json]):
-    """Numbers in one format as they are shown, by how they are written. Columns of dates repeat themselves."""
+    """How numbers in one format are shown, by how they are written. Kept, since columns of dates repeat values."""
 
     def __init__(self, format_: Format, from_1904: bool) -> None:
         super().__init__()
@@ -54,14 +54,14 @@ class _Shown(dict[str, Json]):
 
 
 class SheetXml:
-    """Reads a sheet. `formats` are those of the workbook, by the number that a cell has for its style."""
+    """Reads a sheet. `formats` are those of the workbook, by the number that cells give for their style."""
 
     def __init__(self, texts: Sequence[str] | Texts, formats: Sequence[Format], *, from_1904: bool) -> None:
         self._texts = texts
         self._from_1904 = from_1904
         self.look = SheetLook()
         self._letters, self._places = _columns()
-        # By the number of the style: what was written, as it is shown. Numbers that are shown as they are have none.
+        # By the number of the style. Styles that show numbers as they are have no entry.
         self._shown = {str(number): _Shown(each, from_1904) for number, each in enumerate(formats) if each != PLAIN}
 
     def rows(self, chunks: Iterable[str]) -> Iterator[SheetRow]:
@@ -111,7 +111,7 @@ class SheetXml:
                     break
 
     def _reader_of(self, kind: str, style: str) -> Callable[[str], Json]:
-        """What reads the values of a kind and a style."""
+        """The function that reads values of this kind and style."""
         if kind == "s":
             return self._shared
         if kind == "b":
@@ -149,7 +149,7 @@ class SheetXml:
         return row
 
     def _unusual(self, text: str, number: int) -> SheetRow:
-        """A row that is written otherwise."""
+        """Parse a row that is written differently."""
         cells: list[Json] = []
         row = SheetRow(number, cells)
         if not text:
@@ -202,7 +202,7 @@ def _plain_number(value: str) -> Json:
 
 
 def number_of(text: str) -> Json:
-    """A number, as an integer if it is one. What is none stays text."""
+    """The number, as an integer if it is one. Text that is no finite number stays text."""
     try:
         value = float(text)
         if value.is_integer():

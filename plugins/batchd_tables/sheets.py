@@ -1,4 +1,4 @@
-"""From the rows of a sheet to a table: where its header is, what its columns are called, which rows are none."""
+"""Makes a table of the rows of a sheet: finds the header, names the columns, leaves out empty rows."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class SheetReader(Reader[SheetSettings]):
     def records(
         self, rows: Iterable[SheetRow], form: str, sheet: str, others: Sequence[str] = ()
     ) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
-        """The names of the columns, then the rows of the sheet; those without any text or number are none.
+        """The names of the columns, then the rows of the sheet, without the empty ones.
 
-        `others` are the sheets that people see beside it.
+        `others` are the names of the other sheets that people see.
         """
         header, rest = _header(filter(is_filled, rows), self.settings.header_row, sheet)
         names = header_names(header.cells, header.number)
@@ -100,7 +100,7 @@ class SheetRow:
 
 
 def is_filled(row: SheetRow) -> bool:
-    """Whether there is any text or number in a row."""
+    """Whether a row has any text or number, or a failure."""
     for cell in row.cells:
         if cell is not None and (type(cell) is not str or (cell and not cell.isspace())):
             return True
@@ -108,7 +108,7 @@ def is_filled(row: SheetRow) -> bool:
 
 
 def _header(filled: Iterator[SheetRow], wanted: int, sheet: str) -> tuple[SheetRow, Iterator[SheetRow]]:
-    """The row with the names of the columns, in the row `wanted` unless that is 0, and the rows below it."""
+    """The header, which is the row numbered `wanted` unless that is 0, and the rows below it."""
     if wanted:
         for row in filled:
             if row.number == wanted:
@@ -133,9 +133,9 @@ def _header(filled: Iterator[SheetRow], wanted: int, sheet: str) -> tuple[SheetR
 
 
 def _header_place(first: Sequence[SheetRow]) -> int:
-    """The place of the header: the first row, unless it and what follows are titles of one cell above a wider table.
+    """The place of the header: the first row, unless the first rows are titles of one cell above a wider table.
 
-    Lines such as `Date | 2026-05-01` are titles too, where empty rows divide them from the header.
+    Lines such as `Date | 2026-05-01` are titles too, if empty rows divide them from the header.
     """
     for place in range(min(len(first), _TITLES + 1) - 1, 0, -1):
         if first[place].number > first[place - 1].number + 1 and _begins_below(first, place):
@@ -148,7 +148,7 @@ def _header_place(first: Sequence[SheetRow]) -> int:
 
 
 def _begins_below(first: Sequence[SheetRow], place: int) -> bool:
-    """Whether this row, behind an empty one, can only be the header: wider than all above, as wide as all below."""
+    """Whether this row, after an empty one, can only be the header: wider than all above, as wide as all below."""
     header = first[place].cells
     names = [cell.strip().casefold() for cell in header if isinstance(cell, str) and cell.strip()]
     width = _filled(header)
@@ -194,7 +194,7 @@ def _beside(number: int, cells: Sequence[Any], width: int) -> Failure:
 
 
 def no_result(letters: str, number: int) -> Failure:
-    """The failure of a row with a formula that nobody has calculated."""
+    """The failure of a row with a formula whose result is not in the file."""
     return Failure(
         "formula",
         f"Cell {letters}{number} has a formula, and its result is not in the file: the program that wrote it does not "

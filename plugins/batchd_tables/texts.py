@@ -1,4 +1,4 @@
-"""The texts that the cells of a workbook share: in memory, and what is too much for it in a file."""
+"""The texts that the cells of a workbook share: in memory, and those beyond a limit in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, Self
 from .xml_text import fragment, local, namespaces, opening, pieces, plain
 
 IN_MEMORY = 32 * 1024 * 1024
-"""Characters, and 60 for each text, which Python needs for it."""
+"""Characters. Each text counts for 60 more, which Python needs for it."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 
 
@@ -40,7 +40,7 @@ class Texts:
             self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
 
     def quick(self) -> Sequence[str] | Texts:
-        """The texts, to read: a list if all are in memory."""
+        """The texts for reading: a plain list if all are in memory."""
         if self._file is None:
             return self._list
         self._file.flush()
@@ -72,7 +72,7 @@ def _nameless(folder: Path) -> IO[bytes]:
     try:
         return tempfile.TemporaryFile(dir=folder)
     except OSError:
-        return tempfile.TemporaryFile()  # an estimate may read a file in a folder where nobody may write
+        return tempfile.TemporaryFile()  # an estimate may read a file in a folder that is not writable
 
 
 def read_shared(chunks: Iterable[str], texts: Texts) -> None:
@@ -97,7 +97,7 @@ def read_shared(chunks: Iterable[str], texts: Texts) -> None:
 
 
 def rich_text(item: object) -> str:
-    """The text of an element: its own or that of its runs, without the readings above Japanese words."""
+    """The text of an element: its own or that of its runs, without the phonetic readings of Japanese words."""
     parts = []
     for child in item:  # type: ignore[attr-defined]  # an Element, whose type would import the parser here
         name = local(child.tag)

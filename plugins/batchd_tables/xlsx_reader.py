@@ -1,7 +1,7 @@
 """The reader `xlsx`: workbooks of Excel, as Excel, LibreOffice, Google and other programs write them.
 
 It reads the XML itself, as it comes out of the archive: a full sheet (1,048,576 rows of five columns) takes some
-2 MiB. Of the texts that a workbook keeps beside its rows, at most 32 MiB.
+2 MiB of memory, and the texts that a workbook keeps beside its rows at most 32 MiB.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class XlsxReader(SheetReader):
         self._look: Mapping[str, Json] = {}
 
     def dialect(self) -> Dialect:
-        """Has how the sheet looks, for the sink `xlsx`."""
+        """The form, and how the sheet looks, for the sink `xlsx`."""
         return Dialect(form="xlsx", details=self._look)
 
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
@@ -117,11 +117,11 @@ class _Workbook:
 
     @property
     def seen(self) -> Sequence[_Sheet]:
-        """The sheets that people see."""
+        """The sheets that people see; all sheets if all are hidden."""
         return [sheet for sheet in self.sheets if not sheet.hidden] or self.sheets
 
     def chosen(self, name: str | None) -> Sequence[_Sheet]:
-        """The sheet with this name, else those that people see: the first with rows is read."""
+        """The sheet with this name; without a name, those that people see, of which the first with rows is read."""
         if name is None:
             if not self.sheets:
                 raise FileRefused("no_sheet", f"This workbook has no sheet with rows. {_SAVE}")
@@ -139,7 +139,7 @@ class _Workbook:
 
 
 def _related(archive: Archive, part: str) -> Mapping[str, Mapping[str, str]]:
-    """The names of the parts that belong to a part of the archive, by their kind and their number."""
+    """The names of the parts that belong to a part of the archive, by their kind and id."""
     folder, name = posixpath.split(part)
     place = archive.find(posixpath.join(folder, "_rels", f"{name}.rels"))
     parts: dict[str, dict[str, str]] = defaultdict(dict)

@@ -16,7 +16,7 @@ from batchd import FileSink, Json, OptionalPackage, ResultRow, RowStatus, Settin
 from .number_formats import PLAIN, Kind, built_in, format_of, stored
 
 MAX_ROWS = 1_048_576
-"""As many as a sheet has, the header's among them."""
+"""Rows of a sheet, including the header."""
 MAX_TEXT = 32_767
 """Characters in a cell."""
 CUT = " … (cut: a cell holds no more)"
@@ -26,7 +26,7 @@ _EXACT = 10**15
 """A sheet keeps 15 digits of a number, so longer ones are written as text."""
 _CHUNK = 1 << 20
 _TEXT_FORMAT, _DATE, _FIRST_OF_COUNTRIES = 49, 14, 23
-"""Numbers of formats that are built in."""
+"""Numbers of built-in formats."""
 _REMEMBERED = 50_000
 _encode = msgspec.json.Encoder().encode
 
@@ -34,8 +34,8 @@ _encode = msgspec.json.Encoder().encode
 class XlsxSink(FileSink[Settings]):
     """Publishes `.results.xlsx` and, if rows failed, `.failed.xlsx` with those rows as they were dropped.
 
-    Numbers stay numbers and texts stay texts: nothing becomes a formula or a link. If a workbook was dropped, widths of
-    columns, formats of numbers and the look of the header are its own, and dates are dates.
+    Numbers stay numbers and texts stay texts: nothing becomes a formula or a link. If a workbook was dropped, the
+    results keep its column widths, number formats and the look of its header, and dates are dates.
     """
 
     max_rows = MAX_ROWS
@@ -75,19 +75,19 @@ class XlsxSink(FileSink[Settings]):
 
 
 class _Style:
-    """The format of a column's numbers, and what it makes of them."""
+    """The number format of a column, and how its values are written."""
 
     def __init__(self, book: Any, code: str | int) -> None:
         self.format = book.add_format({"num_format": code})
         self._kind = built_in(code) if isinstance(code, int) else format_of(code)
         self.of_text = self.format if code in {"@", _TEXT_FORMAT} else None
-        """The format for a text: the one that says so keeps ids from being taken for numbers."""
+        """The format for a text. Only the text format is used: it keeps ids from being taken for numbers."""
         self.of_number = self.format if self._kind == PLAIN else None
-        """The format for a number. In a column of dates it had another one, and would be shown as something else."""
+        """The format for a number. None in a column of dates: there the number had another format, and was no date."""
         self._numbers: dict[str, float | None] = {}
 
     def number(self, text: str) -> float | None:
-        """The number that is shown as this text, None if the text is one."""
+        """The number that is shown as this text in this format; None if the value is a text."""
         if self._kind == PLAIN:
             return None
         if len(self._numbers) > _REMEMBERED:
@@ -98,16 +98,16 @@ class _Style:
 
 
 class _Book:
-    """A workbook that is written row by row, in memory that does not grow. `look` is that of the dropped one."""
+    """A workbook that is written row by row, in constant memory. `look` is the look of the dropped workbook."""
 
     def __init__(self, path: Path, names: Sequence[str], max_rows: int, look: Mapping[str, Json]) -> None:
-        import xlsxwriter  # here: it takes a while
+        import xlsxwriter  # only here, since it takes a while
 
         self._path = path
         self._names = names
         self._max_rows = max_rows
         self._book = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(path.parent)})
-        # The same rows give the same bytes, so no clock.
+        # A fixed time, so that the same rows give the same bytes.
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001  # XlsxWriter takes no other
         self._head = self._book.add_format(look.get("header") or {"bold": True, "bottom": 1})
         codes = [_known(code) for code in look.get("formats") or ()][: len(names)]
@@ -122,7 +122,7 @@ class _Book:
         self._row = max_rows
 
     def add(self, values: Sequence[Json]) -> None:
-        """Another row."""
+        """Add a row."""
         if self._row >= self._max_rows:
             self._next_sheet()
         sheet, row, styles, wide = self._sheet, self._row, self._styles, len(self._names)
@@ -148,7 +148,7 @@ class _Book:
         self._row += 1
 
     def content(self) -> Iterator[bytes]:
-        """Ends the workbook; its bytes."""
+        """End the workbook, and yield its bytes."""
         self._end_sheet()
         self._book.close()
         with self._path.open("rb") as file:
@@ -156,7 +156,7 @@ class _Book:
                 yield chunk
 
     def abandon(self) -> None:
-        """Closes what a delivery that broke off leaves open."""
+        """Close the files that an interrupted delivery leaves open."""
         for sheet in self._book.worksheets():
             file = getattr(sheet, "row_data_fh", None)
             if file is not None:
@@ -179,7 +179,7 @@ class _Book:
 
 
 def _known(code: Json) -> str | int | None:
-    """A format's code, or its number if XlsxWriter has it. Those of dates in other countries are the usual date."""
+    """A format's code, or its number if XlsxWriter has it. Date formats of other countries become the usual date."""
     if not isinstance(code, int) or 0 <= code < _FIRST_OF_COUNTRIES or code in range(37, 50):
         return code if isinstance(code, str | int) else None
     return _DATE if built_in(code)[0] is Kind.DATE else None

@@ -1,7 +1,7 @@
-"""XML from strangers, in pieces: no entities of its own, no parts from elsewhere, no text without end.
+"""Reads untrusted XML in pieces: no entities of its own, no external parts, no endless texts.
 
-A document that declares anything (`<!DOCTYPE`) is refused: no program writes workbooks that do, and nothing is left
-then that could grow or point elsewhere.
+A document with a `<!DOCTYPE` is refused: no program writes workbooks with one, and without it nothing in the document
+can expand or point elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAMESPACE = re.compile(r"""\sxmlns(?::[\w.-]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
 def decoded(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The text of a document in pieces."""
+    """The text of a document in pieces. Raise FileRefused at a `<!DOCTYPE`."""
     decoder: codecs.IncrementalDecoder | None = None
     before = ""
     try:
@@ -42,9 +42,9 @@ def decoded(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def opening(chunks: Iterable[str], tag: str, most: int) -> tuple[re.Match[str] | None, Iterator[str]]:
-    """The first such tag, in what has come until its end (`string`), and the text behind it; None if there is none.
+    """The match of the first such tag, or None, and the text after it. The match's `string` is the text read so far.
 
-    It is looked for in so many characters at most.
+    The search ends after some `most` characters.
     """
     chunks, head = iter(chunks), ""
     for chunk in chunks:
@@ -60,12 +60,12 @@ def opening(chunks: Iterable[str], tag: str, most: int) -> tuple[re.Match[str] |
 def parsed(document: bytes) -> ET.Element:
     """The root of a small document."""
     text = "".join(decoded([document]))
-    # What it says of its encoding is true of the bytes, not of the text.
+    # The encoding that the document declares is that of the bytes, not of the text.
     return fragment(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
 
 
 def fragment(text: str) -> ET.Element:
-    """The element that a text is."""
+    """Parse a text as one element. Raise FileRefused if it is not XML or has a `<!DOCTYPE`."""
     if "<!DOCTYPE" in text:
         raise declares()
     try:
@@ -77,7 +77,7 @@ def fragment(text: str) -> ET.Element:
 
 
 def namespaces(tag: str) -> str:
-    """What a tag says of namespaces, for an element that is taken out of it."""
+    """The namespace declarations of a tag, for an element that is parsed without it."""
     return "".join(_NAMESPACE.findall(tag))
 
 
@@ -87,7 +87,7 @@ def local(tag: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The text that stands between two tags."""
+    """The text between two tags, with its references and line ends resolved."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return _REFERENCE.sub(_referred, text) if "&" in text else text
@@ -106,7 +106,7 @@ def _referred(match: re.Match[str]) -> str:
 
 
 def pieces(chunks: Iterable[str], end: str, stop: str) -> Iterator[str]:
-    """The text in pieces that each end behind an `end`; the last has what is left before `stop`."""
+    """The text in pieces that each end after an `end`; the last piece is the rest before `stop`."""
     left = ""
     for chunk in chunks:
         left += chunk

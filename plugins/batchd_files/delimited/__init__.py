@@ -1,3 +1,3 @@
-"""Tables as text: cells between delimiters, read as people and programs write them, and written so."""
+"""Reads and writes tables as text: cells between delimiters, in the forms that people and programs use."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Blocks of lines of a CSV file, read together where nothing in them is unusual: some times as fast as one by one."""
+"""Reads blocks of lines of a CSV file at once if nothing in them is unusual: several times as fast as one by one."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 from .forms import Form
 
 MAX_LINE = 16_384
-"""Characters of a line that is usual."""
+"""The most characters of a usual line."""
 _MANY, _HEAD = 1.5, 8_192
-"""Quotes to a line, in so many characters: with more, to look for lines without them takes longer than `csv`."""
+"""Quotes per line, in this many characters: with more, `csv` is faster than looking for lines without quotes."""
 _MAX_TEXT = 1 << 20
-"""Characters. What is longer has a cell that is not usual."""
+"""Characters of a block. A longer block has an unusual cell."""
 
 
 def can_be_read_together(form: Form) -> bool:
-    """Whether a line without a quote has its cells between its delimiters."""
+    """Whether a line without quotes can be split at its delimiters."""
     return form.escape is None and not form.skip_spaces
 
 
 def cells_of(text: str, form: Form, width: int) -> tuple[list[list[str]], int] | None:
-    """The rows of whole lines, each of so many cells, and the number of lines.
+    """Return the rows of whole lines, each with `width` cells, and the number of lines.
 
-    None if anything is unusual: then each record is to be read by itself.
+    None if anything is unusual: then the records must be read one by one.
     """
     if "\0" in text or "\ufeff" in text or len(text) > _MAX_TEXT:
         return None
@@ -41,7 +41,7 @@ def cells_of(text: str, form: Form, width: int) -> tuple[list[list[str]], int] |
 
 
 def _by_csv(text: str, form: Form) -> tuple[list[list[str]], int] | None:
-    """Most lines have quotes: to look for the others takes longer."""
+    """Read all lines with `csv`: most have quotes, and looking for the others takes longer."""
     reader: Any = form.reader(io.StringIO(text, newline=""))
     try:
         rows = list(reader)
@@ -53,13 +53,13 @@ def _by_csv(text: str, form: Form) -> tuple[list[list[str]], int] | None:
 
 
 def _may_count_on(row: Sequence[str], delimiter: str) -> bool:
-    """Whether `counts_on` may be true of the lines of a row: the number that follows its first cell is in its text."""
+    """Whether `counts_on` may be true of the lines of a row: the number after its first cell is in its text."""
     first = row[0] if row else ""
     return first.isascii() and first.isdigit() and len(first) <= 15 and f"{int(first) + 1}{delimiter}" in "".join(row)
 
 
 def _in_lines(text: str, form: Form, width: int, *, quoted: bool) -> tuple[list[list[str]], int] | None:
-    """Most lines have no quotes, so that their cells are between delimiters."""
+    """Split the lines at their delimiters: most have no quotes."""
     lines = text.split("\n")
     if not lines[-1]:
         del lines[-1]
@@ -69,13 +69,13 @@ def _in_lines(text: str, form: Form, width: int, *, quoted: bool) -> tuple[list[
     if ends := text.count("\r"):
         plain = [line.removesuffix("\r") for line in lines]
         if sum(map(len, lines)) - sum(map(len, plain)) != ends:
-            return None  # some ends of lines have no other half
+            return None  # some carriage returns are not at the end of a line
     rows = _with_quotes(lines, plain, form, width) if quoted else [line.split(form.delimiter) for line in plain]
     return None if rows is None else (rows, len(lines))
 
 
 def _with_quotes(lines: Sequence[str], plain: Sequence[str], form: Form, width: int) -> list[list[str]] | None:
-    """The same where some lines have quotes: only these are read with `csv`."""
+    """Split the lines without quotes at their delimiters, and read the others with `csv`."""
     delimiter, quote = form.delimiter, form.quote
     rows: list[list[str]] = []
     at, number = 0, len(lines)
@@ -103,7 +103,7 @@ def _with_quotes(lines: Sequence[str], plain: Sequence[str], form: Form, width: 
 
 
 def counts_on(lines: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether lines that read as one record are rows: their first cells count on, since a quote is not closed."""
+    """Whether lines that read as one record, since a quote is not closed, are rows: their first cells count up."""
     if not lines[1][:1].isdigit():
         return False  # the usual case
     first = lines[0].partition(delimiter)[0]

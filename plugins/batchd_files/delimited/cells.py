@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[+-](?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][+-]?\d+)?%?")
 _DECIMAL = re.compile(r"[+-]?\d[\d.]*,\d+[-%]?")
 """A number as it is written where the decimal sign is a comma, and `;` separates cells."""
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-"""What programs that put quotes around texts alone write without."""
+"""A number that programs write without quotes if they put quotes around texts only."""
 
 
 def harmless(text: str) -> str:
@@ -33,29 +33,29 @@ def harmless(text: str) -> str:
 
 
 class _Back:
-    """What Python's writer writes to, to get the line back."""
+    """A file for Python's writer that gives the written line back."""
 
     def write(self, line: str) -> str:
         return line
 
 
 _FEW = 4
-"""So many rows are written one by one if one of them is odd."""
+"""At most this many rows are written one by one if a cell among them is odd."""
 
 
 class Table:
-    """Writes the lines of a CSV file in one dialect. `sure`: its delimiter must be found again, whatever its names."""
+    """Writes the lines of a CSV file in one dialect. `sure`: a reader must detect its delimiter, whatever its names."""
 
     def __init__(self, dialect: Dialect, *, sure: bool = False) -> None:
         self._dialect = dialect
         self._sure = sure
         self.delimiter = dialect.delimiter
-        # Beside the other columns of results no reader takes a decimal comma for a delimiter.
+        # Results have other columns, so no reader takes a decimal comma for a delimiter.
         self._decimals = dialect.delimiter == ";" and not sure
         special = f"{dialect.delimiter}{dialect.quote}{dialect.escape or ''}"
         self._search = re.compile(f"{_MUST_BE_QUOTED.pattern[:-1]}{re.escape(special)}]").search
         self._in_own_style = dialect.quoting in {"all", "text"}
-        # The first check of a cell must not pass a letter or digit that separates cells.
+        # The quick check of a cell, `isalnum`, would pass a letter or digit that separates cells.
         self._usual = (
             dialect.quote == '"'
             and dialect.escape is None
@@ -66,7 +66,8 @@ class Table:
         self._writer = csv.writer(
             _Back(), delimiter=dialect.delimiter if self._usual else ",", lineterminator=dialect.line_end
         )
-        # What Python's writer does not quote, though readers may look for it. The mark is looked for in any case.
+        # What Python's writer does not quote, though readers may take it for a delimiter. The mark, which is always
+        # looked for, stands in place of what the writer does quote.
         written = {dialect.delimiter, *dialect.line_end}
         rare = ["\ufeff" if each in written else each for each in (",", ";", "\t", "|", "\r", "\n")]
         self._rare = (*rare, "\ufeff", "\0'", "\\\0")
@@ -80,19 +81,19 @@ class Table:
             value if type(value) is str else str(value) if type(value) is int else cell_text(value) for value in values
         ]
         if len(texts) > 1 and self._usual:
-            # Each `in` is a memchr, ten times as fast as a regular expression: none for each cell, but for all at once.
+            # Each `in` is a memchr, ten times as fast as a regular expression, and it runs once for all cells.
             row = "\0".join(["", *texts, ""])
             if not self._is_odd(row):
                 return str(self._writer.writerow(texts))
         cells = [text if text.isalnum() and self._usual else self._cell(text) for text in texts]
-        # Readers skip blank lines, so a row with one empty cell is written as "". And where nothing else separates
-        # cells, they look for rarer delimiters.
+        # Readers skip blank lines, so a row with one empty cell is written as "". If nothing else separates cells,
+        # readers look for rarer delimiters.
         if len(cells) == 1 and (not cells[0] or (self._sure and _RARE.search(cells[0]) is not None)):
             return f"{self._quoted(cell_text(values[0]))}{line_end}"
         return f"{delimiter.join(cells)}{line_end}"
 
     def lines(self, rows: Sequence[Sequence[Json]]) -> str:
-        """Many rows of several values each, as lines: all at once as long as no cell is odd."""
+        """Many rows of several values each, as lines: all at once if no cell is odd."""
         if self._usual and not self._in_own_style:
             try:
                 text = "\0".join(["", *map("\0".join, rows), ""])
@@ -107,7 +108,7 @@ class Table:
         return "".join(map(self.line, rows))
 
     def _column_by_column(self, rows: Sequence[Sequence[str]]) -> str:
-        """The lines that Python's writer writes: a column without a cell to quote is looked at once."""
+        """The lines as Python's writer writes them. A column without a cell to quote is checked only once."""
         delimiter, line_end = self.delimiter, self._dialect.line_end
         columns: list[Sequence[str]] = []
         for values in zip(*rows, strict=True):
@@ -124,7 +125,7 @@ class Table:
         return line_end.join([*map(delimiter.join, zip(*columns, strict=True)), ""])
 
     def _is_odd(self, cells: str) -> bool:
-        """Whether Python's writer would not quote one of these cells that must be; a NUL is before and after each."""
+        """Whether a cell needs quotes that Python's writer would not write. A NUL stands before and after each cell."""
         a, b, c, d, e, f, mark, apostrophe, backslash = self._rare
         return (
             a in cells
@@ -141,10 +142,10 @@ class Table:
     def header(self, names: Sequence[str]) -> str:
         """The header line. All names are quoted if it could be taken for Excel's `sep=;`, or the file for another kind.
 
-        In a file that has this line first, that line stands before it.
+        A line `sep=;` stands before it if the dialect has one, or if the delimiter would not be detected otherwise.
         """
         dialect, line, above = self._dialect, self.line(names), self._dialect.above
-        # A quote in a name speaks against every delimiter.
+        # With a quote in a name, a reader trusts no delimiter.
         unsure = self._sure and any('"' in name for name in names) and can_be_declared(dialect.delimiter)
         if dialect.declared or unsure:
             above -= unsure and not dialect.declared and above > 0
@@ -159,12 +160,12 @@ class Table:
         return encoded(line, self._dialect.encoding)
 
     def head(self, names: Sequence[str]) -> bytes:
-        """The header line, behind a byte order mark if there is to be one."""
+        """The header line, after a byte order mark if the dialect has one."""
         mark = "\ufeff" if self._dialect.mark else ""
         return encoded(mark + self.header(names), self._dialect.encoding)
 
     def text(self, text: str) -> str:
-        """The text of a record that could not be read, as it stood in its file, as a line."""
+        """The unchanged text of a record that could not be read, as a line."""
         return f"{text}{self._dialect.line_end}"
 
     def _in_style(self, value: Json) -> str:
@@ -173,7 +174,7 @@ class Table:
         return self._quoted(text) if quoted else self._cell(text)
 
     def _cell(self, text: str) -> str:
-        # A reader that looks for quotes, escapes and spaces of other kinds must not find them.
+        # A reader that expects other quotes, escapes or spaces must not find any.
         other = text[:1] == "'" or text[-1:] == "\\" or (text[:1] == " " and self._dialect.skip_spaces)
         if not other and (self._search(text) is None or (self._decimals and _DECIMAL.fullmatch(text))):
             return text

@@ -28,25 +28,25 @@ closed."""
 _QUOTING_CELLS = 1_000
 """How many cells are looked at for quotes: a program that writes in one style does so from the first."""
 _BY_MARK_OR_USUAL = frozenset({"utf-8", "utf-8-sig", "utf-16", "utf-32"})
-"""Encodings that are told by a mark, or need none. If no route names it, any other was guessed."""
+"""UTF-8, and encodings that only a mark shows. Any other that no route names was guessed."""
 _OF_FORM = ("quote", "escape", "skip_spaces")
-"""What of a form is a setting too."""
+"""The attributes of a form that are settings, too."""
 
 
 class CsvSettings(Settings):
     """The reader table of a route, for CSV files."""
 
     encoding: EncodingName = "auto"
-    """`auto`: UTF-8, UTF-16 with a byte order mark, and what it is for certain; else a name such as `cp1252`."""
+    """`auto`: by the byte order mark, else UTF-8, else a guess that is certain; or a name such as `cp1252`."""
     delimiter: str = "auto"
     """`auto` detects `,` `;` tab and `|`; else one character."""
     quote: str = "auto"
     """`auto`: `"`, or `'` where that is certain; else one character, or `none` if there are no quotes, only text."""
     escape: str = "auto"
-    """What stands before a quote that belongs to the text. `auto`: a backslash where that is certain; else one
+    """The character before a quote that belongs to the text. `auto`: a backslash where that is certain; else one
     character, or `none`. Such a quote may always be written twice."""
     skip_spaces: bool | Literal["auto"] = "auto"
-    """Whether spaces behind a delimiter are left out. `auto`: where they stand before quotes."""
+    """Whether spaces after a delimiter are left out. `auto`: if they stand before quotes."""
     header_row: int | Literal["auto"] = "auto"
     """The line with the names of the columns, from 1; nothing above it is read. `auto`: the first line that is not
     empty, or the one below a title where that is certain."""
@@ -100,7 +100,7 @@ class CsvReader(Reader[CsvSettings]):
         """Memory holds one block of lines, or one record, at a time."""
         # The limit holds for the whole process. Its default is too small for an article in a cell.
         csv.field_size_limit(self.max_cell)
-        # Our own results have the form of their sink, or that of the program that they were edited with.
+        # Results of batchd have the form of their sink, or of the program that edited them, not that of the route.
         settings = CsvSettings(encoding=self.settings.encoding) if ".results." in source.name else self.settings
         with source.open() as file:
             head = refuse_other_kinds(file)
@@ -120,7 +120,7 @@ class CsvReader(Reader[CsvSettings]):
             self._description |= _unusual(form, Form(form.delimiter))
             self._description |= {"header_row": skipped + 1} if titles else {}
             declared = declared_delimiter(sample) is not None
-            # What was found by itself is written in the usual form, which is always found again.
+            # A form that was detected is written as the usual one, which is always detected again.
             rare = settings.delimiter == "auto" and form.delimiter in RARE
             self._dialect = Dialect(
                 encoding=own[0],
@@ -148,8 +148,8 @@ class CsvReader(Reader[CsvSettings]):
             raise undecodable(source, encoding) from None
 
     def _form(self, settings: CsvSettings, sample: str, source: Source) -> tuple[Form, int, int, Trial]:
-        """How the cells are told apart, how many lines to skip at the beginning, how many records of those are titles,
-        and how the sample reads."""
+        """The form, how many lines to skip at the beginning, how many records among them are titles, and how the
+        sample reads."""
         whole, complete = sample, len(sample) < SAMPLE
         delimiter = declared_delimiter(sample)
         skipped = 0 if delimiter is None else 1
@@ -168,7 +168,7 @@ class CsvReader(Reader[CsvSettings]):
         form = find_form(sample, form, chosen, complete=complete)
         trial = parsed(sample, form, complete=complete)
         titles = 0 if isinstance(settings.header_row, int) else trial.titles()
-        # Our own files have no titles, and those for Excel hardly ever.
+        # Files of batchd have no titles, and files with Excel's `sep=;` hardly ever.
         if titles and (declared_delimiter(whole) or ".failed." in source.name) and not trial.rows[titles].behind_blank:
             titles = 0
         if titles:
@@ -190,7 +190,7 @@ def _unusual(form: Form, usual: Form) -> dict[str, Json]:
 
 
 def _configured(settings: CsvSettings, form: Form, *, above: int) -> dict[str, Json]:
-    """What of the form the route expects in each of its files."""
+    """The parts of the form that the route sets for all its files."""
     expected: dict[str, Json] = {name: getattr(form, name) for name in _OF_FORM if getattr(settings, name) != "auto"}
     if isinstance(settings.header_row, int):
         expected["above"] = max(0, above)
@@ -214,7 +214,7 @@ def _quoting(sample: str, delimiter: str, quote: str) -> str:
             numbers += 1
         elif text:
             return "minimal"
-    # One quoted cell in a file of numbers is one that had to be.
+    # A single quoted cell in a file of numbers needed its quotes.
     if quoted < 2:
         return "minimal"
     return "text" if numbers else "all"

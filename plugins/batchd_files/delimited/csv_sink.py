@@ -47,7 +47,7 @@ class CsvSink(FileSink[CsvSinkSettings]):
 
     Settings = CsvSinkSettings
     _made: tuple[Shape, tuple[Table, Table]] | None = None
-    """The tables of the last shape: answered rows and others come in turns."""
+    """The last shape and its tables, kept since answered rows and other rows come in turns."""
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:
         results, failed = self._tables(shape)
@@ -64,7 +64,7 @@ class CsvSink(FileSink[CsvSinkSettings]):
             yield ".results.csv", results.encoded(results.lines(some))
 
     def _tables(self, shape: Shape) -> tuple[Table, Table]:
-        """How the results are written, and how the failed rows: as the file was that they came from."""
+        """The table of the results, and that of the failed rows, which is in the dialect of the dropped file."""
         made = self._made
         if made is not None and made[0] is shape:
             return made[1]
@@ -107,13 +107,13 @@ def table_lines(
 
 
 TOGETHER = 64
-"""Rows that are written together: more fit, but then an odd cell among them is more likely."""
+"""Rows that are written together. With more, an odd cell among them is more likely."""
 
 
 def answered_lines(
     rows: Iterable[tuple[Sequence[Json], Sequence[Json]]], safe: Callable[[str], str] | None = harmless
 ) -> Iterator[list[list[Json]]]:
-    """The cells of rows with an answer as they stand in the results, some rows at a time."""
+    """The cells of answered rows as the results have them, some rows at a time."""
     rest = iter(rows)
     while some := list(islice(rest, TOGETHER)):
         if safe is not None and _may_be_run(some):
@@ -122,16 +122,16 @@ def answered_lines(
 
 
 def _may_be_run(rows: Sequence[tuple[Sequence[Json], Sequence[Json]]]) -> bool:
-    """Whether an answer may be one that a spreadsheet would run. One look for all: nearly none is."""
+    """Whether a spreadsheet may run one of the answers. One search for all, since it would run hardly any."""
     try:
         return _SIGN.search("\0".join(["", *("\0".join(answer) for _, answer in rows)])) is not None
     except TypeError:
-        return True  # some are no texts
+        return True  # some answers are not text
 
 
 _SIGN = re.compile(f"\0[{re.escape(''.join(FORMULA_SIGNS))}]")
 
 
 def again(came: Dialect) -> Dialect:
-    """How a few rows of a file are written, to be dropped again: they may be too few to guess an encoding."""
+    """The dialect of failed rows. A guessed encoding becomes UTF-8 with a mark: few rows may not allow the guess."""
     return replace(came, encoding="utf-8", mark=True, guessed=False) if came.guessed else came

@@ -10,7 +10,7 @@ from .forms import Form, Trial, parsed
 
 CANDIDATES = (",", ";", "\t", "|")
 RARE = ("^", "~", "¦", "\x01", ":")
-"""Taken only where nothing else splits the header and every row has as many cells."""
+"""Taken only if no other candidate splits the header and every row has as many cells as the header."""
 SAMPLE = 65_536
 """How many characters the sample has."""
 
@@ -33,7 +33,7 @@ def declared_delimiter(sample: str) -> str | None:
 
 
 def can_be_declared(delimiter: str) -> bool:
-    """Whether a first line `sep=…` can name it."""
+    """Whether a first line `sep=…` can name this delimiter."""
     return declared_delimiter(f"sep={delimiter}") is not None
 
 

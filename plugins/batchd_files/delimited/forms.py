@@ -1,4 +1,4 @@
-"""The form of a table as text: its delimiter, its quotes, what stands before a quote; and a sample read in it."""
+"""The form of a table as text: its delimiter, its quotes, its escape; and how a sample reads in a form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 BACKSLASH = "\\"
 MAX_BROKEN = 50
-"""Of a sample: a form in which more records are broken is not that of the file."""
+"""Broken records of a sample. A form with more of them is not that of the file."""
 MAX_TITLES = 20
 """Lines above the header."""
 
@@ -67,7 +67,7 @@ class Trial:
     broken: int
 
     def faults(self) -> int:
-        """The records that would fail."""
+        """How many records would fail."""
         if not self.rows:
             return self.broken
         titles = self.titles()
@@ -83,7 +83,7 @@ class Trial:
         return next((place for place in (divided, first) if place and self._begins_at(place)), 0)
 
     def _begins_at(self, place: int) -> bool:
-        """Whether the header is there for certain: it names all columns, and each row below it has as many cells."""
+        """Whether this record is certainly the header: it names all columns, and each row below has as many cells."""
         header, data = self.rows[place].cells, self.rows[place + 1 :]
         width = _width(header)
         if (
@@ -102,7 +102,7 @@ class Trial:
 
 
 BLANK = " \t\r\n\xa0"
-"""What an empty cell may hold. Other characters that show nothing are text."""
+"""Characters that an empty cell may hold. Other invisible characters are text."""
 
 
 def is_blank(cells: Iterable[str]) -> bool:
@@ -111,7 +111,7 @@ def is_blank(cells: Iterable[str]) -> bool:
 
 
 def is_ruler(cells: Sequence[str]) -> bool:
-    """Whether the cells are a line that is drawn below the header, as databases and Markdown do it.
+    """Whether the cells are the line of dashes that databases and Markdown draw below the header.
 
     >>> [is_ruler(cells) for cells in (["", ":---", "--:"], ["----+-----"], ["--", ""], ["-", "-"], ["-5", "--"])]
     [True, True, False, False, False]
@@ -126,12 +126,12 @@ def _filled(cells: Sequence[str]) -> int:
 
 
 def _width(cells: Sequence[str]) -> int:
-    """The cells up to the last one that is not empty."""
+    """How many cells there are up to the last one that is not empty."""
     return max((n for n, cell in enumerate(cells, start=1) if cell.strip(BLANK)), default=0)
 
 
 def _fits(cells: Sequence[str], width: int) -> bool:
-    """Whether a row has that many cells, or more that are empty."""
+    """Whether a row has `width` cells, perhaps with empty ones after them."""
     return len(cells) >= width >= _width(cells)
 
 
@@ -151,9 +151,9 @@ def names_columns(cells: Sequence[str]) -> bool:
 
 
 def parsed(sample: str, form: Form, *, complete: bool) -> Trial:
-    """The records of a sample, without the one that its end has cut off if it is not `complete`.
+    """Read a sample in a form. If the sample is not `complete`, its last record may be cut off and is left out.
 
-    After a record that cannot be read, the next line is taken for the beginning of the next one.
+    A record that cannot be read is taken for one line: the next record begins on the line after its first one.
     """
     lines = list(io.StringIO(sample, newline=""))
     rows: list[Record] = []
@@ -185,14 +185,14 @@ def parsed(sample: str, form: Form, *, complete: bool) -> Trial:
 def find_form(sample: str, form: Form, fixed: Iterable[str], *, complete: bool) -> Form:
     """The form of a sample whose delimiter is known: the usual one, unless another reads it far better.
 
-    `fixed` names what of `form` is not to be changed.
+    `fixed` names the attributes of `form` that must not change.
     """
     usual = parsed(sample, form, complete=complete)
     faults, best = usual.faults(), form
     for other in _others(sample, form, set(fixed)):
         trial = parsed(sample, other, complete=complete)
         if not trial.rows or any('"' in name for name in trial.rows[0].cells):
-            continue  # a quote in a name speaks against it
+            continue  # a quote in a name is a sign against this form
         if other.quote != form.quote and any(cell.startswith('"') for row in trial.rows for cell in row.cells):
             continue  # the usual quotes are there
         found = trial.faults()
@@ -206,7 +206,7 @@ def find_form(sample: str, form: Form, fixed: Iterable[str], *, complete: bool) 
 
 
 def _others(sample: str, form: Form, fixed: set[str]) -> Iterator[Form]:
-    """The other forms for which there is a sign in the sample, the likeliest first."""
+    """The other forms that the sample has signs of, the likeliest first."""
     spaced = re.search(rf"{re.escape(form.delimiter)} +[\"']", sample) is not None
     skip = [True] if spaced and "skip_spaces" not in fixed and form.delimiter != " " else []
     escapes = [BACKSLASH] if BACKSLASH in sample and "escape" not in fixed and form.delimiter != BACKSLASH else []
@@ -220,7 +220,7 @@ def _others(sample: str, form: Form, fixed: set[str]) -> Iterator[Form]:
 
 
 def _shown(usual: Trial, trial: Trial, form: Form, other: Form) -> bool:
-    """Whether cells show the other form, though each record has as many of them as the header in both."""
+    """Whether the cells show that the other form is right, though each record has as many cells in both."""
     if len(usual.rows) != len(trial.rows) or other.escape != form.escape:
         return False
     pairs = [(a.cells, b.cells) for a, b in zip(usual.rows, trial.rows, strict=True)]

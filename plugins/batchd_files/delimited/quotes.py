@@ -11,7 +11,7 @@ from .forms import Form
 from .records import FOLLOWED, TOO_LONG, Stray
 
 STRAY = "stray_quote"
-"""The record cannot be read. Its values are pieces of its text, which the delimiter joins, with quotes as they were."""
+"""The code of a record that cannot be read. Its values are its text, quotes included, split at the delimiter."""
 
 
 def stray_row(stray: Stray, first: int, form: Form) -> BadRow:
@@ -51,7 +51,7 @@ def explained(stray: Stray, first: int, form: Form) -> str:
 
 
 def _opened(lines: Iterable[str], first: int, form: Form) -> int | None:
-    """The line on which the faulty cell begins, the one whose quote is not properly closed."""
+    """The line on which the cell begins whose quote is not properly closed; None if all are closed."""
     quote, delimiter = form.quote, form.delimiter
     opened: int | None = None
     for number, line in enumerate(lines, first):

@@ -1,4 +1,4 @@
-"""The records of a CSV file, one by one. One with a stray quote fails alone: what it would swallow is read again."""
+"""The records of a CSV file, one by one. One with a stray quote fails alone: lines in its quotes are read again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AHEAD = 50
 """Lines that may still belong to a record with a stray quote."""
 _CHUNK = 1 << 16
 _BLOCK, _MORE = 1 << 16, 1 << 18
-"""Characters that are read together, and behind them in search of the end of a cell."""
+"""Characters that are read together, and how many more in search of the end of a cell."""
 
 UNCLOSED, FOLLOWED, TOO_LONG = "unclosed", "followed", "too_long"
 """What is wrong with a quote: it is never closed, text follows where it ends a cell, or its cell has no end."""
@@ -40,10 +40,10 @@ class Stray(NamedTuple):
 
 
 class Records:
-    """The records of a text, as `reader` yields them. `pending` are the lines of the one that it is at.
+    """The records of a text, as `reader` yields them. `pending` holds the lines of the current record.
 
-    Clear `pending` once a record is dealt with. `odd` says that a line since then has a NUL or a byte order mark. After
-    an error of `reader`, `broken` tells the record that failed, and a new reader goes on behind it.
+    The caller clears `pending` after each record. `odd` says that a line since then has a NUL or a byte order mark.
+    After an error of `reader`, `broken` returns the record that failed, and a new reader goes on after it.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Records:
 
     @property
     def is_again(self) -> bool:
-        """Whether there are lines that are read again."""
+        """Whether there are lines to be read again."""
         return bool(self._again)
 
     def block(self) -> str | None:
-        """The next lines, up to the end of a record as far as quotes tell; empty at the end of the text.
+        """The next lines, up to the end of a record as far as quotes show it; empty at the end of the text.
 
-        None if records must be read one by one. Call `passed` or `one_by_one` with it.
+        None if records must be read one by one. After each block, call `passed` or `one_by_one`.
         """
         if self._again or self._compose or not can_be_read_together(self._form):
             return None
@@ -95,7 +95,7 @@ class Records:
         return text
 
     def passed(self, lines: int) -> None:
-        """The lines of the block are dealt with."""
+        """Count the lines of the block as read."""
         self._before, self._reader = self._taken + lines, None
 
     def one_by_one(self, block: str) -> None:
@@ -155,7 +155,7 @@ class Records:
         between = delimiter if not quote or quote not in line else f"{quote}{delimiter}{quote}"
         cells = line.count(between) + 1
         if cells > MAX_COLUMNS and not self._is_empty_from(line, MAX_COLUMNS):
-            # Before they are taken apart: each cell takes some 60 bytes more than it has letters.
+            # Refused before the line is split: each cell takes some 60 bytes more than it has letters.
             raise FileRefused(
                 "columns",
                 f"Line {number:,} has {cells:,} cells, and batchd reads at most {MAX_COLUMNS:,} "
@@ -163,11 +163,11 @@ class Records:
             )
 
     def _is_empty_from(self, line: str, cells: int) -> bool:
-        """Whether the line is not much longer than its delimiters, which may all stand at the end."""
+        """Whether all cells after this many are empty, and the line is short enough to be read all the same."""
         return len(line.rstrip(f"\r\n{self._form.delimiter}")) < cells and len(line) <= 4 * cells
 
     def broken(self, error: Exception, width: int) -> Stray:
-        """The record that could not be read: its first line, and those that belong to it. Others are read again."""
+        """The record that could not be read: its first line, and the lines that belong to it. Others are read again."""
         pending = self.pending
         what = TOO_LONG if isinstance(error, Endless) else _what(str(error))
         line = self.line + (len(pending) - 1 if what is FOLLOWED else 0)
@@ -186,7 +186,7 @@ class Records:
     def _belonging(self, width: int) -> int:
         """How many of the next lines belong to the record: up to a cell that ends in a quote but begins with none.
 
-        There are none if a line before that is a whole row.
+        None do if a line before that cell is a whole row.
         """
         for number in range(AHEAD):
             if len(self._again) <= number:
@@ -206,7 +206,7 @@ class Records:
         return 0
 
     def swallowing(self, width: int) -> Stray | None:
-        """If a cell holds the next rows, since its quote is not closed: their first cells count on from its own."""
+        """The record if a cell of it holds the next rows, since a quote is not closed: their first cells count up."""
         if not counts_on(self.pending, self._form.delimiter, width):
             return None
         return self._stray(UNCLOSED, self.line, width)
@@ -217,7 +217,7 @@ class Endless(Exception):
 
 
 def _ends_a_cell(line: str, form: Form) -> bool:
-    """Whether a quote ends a cell of the line that begins with none: the rest of a cell that began above."""
+    """Whether a cell of the line ends in a quote but begins without one: it began on a line above."""
     quote = form.quote
     if form.escape is not None:
         line = line.replace(form.escape * 2, "").replace(f"{form.escape}{quote}", "")
@@ -238,11 +238,11 @@ def _what(error: str) -> str:
 
 
 _MAX_FILLED = 64 << 20
-"""Bytes at the end that are looked through. A file with more is no table that was filled up to a size, but a hole."""
+"""Bytes at the end that are examined. A file with more NULs is a hole, not a table that was filled up to a size."""
 
 
 def content_end(file: IO[bytes], encoding: str) -> int | None:
-    """Where the text ends, if the file is filled up with NULs or ends with Ctrl-Z as under DOS; else None.
+    """Where the text ends if the file is filled up with NULs, or ends with Ctrl-Z as under DOS; else None.
 
     `encoding` writes no mark by itself.
     """

@@ -1,4 +1,4 @@
-"""The rows of a CSV file: which records are none, and which fail alone."""
+"""The rows of a CSV file: which records are left out, and which fail alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .records import Endless, Records
 
 _AT_ONCE = 500
 _SURELY = 3
-"""Rows of a sample that are all of another width than the header."""
+"""Rows of a sample. With fewer of them, it is not certain that the header lacks a name."""
 
 _JOINERS = frozenset("\u200c\u200d")
 """Invisible, and part of words in Farsi and Hindi."""
@@ -50,7 +50,7 @@ class Rows:
         self._blank = self._repeated = 0
 
     def remarks(self) -> dict[str, Json]:
-        """What a person may want to know of the file, once it is read."""
+        """What a person may want to know about the file, once it is read."""
         header = self._header
         found = {"blank_rows": self._blank, "repeated_headers": self._repeated, "named": list(header.given)}
         return {key: value for key, value in found.items() if value}
@@ -101,7 +101,7 @@ class Rows:
             raise FileRefused("no_rows", "The file has a header line but no rows below it. Add rows and drop it again.")
 
     def _together(self, text: str) -> list[Sequence[str] | BadRow] | None:
-        """The rows of a block; None if any of them may be no usual one."""
+        """The rows of a block; None if any of them may be unusual."""
         read = cells_of(text, self._form, len(self._header.names))
         if read is None:
             return None
@@ -113,13 +113,13 @@ class Rows:
 
     @property
     def _special(self) -> set[str]:
-        """First cells of records that may be no rows."""
+        """The first cells of records that may not be rows."""
         header = self._header
         ruler = [] if self._ruler is None else self._ruler[:1]
         return {header.written[0], header.names[0], *(["sep="] if self._declared else []), *ruler}
 
     def _refuse_names_of_rows(self) -> None:
-        """Refuse a file in which every row begins with its number, for which the header has no name, as of R."""
+        """Raise FileRefused if every row begins with its number but the header has no name for that, as R writes it."""
         width = len(self._header.names)
         if len(self._sample) < _SURELY or width != len(self._header.written):
             return
@@ -132,7 +132,7 @@ class Rows:
             )
 
     def _one_by_one(self, *, again: bool = False) -> Iterator[Sequence[str] | BadRow]:
-        """The rows; only those that begin in lines that are read again, if so."""
+        """The rows; with `again`, only those that begin in lines that are read again."""
         records, pending, header = self._records, self._records.pending, self._header
         width, special = len(header.names), self._special
         while records.is_again or not again:
@@ -170,7 +170,7 @@ class Rows:
                 yield bad
 
     def _row(self, cells: list[str]) -> Sequence[str] | BadRow | None:
-        """The record as a row; None if it is none."""
+        """The record as a row; None if it is not a row."""
         header, records = self._header, self._records
         width = len(header.names)
         if is_blank(cells):
@@ -193,7 +193,7 @@ class Rows:
 
 
 def _header_of(cells: Sequence[str], line: int, rows: Sequence[Sequence[str]]) -> Header:
-    """The header. Columns at its end without a name are none, unless one of the first `rows` has a cell there."""
+    """The header. Columns at its end without a name are left out, unless one of the first `rows` has a cell there."""
     names = [visible(cell) for cell in cells]
     width = max((n for n, name in enumerate(names, start=1) if name), default=0)
     if not width:
@@ -215,7 +215,7 @@ def _without_names(line: int) -> FileRefused:
 
 
 def visible(name: str) -> str:
-    """A name without spaces around it and without characters that nobody sees, such as a mark or a soft hyphen."""
+    """A name without spaces around it and without invisible characters, such as a mark or a soft hyphen."""
     if name.isascii():
         return name.replace("\0", "").strip()
     seen = (each for each in name if each != "\0" and (unicodedata.category(each) != "Cf" or each in _JOINERS))
@@ -223,7 +223,7 @@ def visible(name: str) -> str:
 
 
 def _same(cells: Sequence[str], header: Header) -> bool:
-    """Whether a row is the header again, as in files that were joined. Such a file may begin with a mark."""
+    """Whether a row is the header again, as in joined files, each of which may begin with a byte order mark."""
     width = len(header.names)
     first, *others = [*cells, *[""] * (width - len(cells))]
     again = [first.removeprefix("\ufeff"), *others[: width - 1]]

@@ -1,7 +1,7 @@
-"""The reader `json`: a list of objects, alone or under a key of one object, such as `{"data": [...]}`; or objects.
+"""The reader `json`: a list of objects, alone or under a key, such as `{"data": [...]}`; or objects without a list.
 
-The file is read in pieces: as many objects as there are up to a comma between two of them are decoded at once, which
-takes a tenth of the time of one by one. Only where that fails is the next object looked for letter by letter.
+The file is read in pieces. All objects up to a comma between two objects are decoded at once, which takes a tenth of
+the time of decoding one by one. Only if that fails is the end of the next object looked for letter by letter.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from .jsonl_reader import MAX_LINE, JsonlReader, add_columns, has_nameless, refu
 
 _PIECE = 1 << 18
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.?)*+("|\Z)|[{}\[\]]', re.DOTALL)
-"""A text, perhaps cut off at the end of what was read, and brackets."""
+"""A string, perhaps cut off where the text read so far ends; or a bracket."""
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
 _decode_list = msgspec.json.Decoder(list[dict[str, Json]]).decode
 _BLANK = b" \t\r\n"
 _NO_BLANK = re.compile(rb"[^ \t\r\n]")
 _END = re.compile(rb"[,\]}\s]")
 _TAIL, _TRIED = 65_536, 8
-"""How far from the end of what was read a comma between two objects is looked for, and how many are tried."""
+"""How many bytes at the end of the read text are searched for commas between objects; how many commas are tried."""
 _AS_LIST = 'Write it as a list of objects, such as [{"review": "Good."}], and drop it again.'
 
 
 class JsonReader(Reader[Settings]):
     """Reads `.json`. The columns are all keys of all objects, in order of first appearance.
 
-    JSON Lines with this name are read as such.
+    A file of JSON Lines with this name is read as JSON Lines.
     """
 
     suffixes = (".json",)
@@ -49,7 +49,7 @@ class JsonReader(Reader[Settings]):
         self._facts: dict[str, Json] = {}
 
     def describe(self) -> Mapping[str, Json]:
-        """The encoding, and the key under which the list was found, if it was."""
+        """The format, the encoding, and the key of the list if it was under one."""
         return dict(self._facts)
 
     def dialect(self) -> Dialect:
@@ -91,7 +91,7 @@ class JsonReader(Reader[Settings]):
             yield [records] if isinstance(records, BadRow) else [*rows_of(records, names)]
 
     def _is_lines(self, source: Source) -> bool:
-        """Whether the file is JSON Lines: its first line is an object, and another object begins behind it."""
+        """Whether the file is JSON Lines: its first line is an object, and another object begins after it."""
         with source.open() as file:
             head = refuse_other_kinds(file).removeprefix(codecs.BOM_UTF8).lstrip(_BLANK)
             file.seek(0)
@@ -110,7 +110,7 @@ def _next(file: IO[bytes]) -> bytes:
 
 
 class Document:
-    """The records of a file. `key` is where its list was, known after reading."""
+    """The records of a file. `key` is the key of its list, known after reading; None if the list is under none."""
 
     def __init__(self, max_object: int, piece: int = _PIECE) -> None:
         self.key: str | None = None
@@ -120,8 +120,8 @@ class Document:
         self._max = max_object
         self._begin()
         self._whole: dict[int, int] = {}
-        """Where objects begin that could be read together, and how long they are. The next time, they are not examined
-        again."""
+        """Where objects that could be decoded together begin, and their length. The second reading does not examine
+        them again."""
 
     def _begin(self) -> None:
         self.key = None
@@ -129,7 +129,7 @@ class Document:
         self._at = self._before = self._number = 0
 
     def records(self, source: Source) -> Iterator[list[dict[str, Json]] | BadRow]:
-        """The objects of the list, as many at once as were read together; what is none, as a bad row."""
+        """The objects of the list, as many at once as were decoded together. An item that is no object is a BadRow."""
         self._begin()
         with source.open() as file:
             begin_json(file, "JSON is")
@@ -138,7 +138,7 @@ class Document:
                 self._take()
                 yield from self._list(file)
             elif first == b"{":
-                while self.key is None and self._look(file) == b"{":  # `jq` writes one behind the other
+                while self.key is None and self._look(file) == b"{":  # `jq` writes one after the other
                     self._take()
                     yield from self._object(file)
             elif not first:
@@ -149,7 +149,7 @@ class Document:
                 raise _broken("has something behind its end")
 
     def _object(self, file: IO[bytes]) -> Iterator[list[dict[str, Json]] | BadRow]:
-        """The members of an object, of which one is the list; else it may be a row itself."""
+        """The objects of the list that is a member of this object; without such a list, the object itself as a row."""
         if self._look(file) == b"}":
             self._take()
             return
@@ -190,7 +190,7 @@ class Document:
             yield record if isinstance(record, BadRow) else [record]
 
     def _holds_objects(self, file: IO[bytes]) -> bool:
-        """Whether the bracket that is next has an object in it."""
+        """Whether an object begins after the bracket that is next."""
         place = 1
         while True:
             found = _NO_BLANK.search(self._left, self._at + place)
@@ -224,9 +224,9 @@ class Document:
                 raise _broken(f"has no comma behind object {self._number:,}")
 
     def _many(self) -> list[dict[str, Json]] | None:
-        """The objects up to one of the last commas between two, if that is what it is.
+        """The objects up to one of the last commas between two objects; None if they cannot be decoded together.
 
-        What decodes from its beginning to this comma is whole: no comma within an object or a text fits.
+        The comma that is found may be inside an object or a string, but then the text up to it does not decode.
         """
         place = self._before + self._at
         if place in self._whole:
@@ -263,7 +263,7 @@ class Document:
         return bad_line(_on_one_line(text[:1_000]), "invalid_json_line", reason)
 
     def _value(self, file: IO[bytes]) -> bytes:
-        """Take the next value, whole, as it is written."""
+        """Take the next value, and return it as it is written."""
         first = self._look(file)
         if first not in (b"{", b"[", b'"'):
             while (end := _END.search(self._left, self._at)) is None:
@@ -277,7 +277,7 @@ class Document:
             for token in _TOKENS.finditer(self._left, self._at + place):
                 letter = token[0][:1]
                 if letter == b'"' and not token[1]:
-                    break  # it goes on in what has not been read yet
+                    break  # the string goes on in text that has not been read yet
                 place = token.end() - self._at
                 if letter in b"{[":
                     depth += 1
@@ -314,7 +314,7 @@ class Document:
         return text
 
     def _more(self, file: IO[bytes]) -> bool:
-        # As much as is left, so that a long object is not looked through again and again.
+        # At least as much as is left, so that a long object is not searched again and again.
         piece = file.read(max(self._piece, len(self._left) - self._at))
         self._before += self._at
         self._left, self._at = self._left[self._at :] + piece, 0
@@ -322,7 +322,7 @@ class Document:
 
 
 def _on_one_line(text: bytes) -> bytes:
-    """What stands on several lines, on one: so it can be returned as a line."""
+    """Put the text on one line, so that it can be returned as a line of JSON Lines."""
     return b" ".join(text.split())
 
 

@@ -32,14 +32,14 @@ MAX_LINE = 21_000_000
 MAX_COLUMNS = 16_384
 """Different keys in one file, as many as a sheet of Excel has columns."""
 FEW_COLUMNS = 1_000
-"""Different keys in a file of objects that have few of them each. Every row has every column, so a different key in
-each row would fill the disk."""
+"""Different keys in a file whose objects each have few of them. Every row has every column, so a different key in each
+row would fill the disk."""
 MAX_VALUES = 200_000
 """Keys, lists and objects in one line: each takes up to 25 times as much memory as in the file."""
 _PIECE = 1 << 16
 """Bytes that are read together. Fewer than MAX_VALUES."""
 _PATIENCE = 20
-"""By how much a line may be too long for its row alone to fail."""
+"""A line of up to this many times the maximum fails alone. A longer one refuses the file."""
 _SHOWN = 1_000
 """How much of a line that is too long is returned; the rest is in the archived original."""
 _decode_lines = msgspec.json.Decoder(dict[str, Json]).decode_lines
@@ -77,7 +77,7 @@ def rows_of(records: list[dict[str, Json]], columns: Sequence[str]) -> Iterator[
     """The values of the records, in the order of the columns."""
     if len(columns) > 1 and sum(map(len, records)) == len(records) * len(columns):
         with suppress(KeyError):  # a program may still write into the file
-            return iter([*map(list, map(itemgetter(*columns), records))])  # none lacks any
+            return iter([*map(list, map(itemgetter(*columns), records))])  # no record lacks a column
     return ([record.get(column) for column in columns] for record in records)
 
 
@@ -87,7 +87,7 @@ def has_nameless(text: bytes, records: list[dict[str, Json]]) -> bool:
 
 
 def add_columns(columns: dict[str, None], records: list[dict[str, Json]], what: str) -> None:
-    """Add the keys of the records that are not there yet."""
+    """Add the new keys of the records to the columns. Raise FileRefused if there are too many."""
     if columns.keys() >= set().union(*records):
         return
     for record in records:
@@ -97,7 +97,7 @@ def add_columns(columns: dict[str, None], records: list[dict[str, Json]], what: 
 
 
 def refuse_sparse(columns: Collection[str], rows: int, keys: int, what: str) -> None:
-    """Raise FileRefused if there are many columns, and the rows have values in few of them: `keys` in all."""
+    """Raise FileRefused if there are many columns and over half of the cells are empty. `keys` counts the others."""
     if len(columns) > FEW_COLUMNS and 2 * keys < rows * len(columns):
         raise _too_many(FEW_COLUMNS, what)
 
@@ -148,16 +148,16 @@ def _nothing_readable(first: BadRow, lines: int) -> FileRefused:
 
 
 class _Lines:
-    """The objects of the lines: those of a piece at once if they can be read together, else line by line."""
+    """The objects of the lines: all of a piece at once if they can be decoded together, else line by line."""
 
     def __init__(self, source: Source, max_line: int) -> None:
         self._source = source
         self._max_line = max_line
         self._whole: set[int] = set()
-        """Where pieces begin that could be read together. The next time, they are not examined again."""
+        """Where pieces that could be decoded together begin. The second reading does not examine them again."""
 
     def records(self) -> Iterator[list[dict[str, Json]] | BadRow]:
-        """All of them, from the beginning."""
+        """All objects, from the beginning of the file."""
         number = 0
         with self._source.open() as file:
             begin_json(file, "JSON Lines are")
@@ -165,7 +165,7 @@ class _Lines:
             size = min(_PIECE, self._max_line)
             while piece := file.read(size):
                 lines = piece if len(piece) < size else piece[: piece.rfind(b"\n") + 1]
-                # What has been read of a line that goes on is read again.
+                # The beginning of a line that is not complete is read again.
                 file.seek(start + len(lines))
                 together = self._together(start, lines)
                 if together is not None:
@@ -192,7 +192,7 @@ class _Lines:
 
 
 def _each_line(file: IO[bytes], max_line: int) -> Iterator[bytes]:
-    """The lines with their ends; of one that is too long the beginning."""
+    """The lines with their line ends; only the beginning of a line that is too long."""
     while line := file.readline(max_line + 1):
         rest, pieces = line, 1
         while rest and not rest.endswith(b"\n"):

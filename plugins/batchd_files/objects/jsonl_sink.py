@@ -62,7 +62,7 @@ def _result_line(shape: Shape, row: ResultRow, custom_id: str | None) -> bytes:
 
 
 def _raw_line(raw: bytes, custom_id: str | None) -> bytes | None:
-    """The provider's line with this custom_id. None if it is not a JSON object; it must not stop the delivery."""
+    """The provider's line with this custom_id; None if it is not a JSON object, which must not stop the delivery."""
     if custom_id is None:
         return raw.rstrip(b"\r\n") + b"\n"
     try:
@@ -74,7 +74,7 @@ def _raw_line(raw: bytes, custom_id: str | None) -> bytes | None:
 
 
 def input_line(columns: list[str], row: ResultRow) -> bytes:
-    """The row as it was dropped, a line."""
+    """The row as it was dropped, as one line."""
     line = original_line(row.original, row.failure)
     if line is not None:
         return line + b"\n"

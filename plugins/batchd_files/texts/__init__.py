@@ -1,3 +1,3 @@
-"""What all text has in common: whether a file is text, its encoding, and lines of it."""
+"""Whether a file is text, and its encoding; and the reader of plain lines."""
 
 from __future__ import annotations

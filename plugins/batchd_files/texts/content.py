@@ -59,7 +59,7 @@ def refuse_other_kinds(file: IO[bytes]) -> bytes:
 
 
 def refuse_json(head: bytes) -> None:
-    """Raise `FileRefused` for a file with objects of JSON that has the name of a table."""
+    """Raise `FileRefused` if a file with the name of a table begins with a JSON object."""
     if _JSON.match(head):
         raise FileRefused(
             "json", "This is JSON, whatever its name. Give it a name that ends in .json, and drop it again."
@@ -67,7 +67,7 @@ def refuse_json(head: bytes) -> None:
 
 
 def begin_json(file: IO[bytes], what: str) -> None:
-    """Go to where the text begins. Raises `FileRefused` if the file is no text, or not UTF-8 by its mark."""
+    """Seek to where the text begins. Raise `FileRefused` if the file is no text, or is UTF-16."""
     head = refuse_other_kinds(file)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[:2].count(0) == 1:
         raise FileRefused("encoding", f"The file is UTF-16 text, but {what} UTF-8. Save it as UTF-8 and drop it again.")

@@ -37,7 +37,7 @@ SAVE_AS_UTF8 = "Save the file as UTF-8 (in Excel: Save As, “CSV UTF-8”) and 
 
 
 def known_encoding(name: str) -> str:
-    """Python's name of a text encoding, or `auto`. ValueError if there is none."""
+    """Return Python's name of a text encoding, or `auto`. Raise ValueError if there is no such encoding."""
     if name == "auto":
         return name
     try:
@@ -59,7 +59,7 @@ def find_encoding(source: Source, head: bytes, configured: str) -> str:
     if automatic and (order := order_without_mark(head)) is not None:
         return order
     encoding = "utf-8" if automatic else configured
-    # Without a mark these have no order of their own; nearly all files are from machines with this one.
+    # Without a mark these do not say the order of their bytes; nearly all files are little-endian.
     encoding = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
     if b"\x00" in head and not encoding.startswith(("utf-16", "utf-32")) and not _is_text_with_nuls(head):
         raise _not_text(head)
@@ -67,9 +67,9 @@ def find_encoding(source: Source, head: bytes, configured: str) -> str:
 
 
 def order_without_mark(head: bytes) -> str | None:
-    """The order of bytes of a text in UTF-16 that has no mark, where it is certain; None if there is none.
+    """The encoding of UTF-16 text without a mark, by the order of its bytes; None if that is not certain.
 
-    Line ends are there in one order alone: in the other they are no characters, or very rare ones.
+    Only the right order has line ends: in the other, their bytes are no characters, or very rare ones.
     """
     if b"\x00" not in head:
         return None
@@ -81,7 +81,7 @@ def order_without_mark(head: bytes) -> str | None:
 
 
 def _is_text_with_nuls(head: bytes) -> bool:
-    """Whether the NULs are a few in what else is text: their rows fail, and not the file."""
+    """Whether the bytes are text with a few NULs. Then only the rows with NULs fail, not the file."""
     strange = sum(head.count(byte) for byte in _NEVER_IN_TEXT)
     return not strange and head.count(0) <= max(1, len(head) // 100)
 
@@ -109,7 +109,7 @@ def _certain_encoding(source: Source) -> str:
 
 
 def written_as(head: bytes, encoding: str) -> tuple[str, bool]:
-    """The encoding in which the file can be written line by line, and whether a byte order mark stands before them."""
+    """The encoding in which the file can be written line by line, and whether it begins with a byte order mark."""
     for mark, reads, writes in _MARKS:
         if head.startswith(mark) and encoding in (reads, writes):
             return writes, True
@@ -117,7 +117,7 @@ def written_as(head: bytes, encoding: str) -> tuple[str, bool]:
 
 
 def encoded(text: str, encoding: str) -> bytes:
-    """The text in an encoding in which it was read. What that cannot express becomes an escape, and stops nothing."""
+    """The text in an encoding. Characters that the encoding lacks become escapes, so that they stop nothing."""
     try:
         return encode_all(text, encoding)
     except UnicodeEncodeError:
@@ -125,7 +125,7 @@ def encoded(text: str, encoding: str) -> bytes:
 
 
 def encode_all(text: str, encoding: str) -> bytes:
-    """The text in an encoding. Raises UnicodeEncodeError if that cannot express it."""
+    """The text in an encoding. Raise UnicodeEncodeError if the encoding lacks one of its characters."""
     try:
         return text.encode(encoding)
     except UnicodeEncodeError:
@@ -139,7 +139,7 @@ def _with_tones(text: str) -> str:
 
 
 def _with_tone(letter: str) -> str:
-    """A Vietnamese letter as Windows' code page has it: the letter without its tone, and the tone."""
+    """A Vietnamese letter as the code page cp1258 has it: the letter without its tone, then the tone."""
     parts = unicodedata.normalize("NFD", letter)
     tone = next((part for part in parts if part in _TONES), "")
     return unicodedata.normalize("NFC", parts.replace(tone, "", 1)) + tone if tone else letter
@@ -168,9 +168,9 @@ def _not_text(head: bytes) -> FileRefused:
 def undecodable(
     source: Source, encoding: str, candidates: Sequence[Candidate] = (), *, also_utf8: int = 0
 ) -> FileRefused:
-    """The refusal of a file that is not in `encoding`: where, how it reads in what it may be, what to do.
+    """The refusal of a file that is not in `encoding`. It says where, how the word reads in each candidate, what to do.
 
-    `also_utf8` is the number of a line that is UTF-8, in a file that has both kinds.
+    `also_utf8` is the number of a line that is UTF-8, in a file that mixes encodings.
     """
     with source.open() as file:
         offset, line = _first_bad_byte(file, encoding) or (0, 1)
@@ -212,7 +212,7 @@ def _for_operator(encoding: str, detail: str = "") -> str:
 
 
 def _word_at(file: IO[bytes], offset: int, encoding: str) -> str:
-    """The word around a byte, with ? for what cannot be decoded; empty if nothing of it can be."""
+    """The word around a byte, with ? for bytes that cannot be decoded; empty if no letter or digit of it can be."""
     start = max(0, offset - _WORD_BYTES)
     file.seek(start)
     before = file.read(offset - start).decode(encoding, "replace")
@@ -222,7 +222,7 @@ def _word_at(file: IO[bytes], offset: int, encoding: str) -> str:
 
 
 def _first_bad_byte(file: IO[bytes], encoding: str) -> tuple[int, int] | None:
-    """Where the first byte is that is not in the encoding, and in which line; None if there is none."""
+    """The offset and the line of the first byte that is not in the encoding; None if there is none."""
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     done = 0
     newlines = returns = 0

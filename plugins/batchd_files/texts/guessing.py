@@ -18,16 +18,17 @@ from typing import IO
 MIN_BYTES = 200
 """Bytes beyond ASCII. With fewer the detector is more often wrong than useful."""
 MIN_WORDS, MIN_TYPOGRAPHIC = 2, 4
-"""Different words with such bytes. One, however often it is there, reads well in many encodings; and a sign as it
-stands in English text may be a letter elsewhere."""
+"""Different words with such bytes. One word reads well in many encodings, however often it is repeated; and a
+typographic sign of English text may be a letter in another encoding."""
 LEAD = 0.05
-"""By how much the detector must prefer an encoding to the next that looks like words as well."""
+"""By how much the detector must prefer an encoding to the next one in which the text looks like words, too."""
 CONFIDENT = 0.2
 """The detector's own threshold: a guess below it is as likely wrong as right."""
 ODD = 0.1
 """Of the characters beyond ASCII, the share that may stand where no word has them."""
 MORE_ODD = 0.01
-"""A reading with a larger share of odd characters is not certain, and one with so much more than the first no rival."""
+"""A reading with a larger share of odd characters is not certain. One whose share is larger than the first's by more
+than this is no rival."""
 MAX_CANDIDATES = 4
 LOOKED_AT = 4_000
 """Characters beyond ASCII that are looked at."""
@@ -38,7 +39,7 @@ SAMPLE = 200_000
 _CHUNK = 1 << 18
 
 _TYPOGRAPHY = frozenset("‘’‚“”„–—…•€£©®™°\u00a0")
-"""What English text has beyond ASCII. Its other readings are letters in odd places."""
+"""What English text has beyond ASCII. In other encodings, these bytes are letters in odd places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Guess:
 class Lines:
     """The lines of a file that are not UTF-8, as far as they fit into the sample.
 
-    Of lines with more than ASCII, `other` are not UTF-8, from line `first_other`, and `utf8` are, from `first_utf8`.
+    Of the lines beyond ASCII, `other` are not UTF-8, the first of them line `first_other`; `utf8` are UTF-8, the first
+    line `first_utf8`.
     """
 
     sample: bytes
@@ -74,14 +76,14 @@ class Lines:
     def mixed(self, encoding: str) -> bool:
         """Whether the file was put together from files of this encoding and of UTF-8.
 
-        A line is never UTF-8 by chance, but for a few in encodings with two bytes a letter.
+        A line is never UTF-8 by chance, except for a few lines in encodings with two bytes a letter.
         """
         two_bytes = len(self.sample.decode(encoding, "replace")) < len(self.sample)
         return self.utf8 > (self.other // 20 if two_bytes else 0)
 
 
 def is_utf8(file: IO[bytes]) -> bool:
-    """Whether the whole file is."""
+    """Whether the whole file is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for chunk in iter(partial(file.read, _CHUNK), b""):
@@ -93,7 +95,10 @@ def is_utf8(file: IO[bytes]) -> bool:
 
 
 def lines_beyond_utf8(file: IO[bytes]) -> Lines:
-    """Look at all lines. When the sample is full, every second line goes, and from then on fewer are taken."""
+    """Read all lines and sample those that are not UTF-8.
+
+    When the sample is full, every second line of it is dropped, and from then on half as many are taken.
+    """
     kept: list[bytes] = []
     size = other = utf8 = first_other = first_utf8 = 0
     step = 1
@@ -141,7 +146,7 @@ def guess(sample: bytes) -> Guess:
 
 
 def _candidates(sample: bytes) -> list[Candidate]:
-    """The readings that differ, each once, with the best encoding for it: the likeliest first."""
+    """The different readings of the sample, each with the likeliest encoding for it; the likeliest reading first."""
     import chardet  # here, since it takes 40 ms and hardly any file needs it
 
     found: dict[str, Candidate] = {}
@@ -158,7 +163,7 @@ def _candidates(sample: bytes) -> list[Candidate]:
 
 
 def _like_ascii(encoding: str) -> bool:
-    """Whether letters, digits and delimiters are the bytes that they are in ASCII."""
+    """Whether letters, digits and delimiters have the same bytes in the encoding as in ASCII."""
     plain = "aZ09,;\t|\"'\r\n"
     try:
         return plain.encode(encoding) == plain.encode("ascii")
@@ -167,7 +172,7 @@ def _like_ascii(encoding: str) -> bool:
 
 
 def _is_typography(text: str) -> bool:
-    """Whether all that is beyond ASCII is what English text has there, in places where it has it."""
+    """Whether all characters beyond ASCII are signs of English text, in places where English text has them."""
     places = _beyond(text)
     if not _TYPOGRAPHY.issuperset(text[at] for at in places):
         return False
@@ -176,7 +181,7 @@ def _is_typography(text: str) -> bool:
 
 
 def _beyond(text: str) -> list[int]:
-    """Where the characters beyond ASCII are: the first of them."""
+    """The places of the first characters beyond ASCII, at most LOOKED_AT."""
     return [match.start() for match in islice(_BEYOND.finditer(text), LOOKED_AT)]
 
 
@@ -212,7 +217,7 @@ def _foreign(script: str, neighbour: str) -> bool:
 
 
 def _ends_in_letter(text: str, at: int, step: int) -> bool:
-    """Whether the characters beyond ASCII that are none of an alphabet end, in this direction, in a letter."""
+    """Whether a letter comes next in this direction, after characters beyond ASCII that are not letters."""
     at += step
     while 0 <= at < len(text) and text[at] > "\x7f" and not text[at].isalpha():
         at += step
@@ -232,7 +237,7 @@ _SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "HEBREW", "ARABIC", "THAI")
 
 @lru_cache(maxsize=10_000)
 def _script(character: str, otherwise: str = "") -> str:
-    """The script of a letter, in one word; that of `otherwise` if it is none."""
+    """The script of a letter, in one word; that of `otherwise` if `character` is no letter."""
     letter = next((each for each in (character, otherwise) if each and unicodedata.category(each)[0] in "LM"), "")
     if not letter:
         return ""

@@ -1,4 +1,4 @@
-"""The reader `text`: a row a line, for files without columns."""
+"""The reader `text`: one row per line, for files without columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TextSettings(Settings):
     """The reader table of a route, for plain text."""
 
     encoding: EncodingName = "auto"
-    """As that of CSV files."""
+    """As for CSV files."""
 
 
 class TextReader(Reader[TextSettings]):

@@ -90,7 +90,7 @@ _CHAT = (
 def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: Collection[str] = ()) -> Answer:
     """Answers /v1/chat/completions. Raises Refusal where the real service answers with 4xx.
 
-    `faults` are the kinds of faults of its line, of which some change the text.
+    `faults` are the kinds of faults of the request's line; some of them change the text.
     """
     limit = request.max_completion_tokens or request.max_tokens
     if not limit:
@@ -233,7 +233,7 @@ def _response_format(wanted: dict[str, Any]) -> tuple[dict[str, Any] | None, boo
 
 
 def _cut(text: str, limit: int, faults: Collection[str]) -> tuple[str, int, bool]:
-    """The text up to the limit, its tokens, and whether it was cut off."""
+    """Apply the faults that change the text, and cut it: return it, its tokens, and whether it was cut off."""
     if "separators" in faults:
         text = f"{text}\u2028{text}\u2029{text}\u0085."
     if "half-pair" in faults:

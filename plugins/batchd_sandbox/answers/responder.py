@@ -25,7 +25,7 @@ _ONE_WORD = re.compile(r"\b(?:one word|một từ)\b[^:\n]*: *([^:\n]{3,200}?)[.
 _OR = re.compile(r" *, *(?:or +|hoặc +)?| +(?:or|hoặc|hay) +")
 _FIRST_WORDS = 12
 _CORRECTION = "Your answer cannot be used"
-"""How batchd begins what it tells a model about an answer: it is no question."""
+"""How batchd's correction of an answer begins. Such a message is not a question."""
 
 
 class Message(msgspec.Struct):
@@ -36,7 +36,7 @@ class Message(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """The text of the content, also of a list of parts."""
+        """The text of the content; the texts of a list of parts are joined."""
         if type(self.content) is str:
             return self.content
         parts = self.content or ()
@@ -56,7 +56,7 @@ def respond(messages: list[Message], schema: dict[str, Any] | None = None, *, js
         if message.role == "user" and not message.text.startswith(_CORRECTION):
             question = f"{question}\n{message.text}" if question else message.text
         elif message.role == "assistant":
-            answered, question = question, ""  # an example, or what is corrected
+            answered, question = question, ""  # of an example, or of an answer that is corrected
         elif message.role in ("system", "developer"):
             instruction = f"{instruction}\n{message.text}" if instruction else message.text
     question = question or answered
@@ -87,7 +87,9 @@ def requested_labels(instruction: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def requested_words(instruction: str) -> tuple[str, ...]:
-    """The words of which a prompt asks for one: what praises, what blames, and what lies between. Empty if it is none.
+    """Return the words of which a prompt wants one: the first praises, the second blames, the last is for all else.
+
+    Empty if the prompt names no words.
 
     >>> requested_words("Answer with one word: positive, negative or mixed.")
     ('positive', 'negative', 'mixed')
@@ -103,7 +105,7 @@ def _one_of(words: tuple[str, ...], scores: list[int]) -> str:
 
 
 def score(text: str) -> list[int]:
-    """The sum of a text's words on each scale of `lexicon`."""
+    """Return the total score of a text's words on each scale of `lexicon`."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     words = _WORD.findall(text.lower())

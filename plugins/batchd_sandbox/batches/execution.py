@@ -25,7 +25,7 @@ _ORDERED = "This request was refused by the sandbox, as ordered."  # by a fault
 
 
 def execute(job: ExecuteJob) -> Executed:
-    """Execute the job. Its files are the same each time."""
+    """Execute the job. The same job always writes the same files."""
     source = Path(job.source)
     size = source.stat().st_size
     if size > job.max_bytes:
@@ -164,7 +164,7 @@ class _Execution:
     def _answered(
         self, rank: int, identity: bytes, quoted: bytes, request: Request | BadBody, faults: Collection[str] = ()
     ) -> Answer | None:
-        """The answer; None if the request is refused, which goes into the error file."""
+        """Return the answer; None if the request is refused. The refusal goes into the error file."""
         try:
             if isinstance(request, BadBody):
                 raise request.refusal

@@ -1,4 +1,4 @@
-"""Files of lines that appear complete, in the order of the input or shuffled, without keeping lines in memory."""
+"""Files of lines, in the order of the input or shuffled. They appear when complete; lines are not kept in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LineFile:
         self._path = Path(path)
         self._draft = Path(drafts) / secrets.token_hex(12)
         self.newline = newline
-        """The bytes between two lines, for writing two of them at one rank."""
+        """The end of a line, for a caller that writes two lines at one rank."""
         self._file = self._draft.open("w+b", buffering=_BUFFER)
         # The offset and length of each line by rank: 16 bytes for each request of the batch.
         self._offsets = array("Q", bytes(8 * ranked)) if ranked is not None else None

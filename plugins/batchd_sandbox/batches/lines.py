@@ -15,7 +15,7 @@ from .worker_messages import BatchError
 Body = TypeVar("Body")
 
 REPORTED_ERRORS = 1000
-"""The most errors that are listed: a list of millions helps nobody and would not fit in memory."""
+"""The most errors that are listed: a list of millions is of no use and would not fit in memory."""
 
 
 class RequestLine(msgspec.Struct, Generic[Body]):

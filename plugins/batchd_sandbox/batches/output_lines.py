@@ -16,7 +16,7 @@ REST = {
     "batch_expired": "This request could not be executed before the completion window expired.",
     "batch_cancelled": "This request was not executed because the batch was cancelled.",
 }
-"""The messages of lines that a batch did not reach."""
+"""The messages for requests that a batch did not reach, by their error code."""
 
 
 def answered(identity: bytes, custom_id: bytes, body: bytes) -> bytes:
@@ -32,7 +32,7 @@ def refused(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
 
 
 def refused_without_error_field(identity: bytes, custom_id: bytes, refusal: Refusal) -> bytes:
-    """The same without the field `error`: only the status shows that it is not an answer."""
+    """The line of a request with an HTTP error, without the field `error`: only the status shows that it failed."""
     return _BARE % (identity, custom_id, refusal.status, identity, _encode(refusal.body))
 
 

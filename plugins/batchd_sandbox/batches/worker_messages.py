@@ -34,7 +34,7 @@ class ExecuteJob:
     share: float
     """The share of the requests that is answered before the batch ends, 0 to 1."""
     rest: str | None
-    """The error code of the lines that are not answered; None leaves them out."""
+    """The error code of the lines that are not answered; None or an empty one leaves them out."""
     max_requests: int
     max_bytes: int
     models: tuple[str, ...] | None

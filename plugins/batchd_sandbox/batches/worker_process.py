@@ -28,7 +28,7 @@ class JobFailed(Exception):
 class Worker:
     """Executes one job at a time in a process that is started on first use, and restarted if it ends.
 
-    `spare` are idle processes that one server leaves to the next in the same process: a start takes longer than a job.
+    `spare` holds idle worker processes that one server leaves to the next one, since a start takes longer than a job.
     """
 
     def __init__(self, spare: list[Process] | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Accounts: what one has uploaded and created, another does not know, as at a real service.
+"""Accounts: as at a real service, one account does not see the files and batches of another.
 
-Off by default. A key may be replaced within its account: `sk-acme.1` and `sk-acme.2` are keys of one account. An
-organization or a project makes another account of the same key.
+Off by default. A key may be replaced within its account: `sk-acme.1` and `sk-acme.2` are keys of one account. The same
+key with another organization or project is another account.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ACCOUNT = web.RequestKey("account", str)
 
 
 def account_of(request: web.Request, key: str) -> str:
-    """The account that a call belongs to; one for all while accounts are off."""
+    """Return the account of a call; the empty one for all calls while accounts are off."""
     if not request.app[CONTEXT].settings.accounts:
         return ""
     below = [request.headers.get(f"OpenAI-{name}", "") for name in ("Organization", "Project")]
@@ -23,7 +23,7 @@ def account_of(request: web.Request, key: str) -> str:
 
 
 def require_own(request: web.Request) -> None:
-    """Refuse a call about a file or a batch of another account: it does not exist there."""
+    """Raise Refusal if a call names a file or batch of another account: for this account it does not exist."""
     file_id, batch_id = request.match_info.get("file_id"), request.match_info.get("batch_id")
     if file_id is not None and not is_own(request, file_id):
         raise no_such_file(file_id)
@@ -32,7 +32,7 @@ def require_own(request: web.Request) -> None:
 
 
 def own(request: web.Request, *ids: str) -> None:
-    """These belong to the account of this call."""
+    """Record that these files and batches belong to the account of this call."""
     if request[ACCOUNT]:
         request.app[CONTEXT].store.own(ids, request[ACCOUNT])
 

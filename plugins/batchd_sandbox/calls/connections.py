@@ -28,9 +28,9 @@ def reset(request: web.Request) -> web.Response:
 async def send(
     request: web.Request, path: Path, start: int, end: int, *, seconds: float = 0.0, half: bool = False
 ) -> web.StreamResponse:
-    """Announces the bytes from start to end and sends them, a tenth at a time where it is to take some seconds.
+    """Announces the bytes from start to end and sends them; with `seconds`, a tenth at a time over that time.
 
-    With `half` it resets the connection after half of them.
+    With `half` it resets the connection after half of the bytes.
     """
     response = web.StreamResponse(status=206 if start else 200, headers=_headers(path, start, end))
     response.content_length = end - start

@@ -26,7 +26,7 @@ class Context:
     orders: Orders
     runner: Runner
     turns: dict[str, float] = field(default_factory=dict)
-    """The level of the bucket of live calls, and when that was."""
+    """The bucket that limits live calls: its `level`, and the time `at` which it had that level."""
 
 
 CONTEXT = web.AppKey("context", Context)
@@ -52,7 +52,7 @@ def refuse(refusal: Refusal) -> web.Response:
 
 
 def page_of(items: list[dict[str, Any]], limit: int, there: set[str]) -> dict[str, Any]:
-    """A page of a list, of which only these ids are shown. `items` has one more than the page, if there are more."""
+    """A page of a list, with only the ids in `there`. `items` has one item more than the page if others follow."""
     page = items[:limit]
     return {
         "object": "list",

@@ -55,7 +55,7 @@ async def model(request: web.Request) -> web.StreamResponse:
 
 
 def _take_turn(context: Context) -> None:
-    """Refuse what is beyond the limit of calls, which a bucket keeps that holds one second of them."""
+    """Raise Refusal if the call exceeds the limit, by a bucket that holds one second of calls."""
     limit = context.settings.calls_per_second
     if limit is None:
         return

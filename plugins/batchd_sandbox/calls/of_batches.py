@@ -78,7 +78,7 @@ def _new_batch(request: web.Request, body: dict[str, Any], created_at: float) ->
 
 
 def _lifetime(value: object) -> int | None:
-    """Seconds for which the files of answers are to be kept."""
+    """The seconds for which the output and error file are kept; None if the call does not say."""
     if value is None:
         return None
     seconds = value.get("seconds") if isinstance(value, dict) and value.get("anchor") == "created_at" else None

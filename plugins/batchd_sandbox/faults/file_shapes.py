@@ -1,4 +1,4 @@
-"""Files of answers as services and the storages behind them hand them out, other than as one JSON object a line."""
+"""Output files as services, or the storage behind them, may return them: not as one JSON object a line."""
 
 from __future__ import annotations
 
@@ -67,4 +67,4 @@ SHAPES_OF_FILES: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
     ),
     "torn": ("cut in its last line, with a length that fits", _torn),
 }
-"""What each is like, and how it is made of the real file."""
+"""For each kind: a description for the help, and the function that makes it from the real file."""

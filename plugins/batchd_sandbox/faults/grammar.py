@@ -13,7 +13,7 @@ from .table import ALWAYS, FAULTS, STATUS, Fault, Order
 
 
 class FaultNotUnderstood(ValueError):
-    """A text that is not a fault of the grammar and table. The message says what would be."""
+    """Raised for a text that is not a fault by the grammar and the table. The message says what would be one."""
 
 
 def _count(text: str) -> int | None:

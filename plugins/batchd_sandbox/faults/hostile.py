@@ -1,4 +1,4 @@
-"""Answers of a service that means ill, or of a proxy in its place: redirects, bombs, a key that is repeated."""
+"""Answers of a hostile service or proxy: redirects, data that unpacks to a lot, a message that repeats the key."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MANY, _LONG = 1_000_000, 50_000_000
 
 
 def redirect(request: web.Request) -> web.Response:
-    """The same path at another name of this machine, which is another origin."""
+    """Redirect to the same path at another name of this machine, which is another origin."""
     elsewhere = "localhost" if request.url.host != "localhost" else "127.0.0.1"
     return web.Response(status=307, headers={"Location": str(request.url.with_host(elsewhere))})
 
 
 def bomb(_: web.Request) -> web.Response:
-    """Little gzip that unpacks to much."""
+    """Answer with little gzip data that unpacks to 100 MB."""
     return _json(_packed(), headers={"Content-Encoding": "gzip"})
 
 
@@ -37,7 +37,7 @@ def _packed() -> bytes:
 
 
 def echo(request: web.Request) -> web.Response:
-    """The caller's key, as it is and in other forms."""
+    """Answer with an error that repeats the caller's key, as it is and in other forms."""
     key = request.headers.get("Authorization", "").partition(" ")[2].strip()
     escaped = "".join(f"\\u{ord(each):04x}" for each in key)
     message = f"Your key {key} is fine, also as {escaped} and {base64.b64encode(key.encode()).decode()}."
@@ -60,4 +60,4 @@ HOSTILE: Mapping[str, Callable[[web.Request], web.Response]] = {
     ),
     "long-header": lambda _: _json(b'{"id":"a"}', headers={"X-Words": "x" * _MANY}),
 }
-"""Each by the name of its fault; what it is, `faults` says."""
+"""The answer for each kind of fault. `table.FAULTS` describes them."""

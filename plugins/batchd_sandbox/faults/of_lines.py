@@ -22,7 +22,7 @@ class LineFaults:
         return bool(self._orders)
 
     def take(self, number: int, custom_id: str, raw: bytes) -> list[Order]:
-        """The faults that apply to this line now; also recorded in `met`."""
+        """Return the faults that apply to this line now, and record them in `met`."""
         orders = []
         for one, forms in self._orders:
             order = one.order
@@ -46,7 +46,7 @@ def _chosen(order: Order, forms: tuple[bytes, ...], number: int, custom_id: str,
 
 
 def _has_param(raw: bytes, name: str) -> bool:
-    """Whether the request in a line has it."""
+    """Whether the request in a line has this parameter."""
     if name == "role":
         return b'"role":"system"' in raw
     if name == "response_format":

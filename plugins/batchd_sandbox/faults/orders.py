@@ -115,7 +115,7 @@ def contains(content: bytes, marker: str) -> bool:
 
 
 def marker_forms(marker: str | None) -> tuple[bytes, ...]:
-    """The forms of a text in JSON: plain, and with all non-ASCII characters escaped. None of no text."""
+    """The forms of a text in JSON: plain, and with all non-ASCII characters escaped. Empty if there is no text."""
     if marker is None:
         return ()
     plain = marker.encode()

@@ -14,7 +14,7 @@ CALLS = (
 """The operations that are one HTTP call. `chat` includes /responses and /embeddings."""
 
 ALWAYS: int | None = None
-"""A count that means: until it is lifted."""
+"""The count of a fault that stays until it is lifted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _call(kind: str, summary: str, *parameters: str, **defaults: Any) -> Fault:
 
 
 def _line(kind: str, summary: str, *parameters: str, **defaults: Any) -> Fault:
-    """A fault of single lines; of the first one, if nothing else is said."""
+    """A fault of single lines; by default of the first one."""
     return _fault("line", kind, summary, *_SOME_LINES, *parameters, **({"lines": ((1, 1),)} | defaults))
 
 

@@ -28,7 +28,7 @@ def named_in(request: bytes) -> Shape | None:
 
 
 def played(shape: Shape, line: bytes, answer: Answer) -> tuple[bytes, Answer]:
-    """The line in this shape, and the answer with what it is billed at."""
+    """Return the line in this shape, and the answer with the tokens that are billed."""
     record = json.loads(line)
     body = record["response"]["body"]
     if shape.count is not None:

@@ -34,7 +34,7 @@ _WORDS = {
     "error": "OpenRouter, Mistral",
     "abort": "vLLM, SGLang",
     "MALFORMED_FUNCTION_CALL": "Gemini",
-    # never heard
+    # unknown
     "purple": "none",
 }
 

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 Record = dict[str, Any]
 Change = Callable[[Record, Record], None]
-"""Rewrites an output line, which is given with the body in it."""
+"""Changes an output line in place. The arguments are the line's record and the body in it."""
 Count = Callable[[int, int], tuple[Any, tuple[int, int, int]]]
-"""From input and output tokens: the `usage` that is written (`...` for none), and the input, cached and output tokens
-that are billed."""
+"""Turns input and output tokens into the `usage` that is written (`...` for none) and the input, cached and output
+tokens that are billed."""
 Asks = Literal["text", "json", "tools"]
 
 
@@ -19,8 +19,8 @@ Asks = Literal["text", "json", "tools"]
 class Shape:
     """One way in which services write an answer: its name, where it was seen, and what is done to the line.
 
-    `asks` tells which kind of request it answers: for a text, for JSON by a schema, or with tools. A `free` one is an
-    error, billed at nothing.
+    `asks` tells which kind of request it answers: for a text, for JSON by a schema, or with tools. A `free` shape is an
+    error, which is not billed.
     """
 
     name: str
@@ -39,13 +39,13 @@ def message_of(body: Record) -> Record:
 
 
 def text_of(body: Record) -> str:
-    """Its text."""
+    """The text of the message in a chat completion."""
     text: str = message_of(body)["content"]
     return text
 
 
 def content(write: Callable[[str], Any]) -> Change:
-    """A change of the content alone, from its text."""
+    """A change that replaces the content by what `write` makes of its text."""
 
     def change(record: Record, body: Record) -> None:
         message_of(body)["content"] = write(text_of(body))
@@ -54,7 +54,7 @@ def content(write: Callable[[str], Any]) -> Change:
 
 
 def whole(write: Callable[[Record], Any]) -> Change:
-    """A change of the whole body."""
+    """A change that replaces the body by what `write` makes of it."""
 
     def change(record: Record, body: Record) -> None:
         record["response"]["body"] = write(body)
@@ -63,10 +63,10 @@ def whole(write: Callable[[Record], Any]) -> Change:
 
 
 def of_text(name: str, seen: str, summary: str, write: Callable[[str], Any]) -> Shape:
-    """A shape of the content."""
+    """A shape that changes only the content."""
     return Shape(name, seen, summary, content(write))
 
 
 def of_body(name: str, seen: str, summary: str, write: Callable[[Record], Any]) -> Shape:
-    """A shape of the body."""
+    """A shape that changes the body."""
     return Shape(name, seen, summary, whole(write))

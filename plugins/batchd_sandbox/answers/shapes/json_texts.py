@@ -1,4 +1,4 @@
-"""Shapes of answers that are to be JSON by a schema, and of calls of tools."""
+"""Shapes of answers to requests with a JSON schema, and of tool calls."""
 
 from __future__ import annotations
 

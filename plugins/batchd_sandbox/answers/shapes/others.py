@@ -53,7 +53,7 @@ def _bare_message(body: Record) -> Record:
 
 
 def _framed(write: Any) -> Change:
-    """A change of the frame: the response goes, and this comes in its place."""
+    """A change that replaces `response` and `error` of the line by what `write` makes of the body."""
 
     def change(record: Record, body: Record) -> None:
         del record["response"]

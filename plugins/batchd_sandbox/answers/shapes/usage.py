@@ -7,12 +7,12 @@ from typing import Any
 from .form import Shape
 
 _HIT = 2
-"""Of each prompt, this many tokens come from a cache, where a shape has any."""
+"""Tokens of each prompt that come from a cache, in shapes with cached tokens."""
 _THINKING = 300
 
 
 def _usage(name: str, seen: str, summary: str, write: Any, *, cached: int = 0, thinking: int = 0) -> Shape:
-    """The service bills the tokens of the answer, some of them cached, and its thinking, and writes this of them."""
+    """A shape of `usage`, made by `write`. `cached` tokens of the input are cached; `thinking` ones are billed, too."""
 
     def count(given: int, written: int) -> tuple[Any, tuple[int, int, int]]:
         return write(given, written), (given, cached, written + thinking)
