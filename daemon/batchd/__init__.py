@@ -166,7 +166,7 @@ _HOMES = {
     "settings": "Duration FromFile Secret",
     "http.signed_posts": "SignedPost SignedPostSettings signature",
 }
-"""The names that plugins import, by their modules: the same as above, for programs that run."""
+"""Module to the names that plugins import from it: the same imports as above, for use at run time."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [*sorted(_HOME_OF), "__version__"]

@@ -1,6 +1,6 @@
 """Zip archives from strangers: read in pieces, with limits on what comes out.
 
-Workbooks are zip archives too. Nothing in here is ever written to disk, so that a name inside is a name and no path.
+Workbooks are zip archives too. This module writes no member to disk, so a member's name is never used as a path.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIMIT_KEYS = ("max_unpacked", "max_ratio", "max_files")
 """Keys of the table `[routes.NAME.reader]` that every format has."""
 CHUNK = 1 << 18
 JUDGED_FROM = 64 * 1024 * 1024
-"""Bytes that come out before their ratio to what went in is judged: small files of equal rows are no attack."""
+"""Unpacked bytes from which `max_ratio` applies: a small file of equal rows is no attack."""
 _TAIL = 65_557
 _MAX_DIRECTORY = 64 * 1024 * 1024
 _ENCRYPTED = 0x1
@@ -30,14 +30,14 @@ _ENCRYPTED = 0x1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackLimits:
-    """The most that may come out of a compressed file: bytes, bytes for each byte of it, and files in it."""
+    """Limits on what a compressed file may unpack to: bytes, bytes per compressed byte, and files."""
 
     max_unpacked: int = 4_000_000_000
     max_ratio: int = 200
     max_files: int = 10_000
 
     def check(self, unpacked: int, packed: int, what: str = "This file") -> None:
-        """Raise FileRefused if so many bytes are too many, or too many for what they came from."""
+        """Raise FileRefused if `unpacked` bytes are too many, or too many for the `packed` bytes they came from."""
         if unpacked > self.max_unpacked:
             raise FileRefused(
                 "too_large",
@@ -54,7 +54,7 @@ class UnpackLimits:
 
 
 class Member(Struct, frozen=True):
-    """A file in an archive. The sizes are what the archive says of it."""
+    """A file in an archive. The sizes are those that the archive declares."""
 
     name: str
     packed: int
@@ -63,7 +63,7 @@ class Member(Struct, frozen=True):
 
 
 class Archive:
-    """An open zip archive. Every fault of it is a FileRefused, in words."""
+    """An open zip archive. Its methods raise FileRefused for every fault in it."""
 
     def __init__(self, file: IO[bytes], limits: UnpackLimits) -> None:
         self._limits = limits
@@ -78,13 +78,13 @@ class Archive:
         ]
 
     def find(self, name: str) -> int | None:
-        """The place of the member with this name, whatever its case; None if there is none."""
+        """Return the index in `members` of the member with this name, ignoring case; None if there is none."""
         wanted = name.replace("\\", "/").lstrip("/").lower()
         names = (info.filename.replace("\\", "/").lstrip("/").lower() for info in self._infos)
         return next((place for place, each in enumerate(names) if each == wanted), None)
 
     def chunks(self, place: int) -> Iterator[bytes]:
-        """What is in a member, in pieces."""
+        """Yield the content of a member in chunks. Raise FileRefused once it exceeds a limit."""
         info = self._infos[place]
         if info.flag_bits & _ENCRYPTED:
             raise FileRefused("encrypted", "This file is protected by a password. Drop it again without one.")
@@ -104,7 +104,7 @@ class Archive:
                 yield chunk
 
     def read(self, place: int, most: int) -> bytes:
-        """A whole member, which must be small."""
+        """Return the whole content of a member. Raise FileRefused if it has more than `most` bytes."""
         parts, size = [], 0
         for chunk in self.chunks(place):
             parts.append(chunk)
@@ -120,7 +120,7 @@ class Archive:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """What reading a damaged archive raises becomes a refusal. Faults of the disk do not."""
+    """Turn what reading a damaged archive raises into FileRefused; let errors of the disk through."""
     try:
         yield
     except OSError as error:
@@ -137,7 +137,7 @@ def _faults() -> Iterator[None]:
 
 
 def damaged() -> FileRefused:
-    """The refusal of an archive that breaks off or does not fit together."""
+    """Return the refusal of an archive that is cut off or inconsistent."""
     return FileRefused(
         "archive",
         "This file is damaged: it is cut off, or what is in it does not fit its checksum. Most likely a copy or a "
@@ -146,7 +146,7 @@ def damaged() -> FileRefused:
 
 
 def _check_directory(file: IO[bytes], limits: UnpackLimits) -> None:
-    """Refuse a directory that is too long before it is read into memory."""
+    """Refuse an archive with too long a directory, before the directory is read into memory."""
     size = file.seek(0, 2)
     start = max(0, size - _TAIL)
     file.seek(start)

@@ -1,4 +1,4 @@
-"""One request that is sent by itself, and what came of it; and whether a service has batches."""
+"""Live calls: one request and its answer. And how a provider finds out whether a service has batches."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .model import Failure
 class LiveCall:
     """A request that is sent by itself.
 
-    `body` is a JSON object, as it is to be sent. `key` is the same when a call of unknown outcome is repeated, and
-    another after any answer: services that know the header `Idempotency-Key` bill it once. `timeout` is in seconds.
+    `body` is the JSON object to send. `key` stays the same when batchd repeats a call of unknown outcome, and changes
+    after any answer: a service that knows the header `Idempotency-Key` bills the call once. `timeout` is in seconds.
     """
 
     custom_id: str
@@ -28,7 +28,7 @@ class LiveCall:
 class LiveAnswer:
     """The answer to one request: the HTTP status and the JSON body, as they came, or the reason why there is none.
 
-    A status of 400 and more is a refusal of this request alone. `headers`, with names in lower case, may tell limits
+    A status of 400 or more refuses this request alone. `headers`, with names in lower case, may tell limits
     (`x-ratelimit-limit-requests`).
     """
 
@@ -40,18 +40,18 @@ class LiveAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BatchesFound:
-    """Whether a service has batches for this key, None if that is not known; and why, as a sentence."""
+    """Whether a service has batches for this API key (`there`; None if not known), and why, as a sentence."""
 
     there: bool | None
     why: str
 
 
 class FindsBatches(ABC):
-    """What a provider of batches and of live calls does so that `mode = "auto"` can choose."""
+    """Implemented by a provider of both batches and live calls, so that `mode = "auto"` can choose."""
 
     @abstractmethod
     async def find_batches(self) -> BatchesFound:
-        """Find out by calls that cost nothing. False only for a definite answer, as `status 404` is, never for a fault.
+        """Find out by calls that cost nothing. False only for a definite answer such as status 404, never for a fault.
 
-        batchd believes a False once it came twice, a minute apart, and then for a day.
+        batchd believes False only after two such answers a minute apart, and then for a day.
         """

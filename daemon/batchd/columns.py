@@ -1,4 +1,4 @@
-"""Names and cells of a table that results are written to: names that are free, that no database confuses, and text."""
+"""Column names and cells of a results table: free names, names that a database keeps apart, and cells as text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def free_names(taken: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Names of columns for a table that has those `taken` already: a name that exists gets ` (2)`, ` (3)` and so on."""
+    """Return names for new columns of a table that has the `taken` ones: a name that exists gets ` (2)`, ` (3)`, …"""
     used, free = set(taken), []
     for each in names:
         name, number = each, 1
@@ -46,10 +46,10 @@ def column_names(names: Iterable[str]) -> list[str]:
 
 
 def unique_names(names: Iterable[str], *, longest: int | None = None) -> list[str]:
-    """Names that a database keeps apart: no two are the same, not even in another case. The first keeps its own.
+    """Return names that a database keeps apart: no two are equal when case is ignored. The first keeps its name.
 
-    `longest` is in bytes of UTF-8: PostgreSQL cuts off what is beyond 63. NUL and halves of characters are left out,
-    and a name without anything is `column 3` by its place.
+    `longest` is in bytes of UTF-8: PostgreSQL cuts a name after 63. NUL and lone surrogates are left out; an empty
+    name becomes `column 3`, by its position.
 
     >>> unique_names(["job", "Text", "text", "", "Job"])
     ['job', 'Text', 'text (2)', 'column 4', 'Job (2)']

@@ -70,7 +70,7 @@ class Reader(Plugin[SettingsT]):
     suffixes: ClassVar[tuple[str, ...]] = ()
     """The suffixes this reader reads, in lower case with the dot. Two readers may not have the same one."""
     only_if_named: ClassVar[bool] = False
-    """Whether its files are taken only where a route names them in `formats`: notes are files of this kind too."""
+    """Whether batchd takes its files only where a route names them in `formats`: such files may also be notes."""
 
     @abstractmethod
     def read(self, source: Source) -> Iterator[Sequence[str] | Sequence[Json] | BadRow]:
@@ -95,7 +95,7 @@ class Reader(Plugin[SettingsT]):
         return {}
 
     def dialect(self) -> Dialect | None:
-        """How the file is written, known after reading, for sinks that write rows as they came; None if not as text."""
+        """How the file is written, known after reading, so that sinks can write the same form; None if not known."""
         return None
 
 
@@ -109,11 +109,11 @@ class PromptBuilder(Plugin[SettingsT]):
     """The columns that `parse` fills, in order."""
 
     endpoints: Sequence[str] = ()
-    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty if any will do. A route with
-    another one is an error in the configuration."""
+    """The endpoints that its bodies are for, such as `("/v1/chat/completions",)`; empty for any. A route with another
+    endpoint is an error in the configuration."""
 
     sets: Sequence[str] = ()
-    """Keys of its bodies. The route's `params` must not have them: the builder's own would win."""
+    """Keys that `build` sets. The route's `params` must not have them, since the builder's values would win."""
 
     unique: str | None = None
     """A column whose values must differ, such as an id. A row that repeats a value fails alone, and costs nothing."""
@@ -131,18 +131,18 @@ class PromptBuilder(Plugin[SettingsT]):
         return ()
 
     def uses(self) -> Iterable[str] | None:
-        """The columns that the question is about, also those that a file need not have; None if you cannot say.
+        """The columns that the question uses, also those that a file need not have; None if you cannot say.
 
-        A row in which they are all empty is not asked, unless the route says `empty_rows = "ask"`. With None, the
-        default, only rows are left out in which all cells are empty.
+        batchd does not ask a row in which all of these are empty, unless the route says `empty_rows = "ask"`. With
+        None, the default, it leaves out only rows in which all cells are empty.
         """
         return None
 
     def parse(self, response: Response) -> Mapping[str, Json] | Failure:
-        """Column to value for `columns`, from the response. After a `Failure(transient=True)` batchd asks again.
+        """Map each of `columns` to its value in the response. After a `Failure(transient=True)` batchd asks again.
 
-        By default the text without the model's thinking, in `answer`. Called only for whole answers: those that were
-        cut, filtered or broken off have a `response.failure`, which the row gets without a call.
+        By default `answer` is the text without the model's thinking. Called only for whole answers: for one that was
+        cut, filtered or broken off, the row gets `response.failure` without a call.
         """
         text = response.answer
         if text is None:
@@ -150,20 +150,19 @@ class PromptBuilder(Plugin[SettingsT]):
         return {"answer": text}
 
     def parse_many(self, texts: Iterable[str]) -> Iterator[list[Json] | None]:
-        """The same for the texts of many answers, in order: the values of `columns`, or None where `parse` is to read.
+        """The same for many answers, in order: yield the values of `columns`, or None to have `parse` read this one.
 
-        Each is a whole answer, a text alone as the model wrote it, with its thinking. Override this only for speed,
-        together with `parse`: a class that overrides `parse` alone is asked by that alone. The conformance kit
-        compares both.
+        Each text is a whole answer as the model wrote it, with its thinking. Override this only for speed, together
+        with `parse`: if a class overrides `parse` alone, batchd calls that alone. The conformance kit compares both.
         """
         for text in texts:
             answer = without_thinking(text)
             yield [answer if column == "answer" else None for column in self.columns]
 
     def encode(self, rows: Iterable[Row], common: Body) -> Iterator[bytes | Failure]:
-        """The bodies of many rows, in order, encoded: one JSON object each, without a newline in it.
+        """Yield the bodies of many rows, in order, encoded: each is one JSON object without a newline.
 
-        `common` is what the route adds. Override this only for speed; the conformance kit compares it with
+        `common` has the keys that the route adds. Override this only for speed; the conformance kit compares it with
         `build`.
         """
         encoder = msgspec.json.Encoder()
@@ -172,12 +171,12 @@ class PromptBuilder(Plugin[SettingsT]):
             yield body if isinstance(body, Failure) else encoder.encode({**common, **body})
 
     def pattern(self, cell: Callable[[str], str]) -> Body | None:
-        """What `build` returns for every row, with `cell("column")` where the text of that cell goes.
+        """The body that `build` makes for every row, with `cell("column")` in place of the text of that cell.
 
-        Override this only for speed, where requests differ in nothing but such texts: batchd then writes many at a
-        time itself, and calls neither `build` nor `encode`. A cell may stand anywhere within a value, never in a key.
-        Its text is itself, empty for None, JSON for a value that is no text. The conformance kit compares it with
-        `build`. By default None: each request is built by itself.
+        Override this only for speed, if requests differ in nothing but such texts: batchd then writes many at a time
+        itself, and calls neither `build` nor `encode`. A cell may stand anywhere in a value, never in a key. Text is
+        put in as it is, None as nothing, any other value as JSON. The conformance kit compares it with `build`. By
+        default None: each request is built by itself.
         """
         return None
 
@@ -195,8 +194,8 @@ class BatchProvider(Plugin[SettingsT]):
     long after this time, never before it."""
 
     warms_caches: bool = False
-    """Whether the first row of a job that asks for its input to be kept in a cache is asked before the others, so that
-    these find it there."""
+    """Whether batchd asks the first row of a job before the others, if its requests ask the service to cache their
+    input: the others then find the input in the cache."""
 
     @abstractmethod
     async def submit(self, submission: Submission) -> str:
@@ -214,14 +213,14 @@ class BatchProvider(Plugin[SettingsT]):
 
     @abstractmethod
     def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
-        """An asynchronous generator of all answers in any order, once the batch has ended; none of unknown outcomes."""
+        """An asynchronous generator of all answers of an ended batch, in any order; none for an unknown outcome."""
 
     def account(self) -> Mapping[str, str]:
-        """What the service tells accounts apart by, each with its name: the key, a project, the address.
+        """What identifies the account at the service, each value by its name: the key, a project, the address.
 
-        Of each value batchd keeps a keyed fingerprint beside every batch, and nothing else. Where one has changed and
-        the service does not know the batch, the batch waits for a person: nothing is asked again by itself. By default
-        every secret and every text of the settings. Raises `RejectedError` if a secret cannot be read.
+        batchd keeps only a keyed fingerprint of each value, beside every batch. If one has changed and the service does
+        not know the batch, the batch is held until a person decides: batchd does not ask its rows again by itself. By
+        default every secret and every text of the settings. Raises `RejectedError` if a secret cannot be read.
         """
         return facts_of(self.settings)
 
@@ -236,16 +235,16 @@ class BatchProvider(Plugin[SettingsT]):
         """The ids of all batches made from this submission, oldest first, by its `upload` or its `key`.
 
         Called when the outcome of `submit` is not known. An empty result must mean that there is none: read every page.
-        Raise `NotKnownYet` if only time will tell; it is asked again. Raise `CannotFind` (the default) if the service
-        cannot look batches up; the batch is then held until a person decides.
+        Raise `NotKnownYet` if the service cannot tell yet; batchd asks again. Raise `CannotFind` (the default) if the
+        service cannot look batches up; the batch is then held until a person decides.
         """
         raise CannotFind("This provider cannot look up a batch.")
 
     async def find_rows(self, submission: Submission) -> Sequence[str]:
-        """The ids of all batches that ask the same rows, under whatever key, oldest first: those of its `rows_key`.
+        """The ids of all batches with its `rows_key`, whatever their `key`, oldest first: they ask the same rows.
 
-        Called after a backup was restored, which has forgotten the batches that were created since. Raise `CannotFind`
-        (the default) if the service cannot look batches up by that: then batchd compares their answers.
+        Called after a restore, since a backup does not know the batches that were created after it. Raise `CannotFind`
+        (the default) if the service cannot look batches up by `rows_key`: batchd then compares their answers.
         """
         raise CannotFind("This provider cannot look up a batch by its rows.")
 
@@ -277,9 +276,9 @@ class BatchProvider(Plugin[SettingsT]):
         return ()
 
     async def background(self) -> None:
-        """Work beside all calls, such as to renew a token: batchd cancels it before `aclose`.
+        """Do work beside all calls, such as renewing a token. batchd cancels it before `aclose`.
 
-        What it raises is logged, and it begins again after a pause, longer each time. If it returns, it is done.
+        batchd logs what it raises, and calls it again after a pause, longer each time. If it returns, it is done.
         """
 
     async def aclose(self) -> None:
@@ -291,13 +290,14 @@ class LiveProvider(Plugin[SettingsT]):
 
     @abstractmethod
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
-        """Answer one request: a `Failure` in the Result if it is refused.
+        """Send one request and return its Result, with a `Failure` if the service refuses the request.
 
-        Raise `TooManyCalls` if it takes no more for now, `TransientError` to be asked again, `RejectedError` otherwise.
+        Raise `TooManyCalls` if the service takes no more calls for now, `TransientError` to have batchd ask again,
+        `RejectedError` otherwise.
         """
 
     async def answer(self, call: LiveCall) -> LiveAnswer:
-        """The same as bytes, which batchd calls. By default through `complete`."""
+        """The same as bytes. This is the method that batchd calls; by default it calls `complete`."""
         result = await self.complete(call.custom_id, msgspec.json.decode(call.body), endpoint=call.endpoint)
         outcome = result.outcome
         if isinstance(outcome, Response):
@@ -312,7 +312,7 @@ class LiveProvider(Plugin[SettingsT]):
         """See `BatchProvider.aopen`."""
 
     async def aopen_live(self) -> None:
-        """The same where batchd makes nothing but live calls."""
+        """Called instead of `aopen` if batchd makes only live calls."""
         await self.aopen()
 
     async def background(self) -> None:
@@ -350,7 +350,7 @@ class Observer(Plugin[SettingsT]):
     """
 
     group_for: float = 0.0
-    """Seconds to wait after an event for others, so that they come together; 0 to get each by itself, at once."""
+    """Seconds to wait after an event for others, to get them together; 0 to get each event at once, by itself."""
 
     @abstractmethod
     async def notice(self, event: Event) -> None:

@@ -67,14 +67,14 @@ class FileRefused(BatchdError):
 class WorkerLost(BatchdError):
     """A worker process died during a task. After the third time batchd stops working on the part.
 
-    `where` is the code of a plugin that ended it, in words, if that is known.
+    `where` says which code of a plugin ended the process, if that is known.
     """
 
     where: str = ""
 
 
 class NodeLost(WorkerLost):
-    """The machine that ran a task went away. This says nothing about the task, which is tried again."""
+    """The machine that ran a task went away. The task is not the cause; batchd tries it again."""
 
 
 class StateError(BatchdError):
@@ -104,7 +104,7 @@ class TransientError(ProviderError):
 
     `retry_after` is the number of seconds that the service asked to wait, None if it did not. Raised from `submit`,
     it means that the batch may have been created, so batchd waits and looks for it before it submits again.
-    `answered` says that the service did answer, so that the call is over there.
+    `answered` says that the service did answer, so it no longer works on the call.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, answered: bool = False) -> None:
@@ -133,8 +133,8 @@ class TooManyCalls(TransientError):
 class RejectedError(ProviderError):
     """The service refuses us until a person acts: a bad key, no permission, an empty account.
 
-    `no_batches` says that it answered an upload or a create as one that knows no such call, so that nothing was made. A
-    provider of `mode = "auto"` is then looked at again, and its jobs may go on by live calls.
+    `no_batches` says that the service does not know the call, an upload or a create, so nothing was created. With
+    `mode = "auto"` batchd then finds out again whether the provider has batches, and its jobs may go on by live calls.
     """
 
     def __init__(self, message: str = "", *, no_batches: bool = False) -> None:
@@ -159,4 +159,4 @@ class CannotFind(ProviderError):
 
 
 class NotKnownYet(ProviderError):
-    """Whether a batch exists cannot be told yet, but later: the service shows only at its end what a batch holds."""
+    """The service cannot tell yet whether a batch exists: it shows what a batch holds only once the batch has ended."""

@@ -1,4 +1,4 @@
-"""The base class of executors: they choose where the functions run that work on the working files."""
+"""The base class of executors, which choose where the functions that work on the working files run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DoneT = TypeVar("DoneT")
 class Node:
     """A machine that an executor runs on. `plugins` are the distributions with plugins, and their versions.
 
-    `plugin_files` is a hash of the files in the plugin_dir, empty if it is not there. `slots` are the tasks that it
-    runs at a time, `running` says in words what it runs now. `fault` says why it is not used; empty if it is.
+    `plugin_files` is a hash of the files in the plugin_dir, empty if that folder is not there. `slots` is how many
+    tasks it runs at a time, `running` says in words what it runs now. `fault` says why it is not used; empty if it is.
     """
 
     name: str
@@ -33,10 +33,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a machine is asked before its workers are used. `here` is what is installed where batchd runs.
+    """What batchd asks a machine before it uses its workers. `here` is what is installed where batchd runs.
 
-    `mark` stands in a file of the folder `spool`: a machine that reads it there sees the working files. If it is
-    `private` here, it must be so there.
+    `mark` is in a file of the folder `spool`: a machine that reads it there sees the working files. If the spool is
+    `private` here (no other user can read it), it must be private there.
     """
 
     here: Node
@@ -51,13 +51,13 @@ class Executor(Plugin[SettingsT]):
     """Runs functions in worker processes: on this machine, or on others that have the spool at the same path.
 
     `number` is how many tasks it runs at a time. Before `aopen` batchd sets it to the operator's setting; 0 leaves it
-    to the executor. At the end of `aopen` it is 1 or more; later it may change, as machines come and go.
+    to the executor. At the end of `aopen` it must be 1 or more; later it may change, as machines come and go.
     """
 
     number: int = 0
     hello: Hello = Hello(Node("", "", ""))
     """What to ask a machine before its workers are used: `batchd.describe_node(hello)`, called there, returns its Node,
-    with the `fault` that keeps it from being used. batchd sets it before `aopen`, and anew before each `renew`."""
+    with the `fault` that keeps it from being used. batchd sets it before `aopen`, and again before each `renew`."""
     trouble: str = ""
     """Why no task can be run at present, as a sentence for the operator; empty if tasks can be run."""
 
@@ -66,12 +66,12 @@ class Executor(Plugin[SettingsT]):
         """Run `function(task)` in a worker process, never on the event loop; return or raise what the function does.
 
         Functions, tasks and results can be pickled. A function may run twice, and writes its output by a rename. The
-        process must call `batchd.run_task(function, task)`, which prepares a new process and makes exceptions fit to
-        be pickled.
+        process must call `batchd.run_task(function, task)`, which prepares a new process and makes exceptions
+        picklable.
 
         Raise `WorkerLost` if the process died during the task; after the third time batchd stops working on the part.
         Raise `NodeLost` if its whole machine went away, which says nothing about the task; batchd tries it again. Many
-        calls may run at once; let those wait that have no free worker. A cancelled task may run on.
+        calls may run at once; a call without a free worker must wait. A cancelled task may run on.
         """
 
     async def aopen(self) -> None:

@@ -69,20 +69,20 @@ class FileSink(Sink[SettingsT]):
     ) -> Iterator[tuple[str, bytes]] | None:
         """The same for consecutive rows that have an answer, many at once: pairs of a suffix and whole lines.
 
-        Of each row come its values, one for each column, and its answer, one for each of the answer's. Override this
-        only for speed, together with `lines`: a class that overrides `lines` alone is asked by that alone. None means
-        that there is no faster way for this shape. The conformance kit compares both.
+        Each row is a pair: its values, one per column, and its answer, one per answer column. Override this only for
+        speed, together with `lines`: if a class overrides `lines` alone, batchd calls that alone. None means that
+        there is no faster way for this shape. The conformance kit compares both.
         """
         return None
 
     def in_one_piece(self, shape: Shape) -> bool:
-        """Whether `lines` must get all rows of the job in one call: its file cannot be put together from pieces."""
+        """Whether `lines` must get all rows of the job in one call, since its file cannot be joined from pieces."""
         return False
 
     def encoders(self, shape: Shape) -> Mapping[str, Callable[[str], bytes]]:
-        """Suffix to encoder, for files that get another encoding: their heads and lines are UTF-8 here.
+        """Suffix to encoder, for files in another encoding. `heads` and `lines` return their text as UTF-8.
 
-        If it raises UnicodeEncodeError for any text of the file, the whole file is UTF-8 with a byte order mark.
+        If an encoder raises UnicodeEncodeError for a text of its file, the whole file is UTF-8 with a byte order mark.
         """
         return {}
 
@@ -109,7 +109,7 @@ class FileSink(Sink[SettingsT]):
             for suffix, line in self.lines(shape, rows):
                 file = files.get(suffix)
                 if file is None:
-                    # Whether another encoding can hold it all is known at the end, so it is written elsewhere first.
+                    # Whether the encoding can hold all text is known only at the end, so write elsewhere first.
                     elsewhere = suffix in encoders
                     target = tempfile.TemporaryFile() if elsewhere else job.outbox.publishing(suffix)  # noqa: SIM115  # here
                     file = files[suffix] = _File(stack.enter_context(target), cancelled)
@@ -125,7 +125,7 @@ class FileSink(Sink[SettingsT]):
 def put_encoded(
     outbox: Outbox, suffix: str, head: bytes, pieces: Sequence[Path | IO[bytes]], encode: Callable[[str], bytes]
 ) -> None:
-    """Publish a file of UTF-8 text in another encoding; as UTF-8 with a mark if that cannot hold it."""
+    """Publish UTF-8 text in another encoding, or as UTF-8 with a byte order mark if that encoding cannot hold it."""
     try:
         with outbox.publishing(suffix) as file:
             file.write(encode(head.decode()))

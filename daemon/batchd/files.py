@@ -1,7 +1,7 @@
 """Files that are complete or absent: write a draft, fsync it, rename it, fsync the folder.
 
-After a power cut, a rename without the fsync of the file leaves an empty file; without the fsync of the folder the
-rename itself is lost. Both together take about 4 ms for 2 MB, so they are always done.
+After a power cut, the file may be empty if it was renamed without its fsync, and without the fsync of the folder the
+rename itself may be lost. Both together take about 4 ms for 2 MB, so they are the default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFB
 
 
 class Rights(Struct, frozen=True):
-    """Who may read what people see: the name of a group, and a mode. None: as the folder and the umask give it."""
+    """Who may read the files that people see: a group and a mode. None: the group the system gives, the mode 0640."""
 
     group: str | None = None
     mode: int | None = None
@@ -43,13 +43,13 @@ class Rights(Struct, frozen=True):
 
     @property
     def of_folders(self) -> Rights:
-        """The same for a folder: who may read files in it may list it, and all others may go through to their own."""
+        """The same for a folder: those who may read its files may list it; all others may pass through to their own."""
         mode = self.mode if self.mode is not None else 0o640
         return Rights(self.group, mode | (mode & 0o444) >> 2 | 0o711)
 
 
 def group_id(name: str) -> int:
-    """The number of a group; KeyError if there is none of this name."""
+    """Return the id of a group. Raise KeyError if there is none of this name."""
     import grp
 
     return grp.getgrnam(name).gr_gid
@@ -57,9 +57,9 @@ def group_id(name: str) -> int:
 
 @contextmanager
 def replacing(target: Path, *, mode: int = 0o640, sync_folder: bool = True) -> Iterator[IO[bytes]]:
-    """A context manager: write `target` completely, replacing an existing file. An exception changes nothing.
+    """A context manager: write `target` completely, replacing an existing file. If the block raises, nothing changes.
 
-    Who writes several files into a folder may sync it once, behind the last.
+    To write several files into one folder, pass `sync_folder=False` for all but the last: one sync covers them all.
 
     The draft is in the same folder, under a hidden name that no reader of drop folders picks up.
     """
@@ -74,9 +74,9 @@ def replacing(target: Path, *, mode: int = 0o640, sync_folder: bool = True) -> I
 
 @contextmanager
 def publishing(target: Path, *, rights: Rights | None = None, durable: bool = True) -> Iterator[IO[bytes]]:
-    """A context manager: write `target` completely, never over an existing file. `rights` hold before its first byte.
+    """A context manager: write `target` completely, never over an existing file. It gets its `rights` before any byte.
 
-    One that is not `durable` may be gone after a power cut.
+    A file that is not `durable` may be gone after a power cut.
 
     If `target` exists with the same bytes (from the try before a crash), that is success. With other bytes it
     raises FileExistsError, and the file stays as it is.
@@ -89,15 +89,15 @@ def publishing(target: Path, *, rights: Rights | None = None, durable: bool = Tr
                 _settle(file)
             file.flush()
             _link_or_compare(draft, target)
-            # Before the folder is synced, or a power cut could leave it beside the target forever. If this fails once,
-            # the end of `_draft` tries again: nobody would come back for it, as the target is there.
+            # Before the folder is synced, or a power cut could leave the draft beside the target for good. If this
+            # fails, the end of `_draft` tries again: with the target in place, no later try would remove the draft.
             draft.unlink(missing_ok=True)
         if durable:
             fsync_folder(target.parent)
 
 
 def draft_of(target: Path) -> Path:
-    """The draft of a file in a folder that people see. Named after it: the next try removes what a crash left."""
+    """The draft of a file in a folder that people see. By its name, the next try removes one that a crash left."""
     return target.with_name(f".{target.name}.draft")
 
 
@@ -120,10 +120,10 @@ def move_without_replacing(source: Path, target: Path) -> None:
         try:
             there = target.lstat()
         except FileNotFoundError:
-            # It has gone meanwhile: a daemon has taken it out of its inbox, say.
+            # The target has gone meanwhile, such as when a daemon has claimed it from its inbox.
             os.link(source, target, follow_symlinks=False)
         else:
-            # Not `samefile`, which follows links: a link to the file is not the file, which would be lost.
+            # Not `samefile`, which follows links: if the target is a link to the source, the file would be lost.
             if not os.path.samestat(source.lstat(), there):
                 raise
             # A crash between link and unlink left both names: remove the old one now.
@@ -140,9 +140,9 @@ def move_without_replacing(source: Path, target: Path) -> None:
 
 
 def name_again(source: Path, target: Path) -> None:
-    """Give a file that is never changed another name, in place of what has it; a copy where there are no links.
+    """Give a file that never changes a second name, in place of what has that name; a copy if links are not possible.
 
-    The folder of the name is not synced.
+    Does not sync the folder of `target`.
     """
     try:
         target.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Make everything durable that is on the file system of `folder`: for thousands of files at once."""
+    """Make the whole file system of `folder` durable: for thousands of files, faster than an fsync of each."""
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
@@ -180,7 +180,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def make_folder(folder: Path, *, mode: int = 0o750, rights: Rights | None = None) -> None:
-    """Make `folder` and its parents, durably. It may exist already, and then keeps the rights that it has."""
+    """Make `folder` and its parents, durably. A folder that exists keeps its rights."""
     if folder.is_dir():
         return
     make_folder(folder.parent, mode=mode, rights=rights)
@@ -193,13 +193,13 @@ def make_folder(folder: Path, *, mode: int = 0o750, rights: Rights | None = None
 
 
 def _make_with_rights(folder: Path, rights: Rights) -> None:
-    """Under another name until it has its rights: a crash must not leave one that its people cannot enter."""
+    """Make it under another name until it has its rights: a crash must not leave one that its people cannot enter."""
     draft = folder.with_name(f".{secrets.token_hex(8)}.draft")
     draft.mkdir(mode=0o700)
     try:
         with _opened(draft) as descriptor:
             rights.give(descriptor, folder)
-        # Onto an empty folder that somebody has made meanwhile it is a rename as well; onto any other an error.
+        # If the folder was made meanwhile, the rename replaces an empty one, and fails for any other.
         draft.rename(folder)
     except OSError:
         with contextlib.suppress(OSError):
@@ -210,7 +210,7 @@ def _make_with_rights(folder: Path, rights: Rights) -> None:
 
 @contextmanager
 def _draft(draft: Path, mode: int, rights: Rights | None = None, *, left: bool = False) -> Iterator[IO[bytes]]:
-    """A new file, which is gone at the end. `left`: a crash may have left one of the same name."""
+    """Make a new file, and remove it at the end. `left`: a crash may have left one of the same name; replace it."""
     first = mode if rights is None else 0o600
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
@@ -262,5 +262,5 @@ def _same_file(draft: Path, target: Path) -> bool:
 
 
 def _no_links_here(error: OSError) -> bool:
-    # Some mounts in user space, such as rclone's, say EIO. A broken disk says that to the rename as well.
+    # Some FUSE mounts, such as rclone's, say EIO. On a broken disk the rename that follows fails, too.
     return error.errno in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EIO}

@@ -57,9 +57,9 @@ def register_executors(register: Register) -> None:
 
 @hookspec
 def register_services(register: Register) -> None:
-    """Add services to choose by `service = "NAME"`: `register(name, table)`; `table()` returns what is known of it.
+    """Add services to choose by `service = "NAME"`: `register(name, table)`; `table()` returns its table.
 
-    `batchd.service_tables` makes these of TOML files. docs/services.md has the keys of a table.
+    `batchd.service_tables` makes these from TOML files. docs/services.md lists the keys of a table.
     """
 
 
@@ -67,5 +67,5 @@ def register_services(register: Register) -> None:
 def register_commands(register: Register) -> None:
     """Add commands to `batchd`: `register(name, factory)`; `factory()` returns a click.Command.
 
-    A factory with one argument is given a `batchd.Installation`: the configuration, and what is where.
+    A factory with one argument gets a `batchd.Installation`: the configuration, the jobs, and a folder of its own.
     """

@@ -1,4 +1,4 @@
-"""What a command of a plugin is given: the configuration, what is where, and a folder of its own."""
+"""What the command of a plugin gets: the configuration, the jobs, and a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from .plugin_base import SettingsT
 
 
 class Installation(ABC):
-    """The batchd that a command is called for. It changes nothing there, and needs no running daemon.
+    """The installation of batchd that a command works on. Changes nothing there, and needs no running daemon.
 
-    Look when the command runs, not when it is made: `batchd --help` makes every command, also without a configuration.
+    Use it when the command runs, not when it is made: `batchd --help` makes every command, even without a
+    configuration.
     """
 
     @property
     @abstractmethod
     def config_path(self) -> Path:
-        """The configuration. Raises ConfigError, in words, if there is none."""
+        """The path of the configuration. Raises ConfigError if there is none."""
 
     @abstractmethod
     def config(self) -> Mapping[str, Json]:
@@ -27,7 +28,7 @@ class Installation(ABC):
 
     @abstractmethod
     def settings(self, model: type[SettingsT]) -> SettingsT:
-        """The command's own table, `[commands.NAME]`, checked. Raises ConfigError, in words, if it is wrong."""
+        """The command's own table, `[commands.NAME]`, checked. Raises ConfigError if it is wrong."""
 
     @abstractmethod
     def status(self) -> Mapping[str, Json]:
@@ -35,9 +36,9 @@ class Installation(ABC):
 
     @abstractmethod
     def job(self, word: str) -> Mapping[str, Json]:
-        """What `batchd status JOB --json` prints. Raises BatchdError if no job, or more than one, is meant."""
+        """What `batchd status JOB --json` prints. Raises BatchdError if `word` fits no job, or more than one."""
 
     @property
     @abstractmethod
     def state_folder(self) -> Path:
-        """A folder for the command alone, made by this."""
+        """A folder for this command alone, made on first use."""

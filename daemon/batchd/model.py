@@ -25,9 +25,9 @@ Body: TypeAlias = dict[str, Json]
 class Failure:
     """Why a row has no answer: a code for machines, a sentence for people.
 
-    `transient` means that asking again may help; batchd asks such a row again until its attempts are used up. Of an
-    answer in the wrong form, `correction` says what is wrong with it: the model is told that, and its answer, when the
-    row is asked again. `answer` has what the columns hold nevertheless, should the row fail in the end.
+    `transient` means that asking again may help; batchd asks such a row again until its attempts are used up. For an
+    answer in the wrong form, `correction` says what is wrong with it: when batchd asks again, it sends the model that
+    and its answer. `answer` has values that the columns get all the same if the row fails in the end.
     """
 
     code: str
@@ -58,7 +58,7 @@ class Row:
 
 
 MAX_DIGITS = 18
-"""Digits of a row's number: more rows than any file has."""
+"""The most digits of a row's number. No file has so many rows."""
 
 
 class RequestId(NamedTuple):
@@ -107,13 +107,13 @@ class BadRow:
 class Dialect:
     """How a dropped file is written, so that its rows can be written in the same form.
 
-    `form` is its kind: `csv`, `jsonl`, `xlsx`, ... `details` is what a sink of that form needs besides, as JSON.
-    `encoding` is one of Python's names that writes no mark by itself; `mark` says that a byte order mark stands first.
-    `guessed`: the encoding is not known from a mark or a setting. `quoting` says which cells stand in quotes: `minimal`
-    (those that must), `all`, or `text` (all but numbers). An empty `quote` means that there are none. `escape` stands
-    before a quote within quotes; None: such a quote is written twice. `declared` says that the first line names the
-    delimiter, as Excel's `sep=;` does, and `above` how many more lines stand above the header. `skip_spaces`: spaces
-    before a cell do not belong to it.
+    `form` is its kind: `csv`, `jsonl`, `xlsx`, ... `details` is what else a sink of that form needs, as JSON.
+    `encoding` is a Python codec that writes no byte order mark by itself; `mark` says that the file begins with one.
+    `guessed`: the encoding is not known from a mark or a setting. `quoting` says which cells are in quotes: `minimal`
+    (those that must be), `all`, or `text` (all but numbers). An empty `quote` means that there are no quotes. `escape`
+    comes before a quote within quotes; None: such a quote is doubled. `declared` says that the first line names the
+    delimiter, as Excel's `sep=;` does, and `above` how many more lines are above the header. `skip_spaces`: spaces
+    before a cell are not part of it.
     """
 
     encoding: str = "utf-8"
@@ -156,7 +156,7 @@ class Response:
 
     @property
     def thinking(self) -> str | None:
-        """The model's thinking where it came in a field of its own."""
+        """The model's thinking if it came in a field of its own, else None."""
         return thinking_of(self.body)
 
     @property
@@ -184,20 +184,20 @@ class Response:
 
     @property
     def counted(self) -> BilledTokens:
-        """The same, as far as the service says: it may count one side only."""
+        """The same as far as the service counts: it may count only the input, or only the output."""
         body = self.body
         counted = count_tokens(body.get("usage") or body.get("usageMetadata"))
         if counted.output_tokens:
             return counted
         if choice_of(body) is None and "output" not in body:
-            # Vectors and verdicts, which are not written in tokens.
+            # Embeddings and moderations, whose output has no tokens.
             return counted if counted.input_tokens is None else replace(counted, output_tokens=0)
-        # What was written has used tokens: services that do not count write zeros.
+        # An answer has used tokens, so a zero is from a service that does not count them.
         return replace(counted, output_tokens=None) if self.text or self.tool_arguments else counted
 
     @property
     def failure(self) -> Failure | None:
-        """Why this is not a whole answer, None if it is one. Everyone who reads answers asks this first."""
+        """Why this is not a whole answer, None if it is one. Check this before reading the answer."""
         refusal = self.refusal
         if refusal is not None:
             return Failure("refusal", f"The model declined to answer: {quoted(refusal)}.")
@@ -215,7 +215,7 @@ def ended(ending: Ending, word: str, error: Json, text: str | None) -> Failure |
         code = str(error.get("code") or error.get("type") or word)
         message = str(error.get("message") or "")
         named = ending_of(code)
-        # A number is the status of a service that stood behind this one.
+        # A number is the HTTP status of another service, behind this one.
         ending = named if named is not Ending.WHOLE and not code.isdigit() else Ending.BROKEN
     if ending is Ending.WHOLE:
         return None
@@ -335,9 +335,9 @@ class Submission:
 
     `key` is batchd's name for the batch, and is never reused. `file` holds one request per line, in OpenAI's batch
     format: `{"custom_id", "method", "url", "body"}`. `size` is in bytes, `timeout` in seconds. `upload` is the
-    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1. `create_key` is the
-    same when a create of unknown outcome is repeated, and another after any definite answer: for a header such as
-    `Idempotency-Key`. `rows_key` is the same for batches that ask the same rows, whatever their keys.
+    return value of `BatchProvider.upload`, if it was called. `attempt` counts the uploads, from 1. `create_key` stays
+    the same when batchd repeats a create of unknown outcome, and changes after any definite answer: for a header such
+    as `Idempotency-Key`. `rows_key` is the same for all batches that ask the same rows, whatever their `key`.
     """
 
     key: str
@@ -354,7 +354,7 @@ class Submission:
 
     def requests_in_file(self) -> Iterator[dict[str, Json]]:
         """The requests, decoded, one at a time."""
-        import msgspec  # here: `import batchd` shall cost little
+        import msgspec  # here, to keep `import batchd` fast
 
         decoder = msgspec.json.Decoder(dict[str, Any])
         with self.file.open("rb") as lines:
@@ -366,7 +366,8 @@ class Submission:
 class Purged:
     """The outcome of deleting the files that a service keeps of a batch.
 
-    `deleted` and `absent` are ids: deleted now, and not known there. `problems` are sentences about what is left.
+    `deleted` are ids of what was deleted now, `absent` ids that the service does not know. `problems` are sentences
+    about what is left.
     """
 
     deleted: Sequence[str] = ()

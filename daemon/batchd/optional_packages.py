@@ -10,7 +10,7 @@ from .errors import BatchdError, RejectedError
 
 @dataclass(frozen=True, slots=True)
 class OptionalPackage:
-    """A package that comes with `batchd[extra]` alone, and what needs it, such as `sink parquet`."""
+    """A package that only `batchd[extra]` installs. `user` is what needs it, such as `sink parquet`."""
 
     name: str
     extra: str
@@ -19,7 +19,7 @@ class OptionalPackage:
 
     @property
     def is_installed(self) -> bool:
-        """Whether it is there: without importing it, which may take more than a second."""
+        """Whether it is installed. Does not import it, which may take more than a second."""
         return find_spec(self.name.lower()) is not None
 
     @property
@@ -31,6 +31,6 @@ class OptionalPackage:
         )
 
     def require(self, error: type[BatchdError] = RejectedError) -> None:
-        """Raise the error, in words, if it is not there."""
+        """Raise `error` with the advice if it is not installed."""
         if not self.is_installed:
             raise error(self.advice)

@@ -17,9 +17,9 @@ from .receipts import Receipt
 from .sinks import DeliveryJob, ResultRow, ResultRows, Sink
 
 _MAX_JOBS = 100
-"""Jobs of which is remembered how far they came."""
+"""Jobs whose sent pages are remembered."""
 _LONGEST_PAUSE = 30.0
-"""Seconds: who asks for a longer pause gets it from batchd, which tries other work meanwhile."""
+"""Seconds. For a longer pause that the receiver asks for, `publish` raises: batchd does other work meanwhile."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 class Page:
     """Some consecutive rows of a job. `number` counts from 1; `names` are those of all columns, and all different.
 
-    `key` is the same whenever the same rows come again, so a receiver that has seen it need not take them again.
+    `key` is the same whenever the same rows are sent again, so a receiver can skip a page whose key it has seen.
     """
 
     job: DeliveryJob
@@ -57,9 +57,9 @@ class Page:
 
 
 class PagedSink(Sink[SettingsT]):
-    """Sends a job's rows in pages, in order. Write `send`, or `write` for code that blocks.
+    """Sends a job's rows in pages, in order. Override `send`, or `write` for code that blocks.
 
-    After a fault it goes on with the page that failed; after a crash it sends all of them again, with the same keys.
+    After a fault it goes on with the page that failed; after a crash it sends all pages again, with the same keys.
     """
 
     page_rows: int = 500
@@ -67,12 +67,13 @@ class PagedSink(Sink[SettingsT]):
     page_bytes: int = 1_000_000
     """Bytes of the rows of a page as JSON, at most, unless one row alone has more."""
     pauses: ClassVar[Sequence[float]] = (1.0, 4.0)
-    """Seconds to wait before a page is sent once more, if the receiver does not ask for others."""
+    """Seconds to wait before each further try of a page, unless the receiver asks for another pause."""
 
     async def send(self, page: Page) -> None:
         """Send a page; return once the receiver has it for good. The same page may come again, with the same `key`.
 
-        After a `TransientError` the page is sent again, twice at once and then ever later. By default `write` does it.
+        After a `TransientError` the page is sent again, after each of `pauses` and then at ever longer intervals. By
+        default calls `write` in a thread.
         """
         await asyncio.to_thread(self.write, page)
 
@@ -119,8 +120,8 @@ class PagedSink(Sink[SettingsT]):
         size = number = 0
 
         def page(*, last: bool) -> Page:
-            # By what is in it: rows that were asked again are another page, also where the settings have changed
-            # meanwhile.
+            # The key depends on the content alone: rows that were asked again are another page, also after a change of
+            # settings.
             content = hashlib.sha256(b"\n".join(encoded)).hexdigest()
             key = f"batchd-{job.id}-{batch[0].number}-{content[:32]}"
             return Page(job, number, last, key, names, batch, encoded)
@@ -140,7 +141,7 @@ class PagedSink(Sink[SettingsT]):
 
     @property
     def _sent(self) -> dict[str, list[str]]:
-        # Made here, so that a subclass may have a constructor of its own.
+        # Made on first use, so that a subclass may have a constructor of its own.
         found: dict[str, list[str]] = self.__dict__.setdefault("_sent_pages", {})
         return found
 
@@ -149,5 +150,5 @@ def _as_json(value: object) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        # Half of a character, which only Python's own json writes.
+        # A lone surrogate, which only Python's own json writes.
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypeVar
 
 PLUGIN_STATE = "plugins"
-"""The folder in the state folder in which plugins have theirs."""
+"""The folder in the state folder that holds the folders of plugins."""
 
 
 class Settings(BaseModel):
@@ -31,7 +31,7 @@ class Plugin(ABC, Generic[SettingsT]):
     """The base of all roles: keeps the validated settings in `self.settings`."""
 
     Settings: ClassVar[type[Any]] = Settings
-    """The model of its table. Any class for type checkers, which so take `Mine.Settings(key=…)`; batchd checks it."""
+    """The model of its table. Annotated as any class, so that type checkers accept `Mine.Settings(key=…)`."""
     _state_folder: Path | None = None
 
     def __init__(self, settings: SettingsT) -> None:
@@ -39,10 +39,10 @@ class Plugin(ABC, Generic[SettingsT]):
 
     @property
     def state_folder(self) -> Path:
-        """A folder for this object alone, made by this; the same again after a restart, by the name of its table.
+        """A folder for this object alone, made on first use; the same after a restart, by the name of its table.
 
-        For providers, sinks, observers and executors. Readers and prompt builders keep nothing: they run in several
-        processes, and what they make of a row depends on the row and the settings alone.
+        For providers, sinks, observers and executors. Readers and prompt builders have none: they run in several
+        processes, and their results must depend on the row and the settings alone.
         """
         if self._state_folder is None:
             raise RuntimeError(f"{type(self).__name__} has a folder of its own once it was made, and as no other role.")
@@ -51,7 +51,7 @@ class Plugin(ABC, Generic[SettingsT]):
 
 
 def give_state_folder(plugin: Plugin[Any], folder: Path) -> None:
-    """Say where its folder is to be. It is made when the plugin asks for it."""
+    """Set where the folder of the plugin is. The folder is made when the plugin asks for it."""
     plugin._state_folder = folder  # noqa: SLF001  # the other half of `state_folder`
 
 
@@ -61,7 +61,7 @@ def state_folder_of(state: Path, role: str, name: str) -> Path:
 
 
 def overrides_last(plugin: object, quick: str, plain: str) -> bool:
-    """Whether its `quick` method belongs to its `plain` one, and is not that of a base whose plain one it changed."""
+    """Whether its `quick` method fits its `plain` one: False if a subclass has overridden `plain` alone."""
     for each in type(plugin).__mro__:
         if quick in vars(each):
             return True

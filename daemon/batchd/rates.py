@@ -1,4 +1,4 @@
-"""Calls that come no faster than a service allows."""
+"""Makes calls no faster than a service allows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 
 
 class CallRate:
-    """At most so many calls in a time, evenly: `await rate.turn()` before each call.
+    """Allows `calls` calls in `per` seconds, evenly spaced: `await rate.turn()` before each call.
 
     >>> rate = CallRate(5, per=1.0)    # doctest: +SKIP
     >>> await rate.turn()          # doctest: +SKIP
 
-    It belongs to one object, such as a sink, and to the event loop. `None` calls means that there is no limit.
+    Use one for each object, such as a sink, on the event loop. `calls=None` means that there is no limit.
     """
 
     def __init__(self, calls: float | None, *, per: float = 1.0) -> None:
@@ -21,7 +21,7 @@ class CallRate:
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Wait until the next call may be made. Those who wait get their turns in order."""
+        """Wait until the next call may be made. Waiting callers get their turns in order."""
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next)
         self._next = turn + self._pause
@@ -29,5 +29,5 @@ class CallRate:
             await asyncio.sleep(turn - now)
 
     def hold(self, seconds: float) -> None:
-        """Let no turn come for so long: the service has asked for a pause."""
+        """Give no turn for so many seconds: the service has asked for a pause."""
         self._next = max(self._next, asyncio.get_running_loop().time() + seconds)

@@ -1,4 +1,4 @@
-"""What a sink says of the place where it has put a job's rows."""
+"""Where a sink has put a job's rows."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Receipt:
         return f"{self.where}{table}{'' if self.rows is None else f' ({self.rows:,} rows)'}"
 
     def record(self) -> dict[str, Json]:
-        """As it is stored and reported."""
+        """Return it as it is stored and reported."""
         return asdict(self)
 
     @classmethod
     def read(cls, record: Mapping[str, Json]) -> Receipt:
-        """The receipt of a record, whatever later versions have added to it."""
+        """Return the receipt in a record; ignore keys that later versions have added."""
         return cls(record["where"], record.get("table"), record.get("rows"))

@@ -39,8 +39,8 @@ def seconds(text: str | float) -> float:
 class FromFile:
     """Marks a key of a prompt that may name a file beside the configuration: `Annotated[…, FromFile(read)]`.
 
-    The file is read once, with the configuration: what `read` makes of it stands in its place in the settings, and
-    so in each job. `read` raises ValueError with a sentence if the file cannot be used.
+    The file is read once, with the configuration: the settings, and so each job, have what `read` returns in place of
+    the file's name. `read` raises ValueError with a sentence if the file cannot be used.
     """
 
     read: Callable[[Path], Any]
@@ -62,5 +62,5 @@ else:
 
         @classmethod
         def __get_pydantic_core_schema__(cls, _: Any, handler: Callable[[Any], Any]) -> Any:
-            """As a float, after `seconds`."""
+            """Validate with `seconds`, then as a float."""
             return core_schema.no_info_before_validator_function(seconds, handler(float))

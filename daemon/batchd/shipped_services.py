@@ -27,7 +27,7 @@ def service_tables(folder: Traversable) -> Iterator[tuple[str, Callable[[], Mapp
 
 
 def _read(file: Traversable) -> Mapping[str, Any]:
-    # Here and not at the top: `import batchd` shall cost little.
+    # Here and not at the top, to keep `import batchd` fast.
     import tomllib
 
     return tomllib.loads(file.read_text("utf-8"))

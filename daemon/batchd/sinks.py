@@ -16,7 +16,7 @@ from .plugin_base import Plugin, SettingsT
 from .receipts import Receipt as Receipt
 
 OWN_COLUMNS = ("status", "error")
-"""The columns at the end of the results."""
+"""The columns that batchd adds at the end of the results."""
 
 
 def names_of_results(columns: Sequence[str], answer_columns: Sequence[str]) -> list[str]:
@@ -30,7 +30,7 @@ class ResultRow(msgspec.Struct, frozen=True):
 
     `number` counts from 0. `values` are the input's, one per column, in order; `original` is the record as it was
     read, which differs if the record had too few or too many cells. `answer` is in the order of
-    `ResultRows.answer_columns`; empty unless `status` is ok, or the prompt keeps what it could not read. `raw` is the
+    `ResultRows.answer_columns`; empty unless `status` is ok or the row's Failure has an `answer`. `raw` is the
     provider's own output line (JSON), None if there was none. `names` are `ResultRows.names`.
     """
 
@@ -105,22 +105,22 @@ class Sink(Plugin[SettingsT]):
 
     @abstractmethod
     async def publish(self, job: DeliveryJob, rows: ResultRows) -> Receipt | None:
-        """Publish the whole job; say where it is, unless it is in the outbox alone.
+        """Publish the whole job; return where it is, or None if it is in the outbox alone.
 
         Called again for the same job after a crash, it must give the same result.
 
         Do long work in a thread (`asyncio.to_thread`), so that the event loop is not blocked. After any exception
-        batchd tries again later; all but `TransientError` and `OSError` it reports as a fault of the plugin.
+        batchd tries again later. It reports all but `TransientError` and `OSError` as a fault of the plugin.
         """
 
     async def check(self) -> Sequence[str]:
-        """What is wrong with the place that this sink writes to, a sentence each."""
+        """Return what is wrong with the place that this sink writes to, a sentence each."""
         return ()
 
     async def background(self) -> None:
-        """Work beside all calls, such as to renew a token: batchd cancels it before `aclose`.
+        """Do work beside all calls, such as renewing a token. batchd cancels it before `aclose`.
 
-        What it raises is logged, and it begins again after a pause, longer each time. If it returns, it is done.
+        batchd logs what it raises, and calls it again after a pause, longer each time. If it returns, it is done.
         """
 
     async def aclose(self) -> None:

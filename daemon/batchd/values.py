@@ -1,7 +1,7 @@
-"""Copies of values that never change: structs of msgspec, which take a thirtieth of the time of a dataclass to define.
+"""Changed copies of immutable values: structs of msgspec, and dataclasses.
 
-A process of batchd defines some two hundred of them before it does anything. What plugins see, and what is stored field
-by field, are dataclasses.
+A struct takes a thirtieth of the time of a dataclass to define, and a process of batchd defines some two hundred before
+it does anything. Values that plugins see, and those that are stored field by field, are dataclasses.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ else:
     ValueT = TypeVar("ValueT")
 
     def replace(value: ValueT, /, **changes: Any) -> ValueT:
-        """The value with these changes."""
+        """Return a copy of the value with these changes."""
         return (structs if isinstance(value, Struct) else dataclasses).replace(value, **changes)

@@ -1,6 +1,6 @@
 """Adopting the folders of jobs that the database does not know: their dropped files go back to people.
 
-Nothing is asked again by itself: a provider may have answered these rows, and the database that knew is gone.
+batchd does not ask these rows again by itself: a provider may have answered them, and the database that knew is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Adopted(Struct, frozen=True):
 
 
 def adopt(state: Path, target: Path, outbox: Path, *, shared: Path | None = None) -> Sequence[Adopted]:
-    """Copy the dropped files to `target`, and put the folders aside. StateLocked while a daemon runs."""
+    """Copy the dropped files to `target`, and put the folders aside. Raise StateLocked while a daemon runs."""
     reports: dict[str, str] | None = None
     spool = Spool(state, shared)
     adopted = []
@@ -49,7 +49,7 @@ def adopt(state: Path, target: Path, outbox: Path, *, shared: Path | None = None
 
 
 def _given_back(source: Path, target: Path, name: str) -> Path:
-    """Copy it there, under its name or the next that is free. What is there already is left, and not copied again."""
+    """Copy the file to `target`, under its name or the next free one, unless an earlier run has copied it already."""
     there = archived_already(source, target, name)
     if there is not None:
         return target / there
@@ -82,7 +82,7 @@ _FORMS = {
 
 
 def _called(source: Path, job: str) -> str:
-    """Its name is lost with the database, but not what it is."""
+    """Make a name for a file whose own is lost with the database; its first bytes tell its format."""
     with source.open("rb") as file:
         head = file.read(100).lstrip(b"\xef\xbb\xbf \r\n\t")
     return f"adopted-{job}" + next((suffix for mark, suffix in _FORMS.items() if head.startswith(mark)), ".csv")

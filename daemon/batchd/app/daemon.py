@@ -58,7 +58,7 @@ class Daemon:
     def configure(self, config: Config, catalogue: Catalogue, instances: Instances) -> None:
         """Use this configuration from now on. One assignment puts all of it in force.
 
-        The providers and sinks of the last one are closed once nothing that is under way uses them.
+        The providers and sinks of the last configuration are closed once no action under way uses them.
         """
         last, last_instances = self.context.configured, self._instances
         last_calls = last_instances.lanes.calls()
@@ -70,7 +70,7 @@ class Daemon:
             await last_instances.aclose()
 
         if config.plugin_dir or self.config.plugin_dir:
-            # The plugins that they have loaded from the folder may have changed.
+            # Files of the folder that the executors have loaded may have changed.
             for executor in {self.context.executor, self.context.local}:
                 executor.renew()
         self.context.configured = instances.configured(config, catalogue, generation=last.generation + 1)
@@ -84,7 +84,7 @@ class Daemon:
         closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close all providers and sinks. No action is under way any more."""
+        """Close all providers and sinks. To be called once no action is under way."""
         await self._instances.lanes.stop()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._instances.aclose()
@@ -102,7 +102,7 @@ async def daemon(
 ) -> AsyncIterator[Daemon]:
     """Open everything that a daemon needs, in order, and close it in the reverse order.
 
-    One that works on `only` these jobs leaves all others, and their orders, to the next.
+    With `only`, the daemon works on these jobs, and leaves all others, and their orders, to the next daemon.
 
     Raises StateLocked if another daemon uses the state folder, StateUnusable if that folder cannot be used.
     """
@@ -150,7 +150,7 @@ async def daemon(
 
 
 def _warn_of_unknown(spool: Spool) -> None:
-    """Say that the database was lost, or is an old copy: what it forgot may be paid for."""
+    """Warn if the database was lost, or is an old copy: the jobs that it does not know may be paid for."""
     folders = unknown_folders(spool.state, spool.root)
     if folders:
         logger.warning(
@@ -162,9 +162,9 @@ def _warn_of_unknown(spool: Spool) -> None:
 
 
 async def _settle(opening: Mapping[str, asyncio.Task[None]]) -> None:
-    """All is imported now: a hundred thousand objects that stay, and that no look for cycles need go through again.
+    """Once the providers are open and all is imported, exempt the objects so far from the search for cycles.
 
-    Each would hold up the event loop for some 60 ms.
+    A hundred thousand of them stay. To search them would hold up the event loop for some 60 ms each time.
     """
     await asyncio.gather(*opening.values(), return_exceptions=True)
     gc.freeze()

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 async def executors(
     config: Config, catalogue: Catalogue, *, number: int | None
 ) -> AsyncIterator[tuple[Executor[Any], Executor[Any]]]:
-    """The configured executor and that of this machine, which may be the same, open. `number` overrides the table's."""
+    """Open the configured executor and that of this machine, which may be the same. `number` overrides the table's."""
     async with _opened(config, catalogue, number=number, marking=True) as executor:
         if isinstance(executor, Workers):
             yield executor, executor
@@ -48,13 +48,13 @@ class FoundNodes(Struct, frozen=True):
 
 
 async def nodes_of(config: Config, catalogue: Catalogue) -> FoundNodes:
-    """Ask the configured executor, without a daemon."""
+    """Ask the configured executor for its machines, without a daemon."""
     async with _opened(config, catalogue) as executor:
         return FoundNodes(executor.nodes(), executor.number, executor.trouble)
 
 
 async def introduce(executor: Executor[Any], config: Config, *, marking: bool = False) -> None:
-    """Tell it what to ask machines before it uses them: by the configuration of now."""
+    """Tell the executor what to ask machines before it uses them, by this configuration."""
     if isinstance(executor, Workers):
         return  # this machine is as it is
     disabled = frozenset(config.plugins.disabled)

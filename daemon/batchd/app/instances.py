@@ -36,7 +36,7 @@ from ..system.threads import threads_of
 logger = logging.getLogger(__name__)
 
 CLOSE_MAY_TAKE = 5.0
-"""Seconds that a provider or sink has to close, and that those which make themselves ready are waited for then."""
+"""Seconds that a provider or sink has to close, and that closing waits for providers that are still preparing."""
 
 
 class Instances(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Instances(Struct, frozen=True):
 
     @classmethod
     def of(cls, config: Config, catalogue: Catalogue, lanes: Lanes) -> Instances:
-        """ConfigError or PluginError, in words, if one of them cannot be made. Nothing is opened yet."""
+        """Make them, and open nothing yet. Raise ConfigError or PluginError if one of them cannot be made."""
         off = _of_plugins_off(config, catalogue)
         sinks = {
             name: _made(catalogue, "sink", table.plugin, table.settings, off.get(Subject.sink(name)))
@@ -68,7 +68,7 @@ class Instances(Struct, frozen=True):
         made = cls(providers, sinks, file_sinks, kept_off, lanes, config.folders.state)
         for subject, plugin in made._plugins():
             _give_folder(plugin, config.folders.state, subject)
-            # Not all plugins let the base class have them.
+            # A plugin may not pass its settings to the base class.
             secrets = secrets_in(getattr(plugin, "settings", None))
             unset = next((why for secret in secrets if (why := secret.unset)), None)
             if unset is not None:
@@ -76,7 +76,7 @@ class Instances(Struct, frozen=True):
         return made
 
     def configured(self, config: Config, catalogue: Catalogue, *, generation: int = 0) -> Configured:
-        """The engine's configuration with these objects. From here on the providers prepare themselves."""
+        """Return the engine's configuration with these objects, and let the providers begin to prepare."""
         people = config.people
         self.lanes.use(
             {
@@ -186,7 +186,7 @@ def _of_plugins_off(config: Config, catalogue: Catalogue) -> Mapping[Subject, st
 
 
 def _absent(config: Config, catalogue: Catalogue) -> Mapping[str, str]:
-    """The prompts and readers of routes that are of plugins which were not loaded, with what happened."""
+    """The prompts and readers of routes whose plugins were not loaded, each with what happened."""
     wanted = {("prompt_builder", route.prompt.kind) for route in config.routes}
     wanted |= {("reader", route.reader.kind) for route in config.routes if route.reader is not None}
     found = {kind: catalogue.absent(role, kind) for role, kind in wanted if kind}
@@ -194,14 +194,14 @@ def _absent(config: Config, catalogue: Catalogue) -> Mapping[str, str]:
 
 
 def _made(catalogue: Catalogue, role: str, kind: str, settings: Mapping[str, Any], off: str | None) -> Any:
-    """A new object of the kind. For what is kept off something stands in: its own code is not run."""
+    """Return a new object of the kind, or a stand-in if its plugin is `off`: code of that plugin is not run."""
     if off is None:
         return catalogue.create(role, kind, settings)
     return catalogue.stand_in(role, kind, off).factory(AnySettings.model_validate(settings))
 
 
 def _mode(table: ProviderTable, plugin: object) -> Lane | None:
-    """How it is asked, None if that is to be found out."""
+    """The lane of the provider; None if batchd has to find out whether it has batches."""
     if not isinstance(plugin, BatchProvider) or table.mode == "live":
         return Lane.LIVE
     both = isinstance(plugin, LiveProvider) and isinstance(plugin, FindsBatches)
@@ -241,10 +241,10 @@ def _configured_providers(
 def make_observers(
     config: Config, catalogue: Catalogue, before: Config | None, running: Mapping[str, ConfiguredObserver]
 ) -> dict[str, ConfiguredObserver]:
-    """The configured observers. PluginError, in words, if one of them cannot be made.
+    """Return the configured observers. Raise PluginError if one of them cannot be made.
 
-    After a reload those stay as they are whose table has not changed and whose code cannot have: that of an installed
-    plugin does not while we run.
+    A reload keeps an observer if its table has not changed and its code cannot have: that of an installed plugin does
+    not change while the daemon runs.
     """
     observers = {}
     off = plugins_off(config)

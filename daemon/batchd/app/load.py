@@ -13,10 +13,10 @@ from ..plugin.catalogue import Catalogue
 
 
 def load(path: Path, off: Mapping[str, str] | None = None) -> tuple[Config, Catalogue]:
-    """The checked configuration, and the plugins it was checked against: all but those in `off`, which are kept off.
+    """Return the checked configuration, and the plugins it was checked against: all but those in `off`.
 
-    From here on relative paths in a plugin's table are relative to the config file, as its folders are: the
-    process, and with it its workers, moves there.
+    Changes the working folder of the process, and so of its workers, to that of the config file: relative paths in a
+    plugin's table are then relative to the config file, as its folders are.
     """
     catalogue = Catalogue.load(*plugin_choice(path), off=off)
     config = configuration.load(path, catalogue)

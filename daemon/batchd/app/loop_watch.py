@@ -1,7 +1,7 @@
-"""A thread that watches the event loop. A plugin that blocks it is named and kept off, and the process is ended.
+"""A thread that watches the event loop. If a plugin blocks it, the thread keeps the plugin off and ends the process.
 
-Nothing else helps: the loop is one thread, and what does not await cannot be cancelled. A service manager starts batchd
-again, and all goes on but what needs that plugin.
+Nothing else helps: the loop is one thread, and code that does not await cannot be cancelled. A service manager starts
+batchd again, and all goes on but what needs that plugin.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOG_MAY_TAKE = 1.0
 
 
 class LoopWatch:
-    """Ends the process if a plugin keeps the loop from turning for so many seconds."""
+    """Ends the process if a plugin keeps the loop from turning for `seconds`."""
 
     def __init__(self, state: Path, configuration: str, seconds: float) -> None:
         self._state = state
@@ -46,7 +46,7 @@ class LoopWatch:
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """While in here. To be entered on the loop."""
+        """Watch the loop inside the `with` block. To be entered on the loop."""
         loop = asyncio.get_running_loop()
         self._turn(loop)
         self._thread.start()
@@ -56,7 +56,7 @@ class LoopWatch:
             self._ended.set()
             self._handle.cancel()
             self._thread.join(_LOG_MAY_TAKE)
-            with self._arming:  # or a thread that is late would arm it for good
+            with self._arming:  # or the thread could arm it once more after this
                 faulthandler.cancel_dump_traceback_later()
             if self._dump is not None:
                 faulthandler.disable()
@@ -75,7 +75,7 @@ class LoopWatch:
                     return
                 self._arm()
             now = time.monotonic()
-            # If the whole machine stood still, no code had time to run: a tick counts as two at most.
+            # While the whole machine stood still, no code could run: count a longer pause as two ticks.
             waited += min(now - looked, 2 * self._tick)
             looked = now
             if self._turns != seen:
@@ -111,7 +111,7 @@ class LoopWatch:
 
 
 def watch_of(config: Config) -> LoopWatch:
-    """The watch by a configuration. What an earlier process has left of its end is stored first."""
+    """Return the watch for a configuration. First store what earlier processes have left in their dumps."""
     state, configuration = config.folders.state, state_of(config.path, config.plugin_dir)
     seconds = config.plugins.may_block
     note_dumps(state, seconds=seconds, configuration=configuration)

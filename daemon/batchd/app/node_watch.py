@@ -30,6 +30,6 @@ async def say_of_nodes(context: Context, conditions: Conditions) -> None:
     for subject, fault in unfit.items():
         await conditions.say(subject, f"batchd does not use it: {fault}")
     for subject in await conditions.of_kinds(SubjectKind.NODE):
-        # A node that went away, or that has now what the daemon has.
+        # The node went away, or now has what the daemon has.
         if subject not in unfit:
             await conditions.all_well(subject)

@@ -25,7 +25,7 @@ from .worker_deaths import keeping_off_what_workers_cannot_load
 class RunOutcome(Struct, frozen=True):
     """The outcome of `once`: the jobs of this run, and whether it was interrupted.
 
-    `held` says that a person must decide about a batch of theirs. `steps` are the states of later steps of chains.
+    `held` says that a person must decide about one of their batches. `steps` are the states of later steps of chains.
     `left` are the files that stay in the inbox, with the reason.
     """
 
@@ -37,7 +37,7 @@ class RunOutcome(Struct, frozen=True):
 
     @property
     def exit_status(self) -> int:
-        """As the table of exit statuses says, the worst first. 0 only if every job has come to its end."""
+        """By the table of exit statuses, the worst first. 0 only if every job has ended."""
         states = {job.state for job, _ in self.jobs} | self.steps
         if self.interrupted:
             return 130
@@ -58,10 +58,10 @@ class RunOutcome(Struct, frozen=True):
 async def once(
     config: Config, catalogue: Catalogue, *, files: Mapping[Path, str] | None = None, workers: int | None = None
 ) -> RunOutcome:
-    """Process the files in the inbox, after copying these into it (path → place in the inbox); work until idle.
+    """Copy `files` (path → place in the inbox) into the inbox, then process all files there until idle.
 
-    Raises OSError, before any change, if one of the folders that people see is missing: the person who called it can
-    fix that. If a folder disappears or fills up later, it waits.
+    Raises OSError, before any change, if one of the folders that people see is missing: the caller can fix that. If a
+    folder disappears or fills up later, the run waits.
     """
     folders = config.folders
     require_all(inbox=folders.inbox, outbox=folders.outbox, archive=folders.archive, rejected=folders.rejected)
@@ -69,7 +69,7 @@ async def once(
     with watch_of(config).watching():
         async with daemon(config, catalogue, workers=workers, watch=False) as ours:
             waiting = await ours.context.store.event_log.orders()
-            # A finished job that somebody has ordered to be asked again is work of this run.
+            # A finished job that an order asks again is work of this run.
             before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
 
             def stop() -> None:

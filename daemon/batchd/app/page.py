@@ -57,7 +57,7 @@ class RunningDaemon:
         return config.folders.inbox / place_of(name, config.routes, route)
 
     async def estimate(self, file: Path, route: str) -> dict[str, Any]:
-        """As Backend. A worker process reads and counts the file, so that no file can hold up the daemon."""
+        """See Backend. A worker process reads and counts the file, so that no file can hold up the daemon."""
         daemon, loop = self._daemon, asyncio.get_running_loop()
 
         def in_a_worker(task: CountTask) -> Counted:
@@ -80,7 +80,7 @@ class RunningDaemon:
 
 @contextlib.asynccontextmanager
 async def page_of(daemon: Daemon, web: Mapping[str, Any] | None = None) -> AsyncIterator[None]:
-    """Serve the page meanwhile, if the configuration has an address for it. `web` is in place of some of its keys."""
+    """Serve the page in the `with` block, if `[web]` has an address for it. `web` overrides keys of that table."""
     web = web or {}
     table = daemon.config.web.model_copy(update=web)
     address = table.address

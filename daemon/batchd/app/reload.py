@@ -1,4 +1,4 @@
-"""The configuration is read again while the daemon runs."""
+"""Reads the configuration again while the daemon runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 async def reload(daemon: Daemon) -> None:
     """Read the configuration again. If it is broken, the old one stays and the error is logged."""
     path = daemon.config.path
-    # One at a time, or the one that was read first could be put in force last.
+    # One at a time, or an older reading could be put in force after a newer one.
     async with daemon.reloading:
         try:
             config, catalogue = await asyncio.to_thread(lambda: load(path, to_keep_off(path)))

@@ -11,7 +11,7 @@ from ..web.backend import NoResults
 
 
 async def results_of(context: Context, job_id: str, since: int = 0) -> ResultRows:
-    """All rows from row `since` on. NoResults, in words, if there are none."""
+    """Return all rows from row `since` on. Raise NoResults if there are none."""
     job = await context.store.jobs.get(job_id)
     name = f"{job.source} (job {job.id})"
     if not job.state.final:

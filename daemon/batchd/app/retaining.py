@@ -1,7 +1,7 @@
 """Removes files from outbox, archive and rejected that batchd put there, once `[retention]` says that they are old.
 
-Only those: the database knows each by its name, and what somebody has changed since stays. Jobs that are not at their
-end are not asked about at all.
+It removes no others: the database knows each file by its name, and one that was changed since stays. Files of
+unfinished jobs are left alone.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .stopping import Stopping
 
 AT_A_TIME = 100
 PAUSE = 0.2
-"""Seconds between the files of one job and those of the next: nobody waits for this, and folders may be shares."""
+"""Seconds to pause after the files of each job: nobody waits for this, and the folders may be network shares."""
 TOUCHED_AFTER = 120.0
-"""Seconds after the end of a job from which on a change of its files is somebody else's: clocks of shares differ."""
+"""Seconds after a job's end from which a change of its files counts as somebody else's: clocks of shares differ."""
 _FOLDERS: tuple[Folder, ...] = ("outbox", "archive", "rejected")
 
 
@@ -43,7 +43,7 @@ async def remove_old_files(context: Context, stopping: Stopping) -> None:
 
 
 def _remove(context: Context, name: Folder, old: OldFiles) -> tuple[Sequence[str], Sequence[str]]:
-    """What was removed of these files, and what somebody has changed. OSError if the folder is not there."""
+    """Remove these files; return the removed and the changed ones, which stay. OSError if the folder is not there."""
     folder: Path = getattr(context.folders, name)
     require_folder(folder, mounted=context.folders.mounted)
     removed: list[str] = []
@@ -52,7 +52,7 @@ def _remove(context: Context, name: Folder, old: OldFiles) -> tuple[Sequence[str
         path = folder / relative
         if not _is_there(path):
             continue
-        # Where it is known what the file holds, its times do not matter.
+        # If the file's SHA-256 is known, its times do not matter.
         ours = _holds(path, old.sha256) if old.sha256 is not None else _is_untouched(path, old.finished_at)
         (removed if ours else changed).append(relative)
         if ours:

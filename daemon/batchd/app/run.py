@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 async def run(config: Config, catalogue: Catalogue, *, workers: int | None = None, client: str | None = None) -> int:
-    """The daemon, until a signal ends it. The exit status. `client` is the socket of the client that it belongs to."""
+    """Run the daemon until a signal ends it; return the exit status. `client` is the socket of the client it is for."""
     notifier = Notifier()
     terminal = ends_with_terminal()
     if terminal:
@@ -32,7 +32,7 @@ async def run(config: Config, catalogue: Catalogue, *, workers: int | None = Non
             reloads: set[asyncio.Task[None]] = set()
 
             def hang_up() -> None:
-                # A person who closes the window means to end it, and would not see that it still runs.
+                # A person who closes the window means to end the daemon, and would not see that it still runs.
                 if terminal and not has_terminal():
                     ours.supervisor.stop()
                     return

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 
 def has_terminal() -> bool:
-    """Whether this process has a controlling terminal. Once that hangs up it has none, before SIGHUP says so."""
+    """Whether this process has a controlling terminal. Once that hangs up, it has none, even before SIGHUP comes."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

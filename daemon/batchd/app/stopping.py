@@ -25,11 +25,11 @@ class Stopping:
         await self._event.wait()
 
     async def sleep(self, seconds: float) -> None:
-        """Until the time is over, or the end."""
+        """Wait for so many seconds, or until the daemon is to end."""
         await self.or_event(self._event, seconds)
 
     async def or_event(self, event: asyncio.Event, seconds: float | None = None) -> None:
-        """Until the event, the time is over, or the end."""
+        """Wait for the event, so many seconds at most, or until the daemon is to end."""
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(each.wait()) for each in (event, self._event)]
         if seconds is not None:
             waits.append(asyncio.ensure_future(self._clock.sleep(seconds)))

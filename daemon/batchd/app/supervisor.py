@@ -32,16 +32,16 @@ from .watchdog import Watchdog
 logger = logging.getLogger(__name__)
 
 MAX_LOOK_PAUSE = 1.0
-"""Seconds between looks when nothing wakes us: how soon an order from the command line is noticed."""
+"""The most seconds between looks: an order from the command line is noticed within this time."""
 BREATH = 0.01
-"""Seconds between looks at least while actions are under way: what finishes meanwhile is seen in one go."""
+"""The least seconds between looks while actions are under way: one look then sees all that finished meanwhile."""
 LOOKING_TAKES_AT_MOST = 9
-"""The pause between looks at the inbox is so many times as long as a look, at least: a tenth of the time goes to it."""
+"""The pause after a look at the inbox is at least this many times as long: looks take at most a tenth of the time."""
 MANY = 8
 BREATH_OF_MANY = 0.05
-"""The same where at least so many actions are under way: each that ends makes room for one that was found before."""
+"""The same if `MANY` or more actions are under way: one that ends makes room for one that was found before."""
 CREATES_MAY_TAKE = 3.0
-"""Seconds that a stopping daemon gives create calls under way, so that their outcome need not be looked for."""
+"""Seconds that a stopping daemon waits for create calls under way, so that it need not find out their outcome later."""
 
 
 class Supervisor:
@@ -91,7 +91,7 @@ class Supervisor:
         return self._last_seen is not None and not self._stopping.is_set()
 
     async def caught_up(self) -> None:
-        """Wait until everything that is under way now has come to its end."""
+        """Wait until every action that is under way now has ended."""
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
@@ -154,13 +154,13 @@ class Supervisor:
             self._starting = asyncio.create_task(start_workers(self.context), name="start workers")
 
     def _before_scan(self) -> float:
-        """Seconds until the next scan. First the watcher makes sure that it watches: the scan sees what it missed."""
+        """Make sure that the watcher watches; the scan sees what it missed. Return the seconds until the next scan."""
         if self.watcher is not None:
             self.watcher.check()
         return self._rescan()
 
     async def work(self, *, until_idle: bool = False) -> None:
-        """Until `stop`, without a look at the folders of people."""
+        """Work until `stop`, without looking at the folders that people see."""
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
@@ -210,26 +210,26 @@ class Supervisor:
             self._perform(following)
 
     async def _idle(self, outlook: Outlook) -> bool:
-        """Nothing under way, nothing due now or later, nothing settling in the inbox, nothing new since the look."""
+        """Whether nothing is under way, due now or later, settling in the inbox, or new since the look."""
         if self._tasks or outlook.due or outlook.again_at is not None or self._wake.is_set():
             return False
         seen = self._last_seen
-        # Where the inbox could not be looked at, files may lie in it.
+        # If the inbox could not be read, there may be files in it.
         if seen is None or seen.settling:
             return False
         if seen.claimed:
-            # Whether more has come, the next look says; nothing else is left to wait for.
+            # The next look tells whether more has come; nothing else is left to wait for.
             self._dropped.set()
             return False
         try:
             work = await self.engine.has_work(outlook)
-            # What came while we looked is looked at first.
+            # Anything that came during this check is looked at first.
             return not work and not self._wake.is_set()
         except StoreUnavailable:
             return False
 
     async def _wind_up(self) -> None:
-        """Let create calls come to their end for a moment; everything else is simply done again."""
+        """Give create calls a moment to end, and cancel all other actions: they are simply done again."""
         creates = [task for task, due in self._tasks.items() if isinstance(due.action, lifecycle.Submit)]
         for task in self._tasks.keys() - set(creates):
             task.cancel()

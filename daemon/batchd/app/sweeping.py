@@ -16,7 +16,7 @@ from .stopping import Stopping
 
 SWEEP_EVERY = 3_600.0
 DRAFTS_STAY = 3_600.0
-"""Seconds after which nobody writes a draft any more."""
+"""Seconds after which no worker still writes a draft."""
 
 
 async def keep_sweeping(context: Context, stopping: Stopping) -> None:
@@ -46,7 +46,7 @@ def sweep_tries(context: Context) -> None:
 
 
 def sweep_drafts(context: Context) -> None:
-    """Delete what workers that were killed have left half written, here or on another machine."""
+    """Delete drafts that killed workers have left, here or on another machine."""
     before = context.clock.now() - DRAFTS_STAY
     for draft in context.spool.root.glob("jobs/*/parts/.*.draft"):
         with contextlib.suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ async def sweep_jobs(context: Context) -> None:
 
 
 def sweep_answers(context: Context) -> None:
-    """Forget answers that no route would reuse any more, and more than may be kept."""
+    """Forget answers that are too old for any route to reuse, and the oldest ones beyond the size limit."""
     configured = context.configured
     longest = max((route.reuse or 0.0 for route in configured.routes), default=0.0)
     spool = context.spool

@@ -65,7 +65,7 @@ class WaitingNoteKeeper:
         self.context.waiting_notes.forget_ended({job.id for job in jobs})
         due = [job for job in jobs if self._is_due(job, texts.get(job.id), steady)]
         for job in sorted(due, key=lambda each: self._written[each.id].at)[:MAX_A_ROUND]:
-            # Noted first: what cannot be written is tried again in a minute, not at once.
+            # Recorded before the write: a note that cannot be written is tried again in a minute, not at once.
             self._written[job.id] = _Written(steady, texts[job.id])
             try:
                 await self._write(job, texts[job.id])
@@ -77,7 +77,7 @@ class WaitingNoteKeeper:
         return text is not None and text != last.text and steady - last.at >= AGAIN_AFTER
 
     def _texts(self, language: Language) -> tuple[Sequence[JobSummary], Mapping[str, str]]:
-        """The jobs in work, and what the notes of those say that have been in work for a while."""
+        """The jobs in work, and the texts of the notes of those that have been in work for a while."""
         now = self.context.clock.now()
         with snapshot(self.context.spool.state) as state:
             jobs = state.unfinished()
@@ -102,7 +102,7 @@ class WaitingNoteKeeper:
         await asyncio.to_thread(self.context.waiting_notes.write, job.id, stem, text, rights)
 
     async def _reserve(self, job: Job) -> str | None:
-        """Reserve the first name that is free in the outbox, so that the note can tell it. None if it is too late."""
+        """Reserve the first free name in the outbox, so that the note can name it. None if it is too late for that."""
         stem = outbox_stem(job.relative_path)
         for number in count(1):
             candidate = numbered(stem, number)

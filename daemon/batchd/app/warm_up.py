@@ -1,4 +1,4 @@
-"""Worker processes start before there is work for them."""
+"""Starts worker processes before there is work for them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .stopping import Stopping
 
 
 class Watchdog:
-    """READY once the inbox was looked at; then signs of life, as long as the inbox and the database answer."""
+    """Sends READY after the first look at the inbox, then signs of life while the inbox and the database answer."""
 
     def __init__(self, notifier: Notifier | None, event_log: EventLog, status: Callable[[], str]) -> None:
         self._notifier = notifier
@@ -23,7 +23,7 @@ class Watchdog:
         self._scanned = asyncio.Event()
 
     def scanned(self) -> None:
-        """The inbox was looked at, or could not be: the look has come to an end."""
+        """Note that a look at the inbox has ended, whether it succeeded or not."""
         self._scanned.set()
 
     async def report(self, stopping: Stopping) -> None:

@@ -1,4 +1,4 @@
-"""A plugin that worker processes cannot load, though the daemon could, is kept off: the configuration is read again."""
+"""Keeps off a plugin that worker processes cannot load although the daemon could, by a reload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def keeping_off_what_workers_cannot_load(daemon: Daemon) -> Iterator[None]:
-    """While in here. To be entered on the loop."""
+    """Keep such plugins off inside the `with` block. To be entered on the loop."""
     reloads: set[asyncio.Task[None]] = set()
 
     def note(plugin: str, what: str) -> None:
@@ -30,7 +30,7 @@ def keeping_off_what_workers_cannot_load(daemon: Daemon) -> Iterator[None]:
         try:
             keep_off(state, [*stored(state), kept])
         except OSError:
-            return  # it is met again, and noted once there is room
+            return  # a worker meets it again, and it is stored once there is room
         logger.error("%s", kept.sentence, extra={"action": "Watch"})
         task = asyncio.create_task(reload(daemon), name="keep off a plugin")
         reloads.add(task)

@@ -27,7 +27,7 @@ from .load import Config, check_document
 from .toml import Document, Statement
 
 HIDDEN = "***"
-"""Stands for a secret. Written into a configuration, it would be refused by the service, and not be shown again."""
+"""Shown in place of a secret. If it is written into a configuration, the service refuses it."""
 
 
 class Change(Struct, frozen=True):
@@ -217,7 +217,7 @@ def _covered(node: Any, keys: Keys) -> Any:
 
 
 def _named_secret(keys: Keys) -> bool:
-    """Whether one of the keys is that of a secret. Headers and queries are named by services, so more counts there."""
+    """Whether one of the keys is that of a secret. Services name headers and queries, so more names count there."""
     names = [str(key) for key in keys]
     foreign = bool({"headers", "query"} & set(names[:-1]))
     return any(looks_secret(name) for name in names) or (foreign and names_secret(names[-1]))

@@ -72,9 +72,9 @@ class Folders(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """A configuration that was checked.
 
-    `routes` are in the order of the file, in which batchd tries them; `route_budgets` those of the routes that have
-    one. `sinks` has every sink that a route names: a
-    table or a built-in kind. `warnings` are sentences for the operator.
+    `routes` are in the order of the file, in which batchd tries them; `route_budgets` has the budgets of the routes
+    that have one. `sinks` has every sink that a route names: a table or a built-in kind. `warnings` are sentences for
+    the operator.
     """
 
     path: Path
@@ -96,7 +96,7 @@ class Config(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
     def here(self, spec: PluginSpec) -> PluginSpec:
-        """The plugin as a worker process finds it."""
+        """Return the spec with what a worker process needs to find the plugin."""
         plugin_dir = str(self.plugin_dir) if self.plugin_dir else None
         return replace(spec, plugin_dir=plugin_dir, disabled=frozenset(self.plugins.disabled))
 
@@ -275,7 +275,7 @@ class _Reading:
         needed: bool,
         **more: Any,
     ) -> tuple[TableT | None, bool]:
-        """A table with keys of a plugin in it, and whether the plugin can be used: of this `kind`, if it names none."""
+        """Check a table with keys of a plugin in it. Return it and whether the plugin, `kind` by default, is usable."""
         key, ours = "executor" if role is Role.EXECUTOR else "plugin", model.own_keys()
         common = {name: value for name, value in written.items() if name in ours}
         own = {name: value for name, value in written.items() if name not in ours}
@@ -312,7 +312,7 @@ class _Reading:
             self._problems.add((*keys, "mode"), f'is "{mode}", which the provider "{kind}" cannot do; write "auto"')
 
     def _route_budgets(self) -> dict[str, RouteBudgetTable]:
-        """Those that are right; what is wrong with others is found with their routes."""
+        """The budgets without faults; faults of the others are reported with their routes."""
         written = {name: table["budget"] for name, table in self._tables("routes") if "budget" in table}
         budgets = {name: check(RouteBudgetTable, budget)[0] for name, budget in written.items()}
         return {name: budget for name, budget in budgets.items() if budget is not None}

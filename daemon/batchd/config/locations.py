@@ -40,7 +40,7 @@ def state_folder(path: Path) -> Path:
 
 
 def plugin_folder(path: Path) -> Path | None:
-    """The `plugin_dir` in the config at `path`, None if it is not set. To check the other keys needs the plugins."""
+    """The `plugin_dir` in the config at `path`, None if it is not set. Checks no other key: that needs the plugins."""
     document = toml_text.read(path)
     named = document.data.get("plugin_dir")
     if named is None:

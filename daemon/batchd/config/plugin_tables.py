@@ -40,7 +40,7 @@ class PluginTables:
     ) -> bool:
         """Whether the kind can be used. A broken plugin is a problem only if it is needed.
 
-        A route may also have meant one of the tables that are `named`.
+        `named` are tables that a route may have meant instead.
         """
         if not isinstance(kind, str):
             return False  # the table's own model reports it
@@ -77,7 +77,7 @@ class PluginTables:
     def served(
         self, written: Mapping[str, Any], table: Keys, *, needed: bool
     ) -> tuple[Mapping[str, Any], ServiceTable | None] | None:
-        """The provider's table with what is known of its `service`, and that. None if its service cannot be used."""
+        """The provider's table completed by its `service`, and the service's table. None if it cannot be used."""
         name = written.get("service")
         if not isinstance(name, str):
             return written, None  # a fault that the table's own model reports, if it is one
@@ -113,7 +113,7 @@ class PluginTables:
                         self.problems.warn(("commands", name, key), _LITERAL)
 
     def asked(self, role: Role, table: Keys, written: object) -> PluginSpec | None:
-        """A prompt or a reader of a route. Its table goes unchanged into the job's snapshot."""
+        """Check a prompt or a reader of a route. Its table goes unchanged into the job's snapshot."""
         if not isinstance(written, dict):
             return None
         settings = {key: value for key, value in written.items() if key != "plugin"}
@@ -136,7 +136,7 @@ class PluginTables:
         return None
 
     def _with_files(self, role: Role, kind: str, settings: Mapping[str, Any], table: Keys) -> dict[str, Any]:
-        """The settings with what the files hold that they name."""
+        """The settings with the content of the files that they name."""
         try:
             fields = self._catalogue.settings_type(role, kind).model_fields
         except PluginError:
@@ -199,7 +199,7 @@ class PluginTables:
             results = dict([min(results.items(), key=lambda result: len(result[1][1]))])
         told: list[SettingFault] = []
         for secrets, faults in results.values():
-            # What another reader needs is no fault of a table that has nothing for it.
+            # With several readers, a key that one of them needs may be missing: the table may be for the others.
             here = [fault for fault in faults if len(readers) == 1 or (fault.keys and fault.keys[0] in spec.settings)]
             self._snapshot(table, secrets, [fault for fault in here if fault not in told])
             told += here

@@ -114,7 +114,7 @@ class ProviderTable(Table):
     def limits(self, offered: Limits) -> Limits:
         """The operator's limits; for those that the operator did not set, the lower of the plugin's and the service's.
 
-        The lower, since a plugin stays below what services take: they take files that break off on the way.
+        The lower, since a plugin may stay below what a service takes: uploads of the largest files break off.
         """
         known = self.known_service.limits if self.known_service is not None else ServiceLimits()
         most: dict[str, Any] = {}

@@ -23,8 +23,8 @@ from .problems import Problems
 from .tables import RouteTable, SinkTable
 
 VECTORS_OF_PART, FILES_OF_PART = 500, 100
-"""Rows of a part, unless the route says otherwise: its results are all in memory, and vectors are long; and a part with
-pictures is to fit into a batch."""
+"""Rows of a part, unless the route says otherwise: for vectors, because they are long and all results of a part are in
+memory; for pictures, because a part must fit into a batch."""
 
 
 def read_route(
@@ -75,7 +75,7 @@ def read_route(
         part_rows = FILES_OF_PART
     elif "part_rows" not in written and table.endpoint.endswith("/embeddings"):
         part_rows = VECTORS_OF_PART
-    # What the table and the route have under one name is the same, but for what follows.
+    # Fields of the same name in the table and the route have the same value, except for those below.
     own = {each.name: getattr(table, each.name) for each in fields(Route) if each.name in RouteTable.model_fields}
     differing = {
         "match": tuple(patterns),
@@ -92,7 +92,7 @@ def read_route(
 
 
 def chained(routes: Sequence[Route], tables: Mapping[str, Any], problems: Problems) -> list[Route]:
-    """The routes, each with the sinks for what comes of its chain. `tables` are the routes as they are written."""
+    """Return the routes; one with a chain but no sinks gets those of its last step. `tables` are as written."""
     written = {name: table for name, table in tables.items() if isinstance(table, dict)}
     then = {name: table["then"] for name, table in written.items() if isinstance(table.get("then"), str)}
     by_name = {route.name: route for route in routes}
@@ -115,7 +115,7 @@ def chained(routes: Sequence[Route], tables: Mapping[str, Any], problems: Proble
 
 
 def _reads_one_answer(written: Mapping[str, Any]) -> bool:
-    """Whether the columns come from one answer; complete requests are delivered with all of them, by `jsonl`."""
+    """Whether the columns come from one answer; for complete requests, `jsonl` delivers all answers."""
     prompt = written.get("prompt")
     return not (isinstance(prompt, dict) and prompt.get("plugin") == "passthrough")
 
@@ -157,7 +157,7 @@ def _sinks(
                 sinks[name] = table
     if formats and "csv" not in formats:
         return
-    # `same` writes the table of a dropped CSV file as that was written.
+    # For a dropped CSV file, `same` writes a CSV file, too.
     tables = [name for name in dict.fromkeys(names) if name in sinks and sinks[name].plugin in {"csv", "same"}]
     for one, other in pairwise(tables):
         if sinks[one] != sinks[other] or sinks[one].settings != sinks[other].settings:

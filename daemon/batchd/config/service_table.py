@@ -26,8 +26,8 @@ class ServiceLimits(Table):
 class PricedWay(Table):
     """A way to ask with a price of its own, besides batches: how to ask for it, when, and what it takes off.
 
-    With `params` of a request or `hours` (UTC) it is a lane of the provider, and counted so; otherwise `how` says why
-    batchd cannot ask in this way.
+    With `params` of a request or `hours` (UTC) it becomes a lane of the provider; otherwise `how` says why batchd
+    cannot ask in this way.
     """
 
     name: str
@@ -52,7 +52,7 @@ class ServiceTable(Table):
     `needed` are keys that only the operator knows, each with an example. `window` is the shortest and the longest
     `completion_window`. `endpoints` are those that it answers, as routes write them; `batch_endpoints` those in
     batches, if not all. `lists` is how it pages the list of its batches. `lanes` are live calls at other
-    prices; those with `params` or `hours` are counted so.
+    prices; those with `params` or `hours` become lanes of the provider.
     """
 
     title: str
@@ -71,11 +71,11 @@ class ServiceTable(Table):
 
     @property
     def mode(self) -> str:
-        """Whether it has batches, as far as is known: as `mode` of a provider says it."""
+        """Whether the service has batches, as far as is known, in the words of a provider's `mode`."""
         return str(self.provider.get("mode", "auto"))
 
     def completed(self, written: Mapping[str, Any]) -> dict[str, Any]:
-        """The provider's table: what the operator wrote, key by key before what is known."""
+        """The provider's table: what is known, overridden key by key by what the operator wrote."""
         lanes = [
             {"name": lane.name, "params": lane.params, "hours": lane.hours, "discount": lane.discount}
             for lane in self.lanes

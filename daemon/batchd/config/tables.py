@@ -34,7 +34,7 @@ class Table(BaseModel):
 
     @classmethod
     def own_keys(cls) -> frozenset[str]:
-        """The keys that batchd reads itself, where others are its plugin's."""
+        """The keys that batchd reads itself; all others are the plugin's."""
         return frozenset(name for name, field in cls.model_fields.items() if not field.exclude)
 
 
@@ -143,7 +143,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def octal(value: Any, *, example: str) -> int:
-    """The mode of a file, as chmod takes it. ValueError, in words, for what is none."""
+    """Read the mode of a file, written as for chmod. Raise ValueError if it is not one."""
     if not isinstance(value, str) or re.fullmatch(r"0?[0-7]{3}", value) is None:
         raise ValueError(f'write it in quotes, as chmod takes it, such as "{example}"')
     return int(value, 8)
@@ -221,7 +221,7 @@ class BudgetTable(CeilingsTable):
 class PluginsTable(Table):
     """`[plugins]`: the plugins, distributions and kinds that batchd does not use, by name.
 
-    A plugin that blocks the event loop for more than `may_block` seconds ends the process, and is kept off.
+    If a plugin blocks the event loop for more than `may_block` seconds, batchd ends the process and keeps it off.
     """
 
     disabled: list[Text] = Field(default_factory=list)
@@ -244,7 +244,7 @@ Retained = Annotated[Duration, AfterValidator(_retention)]
 
 
 class RetentionTable(Table):
-    """`[retention]`: how long after a job's end its files stay in the folders of people. None is for good."""
+    """`[retention]`: how long after a job's end its files stay in the folders that people see. None: for good."""
 
     outbox: Retained | None = None
     archive: Retained | None = None
@@ -272,9 +272,9 @@ class SinkTable(Table):
 
 
 class ObserverTable(Table):
-    """`[observers.NAME]`: the plugin, the events that it gets, of jobs of which routes, and its settings as written.
+    """`[observers.NAME]`: the plugin, which events of which routes it gets, and its settings as written.
 
-    None is all.
+    None means all events, or all routes.
     """
 
     plugin: Text
@@ -288,7 +288,7 @@ class ObserverTable(Table):
 
 
 class WorkersTable(Table):
-    """`[workers]`: where workers run, how many tasks at a time (0: as many as is good), and the executor's settings.
+    """`[workers]`: where workers run, how many tasks at a time (0: the executor decides), and its settings.
 
     Plugins may take `row_timeout` seconds for a row, and a reader `read_timeout` from one row to the next.
     """

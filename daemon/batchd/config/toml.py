@@ -42,7 +42,7 @@ _IN_PLAIN_WORDS = (
     ("Invalid hex value", _BACKSLASH),
     ("Unescaped '\\' in a string", _BACKSLASH),
 )
-"""How a message of tomllib begins, and what a person understands."""
+"""How a message of tomllib begins, and what batchd says instead."""
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)")
 
 

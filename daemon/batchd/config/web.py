@@ -29,7 +29,7 @@ class Address(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """ValueError, in words, for what is no address."""
+        """Read an address. Raise ValueError if the text is not one."""
         if text.startswith("unix:"):
             path = text.removeprefix("unix:")
             if not path.strip("/"):
@@ -96,7 +96,7 @@ def _peer(value: str) -> str:
 
 
 class WebTable(Table):
-    """As written. Without `listen` there is no page. `token` lets people read and order, `read_token` read alone."""
+    """As written. Without `listen` there is no page. `token` lets people read and order, `read_token` only read."""
 
     listen: Annotated[str, AfterValidator(_address)] | None = None
     token: Secret | None = None

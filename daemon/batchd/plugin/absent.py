@@ -1,6 +1,6 @@
-"""What stands in for what a plugin offers that is kept off: it has any settings, and only says why it does nothing.
+"""Stand-ins for what a kept-off plugin offers: they take any settings, and only say why they do nothing.
 
-So a configuration that names it can be used for all else.
+So a configuration that names such a plugin can be used for all else.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .hooks import Role
 
 
 class PluginOff(PluginError):
-    """What is needed is kept off: its plugin is, or this process does not have its key."""
+    """A plugin that is needed is kept off, or this process does not have its key."""
 
 
 class AnySettings(Settings):
-    """Whatever the table has."""
+    """Takes whatever the table has."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -35,13 +35,13 @@ CONTRACTS: Mapping[Role, tuple[type[Any], ...]] = {
     Role.OBSERVER: (Observer,),
     Role.EXECUTOR: (Executor,),
 }
-"""What an object of the role may be; a stand-in is of the first."""
+"""The classes that an object of the role may be of; a stand-in is of the first."""
 CAN_BE_ABSENT = CONTRACTS.keys() - {Role.EXECUTOR}
 """The roles that batchd can go on without."""
 
 
 def absent(role: Role, why: str) -> Callable[..., Any]:
-    """A class that stands in for one of this role."""
+    """Return a class that stands in for one of this role. Its methods raise PluginOff."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise PluginOff(why)

@@ -35,7 +35,7 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, owner: str, plugin: Any, *, after: Awaitable[object] | None = None) -> None:
-        """Begin that of the plugin, if it has some, once `after` is done. `owner` is it in messages: `sink post`."""
+        """Begin the plugin's background work, if it has some, once `after` is done. `owner` is its name in messages."""
         if has_background(plugin):
             task = asyncio.create_task(self._run(owner, plugin, after), name=f"background work of the {owner}")
             self._tasks.add(task)
@@ -68,7 +68,7 @@ class Background:
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel them, and wait a moment for their end."""
+    """Cancel the tasks, and wait a moment for their end."""
     tasks = [each for each in tasks if not each.done()]
     for task in tasks:
         task.cancel()
@@ -77,7 +77,7 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 async def what_it_raises(call: Callable[[], Awaitable[None]]) -> BaseException | None:
-    """Call a plugin, a stranger's code. What it raised, if it did; only the end of this task passes through."""
+    """Call code of a plugin; return what it raised, if anything. Only the cancellation of this task passes through."""
     try:
         await call()
     except asyncio.CancelledError as error:

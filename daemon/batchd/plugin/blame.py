@@ -1,4 +1,4 @@
-"""Which plugin a fault is in: its name, file, line and method, out of the calls that led there."""
+"""Finds the plugin that a fault is in: its name, file, line and method, from the calls that led there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..errors import PluginError
 from .sources import GROUP, LOCAL, OWN, Origin, raised
 
 Home: TypeAlias = tuple[Path, str]
-"""The file or folder of a plugin, and its name. Of a folder without a name, each file is a plugin."""
+"""The file or folder of a plugin, and its name. In a folder with an empty name, each file is a plugin."""
 
 _DUMPED = re.compile(r'File "([^"]*)", line (\d+) in (.+)')
 _NOTE = "batchd_place"
@@ -58,9 +58,9 @@ def place_in(frames: Iterable[FrameSummary], homes: Sequence[Home] | None = None
 
 
 def home_of_class(kind: type) -> str:
-    """The plugin that a class is of, and its file, in words; empty if it is of none."""
+    """The plugin that a class belongs to, and its file, in words; empty if it belongs to none."""
     homes = _homes()
-    for each in kind.__mro__:  # a class that `type` has made may be of no module
+    for each in kind.__mro__:  # a class made by `type` may have no module
         file = getattr(sys.modules.get(each.__module__), "__file__", None)
         name = _owner(file, homes) if file else None
         if name is not None:
@@ -74,9 +74,9 @@ def place_of_frame(frame: FrameType | None) -> PluginPlace | None:
 
 
 def place_of_dump(text: str, homes: Sequence[Home] | None = None) -> PluginPlace | None:
-    """The same of what faulthandler has written: the main thread stands last, its calls innermost first.
+    """The same for what faulthandler has written: the main thread comes last, its calls innermost first.
 
-    If it died, the one that is called current did.
+    If the process died, the thread that is called current is the cause.
     """
     _, died, main = text.partition("Current thread 0x")
     if died:
@@ -97,7 +97,7 @@ def place_of(error: BaseException) -> PluginPlace | None:
 
 
 def note_place(error: BaseException) -> None:
-    """Note it in the exception, which loses its traceback on its way to another process."""
+    """Note the plugin in the exception, which loses its traceback on its way to another process."""
     place = place_of(error)
     if place is not None:
         setattr(error, _NOTE, place)
@@ -105,7 +105,7 @@ def note_place(error: BaseException) -> None:
 
 @contextmanager
 def never_exiting() -> Iterator[None]:
-    """What asks to end the process, in here, is an exception like others: a plugin may not end batchd."""
+    """Turn SystemExit in the `with` block into PluginError: a plugin must not end batchd."""
     try:
         yield
     except SystemExit as error:
@@ -113,7 +113,7 @@ def never_exiting() -> Iterator[None]:
 
 
 def homes_of(origins: Iterable[Origin]) -> Sequence[Home]:
-    """The same of plugins that are not imported here."""
+    """The homes of plugins that are not imported in this process."""
     homes: list[Home] = []
     for origin in origins:
         point = origin.entry_point
@@ -140,7 +140,7 @@ def _owner(file: str, homes: Iterable[Home]) -> str | None:
         if path == home:
             return name
     for home, name in homes:
-        if os.path.isdir(home) and path.is_relative_to(home):  # False too for one that may not be looked at
+        if os.path.isdir(home) and path.is_relative_to(home):  # False too for a folder that cannot be read
             return name or path.stem
     return None
 
@@ -160,5 +160,5 @@ def _homes() -> list[Home]:
 
 
 def _home(file: Path) -> Path:
-    """The folder of a package; a module is its own."""
+    """The folder of a package; the file of a single module."""
     return file.parent if file.name == "__init__.py" else file

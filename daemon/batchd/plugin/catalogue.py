@@ -1,6 +1,6 @@
 """The catalogue of what plugins offer.
 
-It imports the modules of plugins at once, but calls a hook when its role is first needed. For a hook imports what it
+It imports the modules of plugins at once, but calls a hook only when its role is first needed: a hook imports what it
 offers, and a worker process that only reads files must not load the client of a provider.
 """
 
@@ -46,7 +46,7 @@ class BrokenPlugin:
     role: Role | None = None
     kinds: tuple[str, ...] = ()
     kept_off: bool = False
-    """Whether it was not imported, since it blocks or ends the process that does."""
+    """Whether it was not imported, since it blocks or ends the process that imports it."""
 
     @classmethod
     def of(cls, origin: Origin, reason: str, **more: Any) -> BrokenPlugin:
@@ -66,14 +66,14 @@ class BrokenPlugin:
 
 
 def told(suspects: Sequence[BrokenPlugin], alike: bool) -> str:
-    """Which broken plugins may have what is missing. Of many that have nothing to do with it, how many they are."""
+    """Name the broken plugins that may have what is missing; if no name suggests it, only say how many there are."""
     if alike or len(suspects) < 2:
         return "\n".join(each.sentence for each in suspects)
     return f"{len(suspects)} plugins are broken, and one of them may have it: `batchd plugins` lists them, one a line."
 
 
 Begun: TypeAlias = Callable[[str, str], object]
-"""Called with the plugin and what of it before its code is run, and with nothing after that."""
+"""Called with the plugin and what of it runs before its code runs, and with empty strings after that."""
 
 
 _registered_once = functools.cache(registered)
@@ -109,7 +109,7 @@ class Catalogue:
         Two plugins with one name, or that offer one kind, raise a PluginError that names both: now, or when the role
         is first needed. If `tolerant`, they are listed as broken instead, so that they can be shown.
 
-        Those in `off` are kept off, each with a sentence that says why: they are not imported.
+        Plugins in `off`, each with a sentence that says why, are kept off: they are not imported.
         """
         catalogue = cls(plugin_dir, frozenset(disabled), tolerant, dict(off or {}), begun)
         share(plugin_dir)
@@ -197,7 +197,7 @@ class Catalogue:
 
     @property
     def kept_off(self) -> Sequence[BrokenPlugin]:
-        """The plugins that were not imported, since each blocks or ends the process that does."""
+        """The plugins that were not imported, since each blocks or ends the process that imports it."""
         return [each for each in self._broken if each.kept_off]
 
     def factory(self, role: str, kind: str) -> Callable[..., Any]:
@@ -263,7 +263,7 @@ class Catalogue:
         return instance
 
     def _other_sink(self, kind: str) -> Any:
-        """For a sink that leaves a job to one of another kind."""
+        """Make a sink of another kind, for a sink that leaves a job to it; None if there is none."""
         return self.create(Role.SINK, kind, {}) if self.find(Role.SINK, kind) is not None else None
 
     def reader_for(self, suffix: str) -> str | None:
@@ -275,7 +275,7 @@ class Catalogue:
         return sorted({suffix for offer in self._of(Role.READER).values() for suffix in offer.suffixes})
 
     def table_suffixes(self) -> Sequence[str]:
-        """Those of files that are taken wherever no formats are named."""
+        """The suffixes of files that a route takes if it names no formats."""
         offers = self._of(Role.READER).values()
         return sorted({suffix for offer in offers for suffix in offer.suffixes if not offer.only_if_named})
 
@@ -297,7 +297,7 @@ class Catalogue:
         return table
 
     def stand_in(self, role: str, kind: str, why: str) -> Offer:
-        """What stands in for the kind. All it does is to say why."""
+        """Return an offer that stands in for the kind. It only says why the kind is missing."""
         from .absent import absent
 
         return Offer(Role(role), kind, "", "", "a plugin that is kept off", absent(Role(role), why))

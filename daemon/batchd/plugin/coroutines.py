@@ -10,11 +10,11 @@ _CONTRACTS = frozenset({"batchd.contracts", "batchd.executor", "batchd.file_sink
 
 
 def fault_of(cls: type) -> str | None:
-    """The first method that is not as its contract has it, in words; None if all are.
+    """Say which method is first not as its contract has it; None if all are.
 
-    A method that is no function is left to those who call it.
+    A method that is not a function is not checked.
     """
-    # Not imported from there: a command that only lists plugins does not need them.
+    # By name, without an import: a command that only lists plugins does not need the contracts.
     for contract in (each for each in cls.__mro__[1:] if each.__module__ in _CONTRACTS):
         for name, wanted in vars(contract).items():
             if name.startswith("__") or not inspect.isfunction(wanted):

@@ -62,7 +62,7 @@ class Offer:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it can be disabled by."""
+        """The names by which it can be disabled."""
         return (self.kind, self.plugin, self.distribution.partition(" ")[0])
 
     @property
@@ -141,7 +141,7 @@ def rivals(offers: Iterable[Offer]) -> list[tuple[list[Offer], str]]:
     claims: dict[str, list[Offer]] = defaultdict(list)
     for offer in offers:
         claims[f'the {offer.role.noun} "{offer.kind}"'].append(offer)
-        # A reader of what routes must name gives way to one that is made for files that end so.
+        # A reader that routes must name gives way to one that is made for this suffix.
         for suffix in () if offer.only_if_named else dict.fromkeys(offer.suffixes):
             claims[f"a reader for {suffix}"].append(offer)
     return [

@@ -1,4 +1,4 @@
-"""Providers of services over HTTP, whose answers are bytes in OpenAI's form: what follows from those."""
+"""The base classes of providers over HTTP whose answers are bytes in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HttpSettingsT = TypeVar("HttpSettingsT", bound=HttpSettings)
 
 
 class HttpBatchProvider(BatchProvider[HttpSettingsT]):
-    """Write `download` and `ask_to_cancel` in place of `results` and `cancel`."""
+    """Implement `download` and `ask_to_cancel` in place of `results` and `cancel`."""
 
     async def results(self, batch: RemoteBatch) -> AsyncIterator[Result]:
         """Every readable line of a download, through a temporary file."""
@@ -49,9 +49,9 @@ class HttpBatchProvider(BatchProvider[HttpSettingsT]):
                 raise refusal from None
 
     async def delete_each(self, names: Iterable[str], delete: Callable[[str], Awaitable[bool]]) -> Purged:
-        """Delete these files and batches. `delete` deletes one, and tells whether the service knew it.
+        """Delete these files and batches. `delete` deletes one, and returns whether the service knew it.
 
-        A ProviderError that it raises is why one is left.
+        If it raises a ProviderError, that one is left, and the error is among the problems.
         """
         gone: list[str] = []
         absent: list[str] = []
@@ -78,7 +78,7 @@ class HttpBatchProvider(BatchProvider[HttpSettingsT]):
 
 
 class HttpLiveProvider(LiveProvider[HttpSettingsT]):
-    """Write `answer` in place of `complete`."""
+    """Implement `answer` in place of `complete`."""
 
     async def complete(self, custom_id: str, body: Body, *, endpoint: str) -> Result:
         """The same as `answer`, decoded."""

@@ -21,7 +21,7 @@ class Environment(Struct, frozen=True):
     has_pip: bool
     writable: bool
     is_system: bool
-    """Whether it is the distribution's own, into which nothing is to be installed."""
+    """Whether it is the system's own Python, into which nothing is to be installed."""
 
     @classmethod
     def here(cls) -> Environment:
@@ -38,7 +38,7 @@ def install_line(environment: Environment, what: str, *, editable: bool = False)
         return shlex.join(["pipx", "inject", *flag, environment.prefix.name, what])
     receipt = environment.prefix / "uv-receipt.toml"
     if receipt.exists():
-        # It installs the tool anew, so what was installed beside it is named again.
+        # uv installs the tool anew, so what was installed beside it is named again.
         extra = ["--with-editable" if editable else "--with", what]
         return shlex.join(["uv", "tool", "install", *_of_receipt(receipt), *extra])
     if environment.has_pip:
@@ -49,7 +49,7 @@ def install_line(environment: Environment, what: str, *, editable: bool = False)
 
 
 def advice(environment: Environment) -> str | None:
-    """What to know before, None if nothing."""
+    """What to know before installing, None if nothing."""
     if environment.is_system:
         return (
             "batchd runs from the Python of the system, into which nothing is to be installed. Install batchd with uv "

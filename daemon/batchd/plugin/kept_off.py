@@ -1,7 +1,7 @@
 """Plugins that are kept off: each has blocked the event loop, and with it all of batchd, until the process was ended.
 
-What is known of them is in a file of the state folder, which a process that is about to end can write. A plugin stays
-off until the configuration or a plugin changes.
+They are listed in a file of the state folder, which even a process that is about to end can write. A plugin stays off
+until the configuration or a plugin changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .blame import Home, PluginPlace, place_of_dump
 from .sources import entry_points
 
 DEAF = 10.0
-"""Seconds more after which faulthandler ends a process whose threads get no turn: code in C holds the interpreter."""
+"""Seconds beyond the limit after which faulthandler ends a process in which code in C lets no other thread run."""
 _DUMPS = "blocked-*.txt"
 _FATAL = re.compile(r"Fatal Python error: (.+)")
 
@@ -59,7 +59,7 @@ class KeptOff:
 
 
 def not_loaded(kept: Iterable[KeptOff]) -> dict[str, str]:
-    """Those that are not even imported, each with its sentence."""
+    """The plugins that are not even imported, each with its sentence."""
     return {each.plugin: each.sentence for each in kept if each.loading}
 
 
@@ -86,7 +86,7 @@ def stored(state: Path) -> Sequence[KeptOff]:
 
 
 def kept_off(state: Path, configuration: str) -> Sequence[KeptOff]:
-    """Those that are kept off under this configuration."""
+    """The plugins that are kept off under this configuration."""
     return [each for each in stored(state) if each.configuration == configuration]
 
 
@@ -105,7 +105,7 @@ def dump_of(state: Path, process: int) -> Path:
 
 
 def note_dumps(state: Path, *, seconds: float, configuration: str, homes: Sequence[Home] | None = None) -> None:
-    """Store what processes that ended without a word have left in their dumps, which are taken away."""
+    """Store the plugins that the dumps of ended processes blame, and delete those dumps."""
     left: list[KeptOff] = []
     within = seconds + DEAF
     for dump in state.glob(_DUMPS):

@@ -32,13 +32,13 @@ class _Neighbours:
 
 
 def share(folder: Path | None) -> None:
-    """Let plugins import the shared modules of this folder in their present state, and none of an earlier folder."""
+    """Let plugins import the shared modules of this folder as they are now, and none of an earlier folder."""
     for finder in [each for each in sys.meta_path if isinstance(each, _Neighbours)]:
         sys.meta_path.remove(finder)
         for name in list(sys.modules) if finder.found else ():
             if name.partition(".")[0] in finder.found:
                 del sys.modules[name]
     if folder is not None:
-        # A module may have come since the folder was looked through last.
+        # A module may have been added since the folder was last listed.
         PathFinder.invalidate_caches()
         sys.meta_path.append(_Neighbours(folder))

@@ -58,7 +58,7 @@ ROLES: Mapping[str, NewRole] = {
     "executor": NewRole("executor", "Executor", '[workers]\nexecutor = "{kind}"'),
     "command": NewRole("command", "", "[commands.{kind}]\nat_least = 1"),
 }
-"""By the word for `--role`."""
+"""The roles, by their words for `--role`."""
 
 
 class NewPlugin(Struct, frozen=True):
@@ -67,7 +67,7 @@ class NewPlugin(Struct, frozen=True):
 
     @classmethod
     def named(cls, name: str, role: str) -> NewPlugin:
-        """ValueError, in words, if that is no name for one."""
+        """Raise ValueError if that is no name for a plugin."""
         kind = name.removeprefix("batchd-").removeprefix("batchd_")
         module = kind.replace("-", "_")
         if _NAME.fullmatch(kind) is None or keyword.iskeyword(module) or keyword.issoftkeyword(module):
@@ -114,7 +114,7 @@ class NewPlugin(Struct, frozen=True):
         return files
 
     def single(self) -> Mapping[PurePosixPath, str]:
-        """One file for the plugin_dir, and its tests beside it, whose names batchd passes over."""
+        """One file for the plugin_dir, and its tests beside it, under names that batchd does not load."""
         names = self._names(single=True, home=self.module)
         text = _rendered(f"{self.role}.py", names) + _rendered("hook.py", names)
         files = {

@@ -17,7 +17,7 @@ from ..secrets.masking import mask
 
 GROUP = "batchd"
 LOCAL = "batchd_local_"
-"""What the modules of single files of the plugin folder are called, before the name of the file."""
+"""The names of modules from files of the plugin folder begin with this; the name of the file follows."""
 OWN = "batchd.workers.hooks"
 """The module with the daemon's own hooks. Named and not imported, since this folder may not import that one."""
 
@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
 
 NOT_OF_PLUGINS: tuple[type[BaseException], ...] = (KeyboardInterrupt, Stopped)
-"""What is raised in the code of a plugin, and not by it: it goes on its way."""
+"""Exceptions that are raised in the code of a plugin, but not by it: they pass through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def all_origins(plugin_dir: Path | None) -> list[Origin]:
 
 
 def by_name(origins: Iterable[Origin]) -> tuple[list[Origin], list[tuple[list[Origin], str]]]:
-    """Those with a name of their own, and those that share a name, with a sentence that names them all."""
+    """The plugins with a name of their own, and those that share a name, with a sentence that names them all."""
     by_name: dict[str, list[Origin]] = defaultdict(list)
     for origin in origins:
         by_name[origin.name].append(origin)
@@ -88,7 +88,7 @@ def what_was_raised(error: BaseException) -> str:
 
 
 def said_or_raised(error: BaseException) -> str:
-    """What a plugin says in words, if it raised an error of batchd's; else what it raised, and where. No full stop."""
+    """The message, if a plugin raised an error of batchd's; else what it raised, and where. No full stop."""
     if isinstance(error, BatchdError) and not isinstance(error, PluginError):
         return mask(" ".join(str(error).split())).removesuffix(".")
     return what_was_raised(error)
@@ -102,8 +102,8 @@ def _installed() -> Iterator[Origin]:
 
 
 def entry_points() -> Iterator[tuple[metadata.EntryPoint, str]]:
-    """Those of installed plugins, each with the name and the version of its distribution."""
-    # Asked for its name, a distribution parses all that is written about it: once is enough for all its plugins.
+    """The entry points of installed plugins, each with the name and the version of its distribution."""
+    # To tell its name, a distribution parses all of its metadata, so it is asked once for all its plugins.
     names = {id(None): "?"}
     for point in tuple(metadata.entry_points(group=GROUP)):
         if point.dist is not None and id(point.dist) not in names:

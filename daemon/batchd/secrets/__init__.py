@@ -1,1 +1,1 @@
-"""Secrets: the only modules that resolve them and cover them. Outside text that may have one passes through here."""
+"""Secrets: the only modules that read and cover them. Text from outside that may hold one passes through here."""

@@ -1,6 +1,6 @@
-"""Fingerprints of accounts: they tell two keys apart, and hold nothing of either.
+"""Fingerprints of accounts: they tell two keys apart, and reveal neither.
 
-Each fact has one of its own, so that a message can say which has changed.
+Each fact has a fingerprint of its own, so that a message can say which fact has changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _DIGITS = 16
 
 def fingerprint(key: bytes, facts: Mapping[str, str]) -> dict[str, str]:
     """Each fact as a keyed hash. `key` is random, and never leaves the state folder."""
-    # Imported here, since `batchd status` does without them mostly.
+    # Imported here, since `batchd status` seldom needs them.
     import hashlib
     import hmac
 

@@ -1,7 +1,7 @@
 """Covers the secrets that this process has read, in each form in which text from outside may repeat them.
 
 A service may write a key into an error, an answer or a log: as it is, base64, URL-encoded, or with JSON's escapes,
-which are not gone before the text is decoded. So all of these forms are looked for, in text and in files.
+which stay until the text is decoded. So this module looks for all of these forms, in text and in files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MIN_IN_ANSWERS = 8
 _MIN_BASE64 = 8
 _WINDOW = 1 << 20
 _ESCAPES = 16
-"""Bytes that one character of a secret takes at most, where it is escaped more than once."""
+"""The most bytes that one character of a secret takes if it is escaped more than once."""
 
 
 class Cover:
@@ -41,7 +41,7 @@ class Cover:
         self._overlap = max((len(form) for form in self._bytes), default=0) * _ESCAPES
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """Return the text with the secrets covered."""
         for form in self._forms:
             text = text.replace(form, COVER)
         if self._forms and self._escape.search(text):
@@ -52,7 +52,7 @@ class Cover:
         return text
 
     def value(self, value: Any) -> Any:
-        """A JSON value without them."""
+        """Return a JSON value with the secrets covered."""
         if isinstance(value, str):
             return self.text(value)
         if not self._forms:
@@ -64,7 +64,7 @@ class Cover:
         return value
 
     def file(self, file: IO[bytes]) -> bool:
-        """Cover them in a file, by as many asterisks as they have bytes; whether there was one."""
+        """Cover the secrets in a file, each by as many asterisks as it has bytes. Return whether there was one."""
         if not self._bytes:
             return False
         found, at = False, 0
@@ -88,7 +88,7 @@ class Cover:
         return b"".join(map(self._line, window.splitlines(keepends=True)))
 
     def _held(self, escaped: bytes) -> list[bytes]:
-        """Which of them are there, with escapes."""
+        """The forms that are in the text once its escapes are read."""
         plain = _unescaped(escaped, self._escape_bytes, lambda match: _letter(match).encode())
         return [form for form in self._bytes if form in plain]
 
@@ -99,10 +99,10 @@ class Cover:
 
 
 def _ways(forms: Iterable[str]) -> str:
-    """What may be a character of these that is written in another way.
+    """A pattern for an escape that may stand for a character of these forms.
 
-    Each way begins with a letter of its own, so that a search is quick, and the repetitions are bounded, as text from
-    outside is searched. A quote after a backslash is in every answer, so it counts only if a secret has one.
+    Each kind of escape begins with another character, so that a search is quick, and the repetitions are bounded, as
+    text from outside is searched. A quote after a backslash is in every answer, so it counts only if a secret has one.
     """
     marks = "".join(
         sorted({re.escape(each) for form in forms for each in form if each.isascii() and not each.isalnum()})
@@ -118,7 +118,7 @@ _MAX_NESTED = 4
 
 
 def _unescaped(text: AnyStr, escape: re.Pattern[AnyStr], letter: Callable[[re.Match[AnyStr]], AnyStr]) -> AnyStr:
-    """The text with its escapes read, also those of those."""
+    """The text with its escapes read, also escapes of escapes."""
     for _ in range(_MAX_NESTED):
         before, text = text, escape.sub(letter, text)
         if before == text:
@@ -145,14 +145,14 @@ def _asterisks(match: re.Match[bytes]) -> bytes:
 
 
 def _forms(secrets: Iterable[str]) -> list[str]:
-    """The secrets and what stands for them in base64, wherever they begin in what was encoded; the longest first."""
+    """The secrets and their base64, at each of the three places where one may begin in it; the longest first."""
     forms: dict[str, None] = {}
     for secret in secrets:
         forms[secret] = None
         raw = secret.encode("utf-8", "surrogatepass")
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + raw).decode()
-            # The first and the last character may hold bits of what stands beside it.
+            # The first and the last character may hold bits of the text beside the secret.
             inner = encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
             if len(inner) >= _MIN_BASE64:
                 forms[inner] = None
@@ -188,14 +188,14 @@ _cover: list[Cover] = []
 
 
 def remember(secret: str) -> None:
-    """Cover this from now on. What was replaced stays covered: the service may still write it."""
+    """Cover this secret from now on. One that it replaces stays covered: the service may still write it."""
     if secret not in _known:
         _known.update(dict.fromkeys([secret, *_pieces(secret)]))
         _cover.clear()
 
 
 def _pieces(secret: str) -> Iterator[str]:
-    """What may be repeated alone of a header such as `Bearer KEY`, `Basic …`, `session=KEY; path=/`."""
+    """The parts of a header such as `Bearer KEY`, `Basic …`, `session=KEY; path=/` that may be repeated alone."""
     for piece in re.split(r"[\s;,=]+", secret):
         if len(piece) >= _MIN_IN_ANSWERS and not piece.isalpha():
             yield piece
@@ -205,7 +205,7 @@ def _pieces(secret: str) -> Iterator[str]:
 
 
 def known() -> Cover:
-    """Covers all secrets that this process has read."""
+    """Return the Cover of all secrets that this process has read."""
     if not _cover:
         _cover.append(Cover(_known))
     return _cover[0]

@@ -15,7 +15,7 @@ _NAMES = {
     "signature", "token",
 }  # fmt: skip
 _NO_SECRETS = {"cache", "counter", "idempotency", "limit", "max", "min", "name", "partition", "public", "sort", "type"}
-"""Words beside which one of the names is not that of a secret: `Idempotency-Key`, `max_token`."""
+"""With one of these words, a name is not that of a secret: `Idempotency-Key`, `max_token`."""
 _CHUNK = re.compile(r"[A-Za-z0-9+]{16,}={0,2}")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 

@@ -61,7 +61,7 @@ class Secret:
 
     @property
     def unset(self) -> str | None:
-        """What to say if this process can never read it, as its environment is without it; None if it may."""
+        """What to say if this process can never read the secret, as its environment lacks it; None if it may."""
         if self.literal:
             return None
         kind, _, name = self._reference.partition(":")
@@ -75,13 +75,13 @@ class Secret:
         return None
 
     def reveal(self) -> str:
-        """The secret. Raises RejectedError if it cannot be read. From then on it is covered in what others write."""
+        """The secret. Raises RejectedError if it cannot be read. From then on it is covered in text from outside."""
         value = self._value()
         remember(value)
         return value
 
     def for_header(self) -> str:
-        """The same as a header may carry it. Raises RejectedError if none can: HTTP libraries would quote it then."""
+        """The secret as a header may carry it. Raises RejectedError if none can: HTTP libraries would quote it."""
         text = self.reveal().strip()
         if not text or not text.isascii() or not text.isprintable():
             raise RejectedError(

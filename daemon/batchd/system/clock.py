@@ -12,7 +12,7 @@ from pathlib import Path
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CHANCE = random.Random()
-"""Of our own: a plugin may seed the numbers that all share, and a program that holds a client counts on its own."""
+"""A generator of our own: a plugin may seed the shared one, and a program with a client may rely on its own seed."""
 
 
 class Clock:

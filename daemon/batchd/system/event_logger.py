@@ -1,4 +1,4 @@
-"""The log of events: the whole way of one file, and of many files at once only how each begins and ends."""
+"""Logs events: every step of one file, but of many files at once only how each begins and ends."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _ENDS = (JobFinished, JobRejected, JobHeld, JobFailed)
 
 
 class EventLogger:
-    """Tells a log of events, by their sentences and under their kinds."""
+    """Writes events to a log: the sentence of each, under its kind."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._under_way: set[str] = set()
 
     def log(self, event: Event) -> None:
-        """Tell of it, at its level or, where it is a detail, at debug."""
+        """Log the event at its level, or at debug if it is a detail."""
         if event.job is not None:
             self._under_way.add(event.job)
         level = _LEVELS[event.severity.upper()]
         if level == logging.INFO and self._is_detail(event):
             level = logging.DEBUG
-        # The sentence is put together only where somebody reads it.
+        # The sentence is put together only if it is logged.
         if self._logger.isEnabledFor(level):
             extra = {"action": event.kind, "job": event.job, "batch": event.batch}
             self._logger.log(level, "%s", event.sentence, extra=extra)
@@ -50,7 +50,7 @@ class EventLogger:
     def _is_detail(self, event: Event) -> bool:
         if isinstance(event, _STEPS):
             return len(self._under_way) > MAX_TOLD_IN_FULL
-        # However many batches a job has, the first one is told: the others go the same way.
+        # Of all batches of a job, only the first is logged: the others go the same way.
         if isinstance(event, BatchEnded):
             return not event.first and event.phase == "completed"
         return isinstance(event, BatchSubmitted) and not event.first

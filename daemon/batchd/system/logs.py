@@ -123,7 +123,7 @@ class TextFormatter(_Formatter):
 
 
 class JournalFormatter(_Formatter):
-    """For the journal, which adds the time itself and reads the level from a prefix. Each line is an entry with one."""
+    """For the journal, which adds the time itself and reads the level from a prefix. Each line is an entry."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"<{_PRIORITIES.get(record.levelno, 6)}>"
@@ -186,7 +186,7 @@ def _subject(record: logging.LogRecord) -> str:
 
 
 def _lines(formatter: _Formatter, record: logging.LogRecord) -> list[str]:
-    """The sentence and, at level debug, the traceback. Lines after the first are indented: none can be forged."""
+    """The sentence and, at level debug, the traceback. Later lines are indented, so none can be forged."""
     first, *rest = formatter.sentence(record).split("\n")
     traceback = formatter.traceback(record)
     if traceback is not None:

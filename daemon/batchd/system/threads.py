@@ -1,7 +1,7 @@
-"""A pool of threads for each owner: a plugin keeps no other waiting for a thread, nor the end of the process.
+"""A pool of threads for each owner: no plugin makes another one, or the end of the process, wait for its threads.
 
-`asyncio.to_thread` shares a handful of threads among all that call it. A sink whose web calls hang would take them all,
-and the daemon could not even look into a folder.
+`asyncio.to_thread` shares a handful of threads among all callers. A sink whose web calls hang would take them all, and
+the daemon could not even look into a folder.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ThreadPools(ThreadPoolExecutor):
         self._pools: dict[str, _Pool] = {}
 
     def submit(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """As ThreadPoolExecutor."""
+        """See ThreadPoolExecutor."""
         owner = _owner.get()
         if owner is None:
             return super().submit(call, *args, **kwargs)

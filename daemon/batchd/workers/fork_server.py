@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerContext
 _TASKS = ("reading.read", "planning.plan", "planning.split", "collecting.collect", "collecting.fail_rows")
 _FOR_NEARLY_EVERY_FILE = ("batchd.workers.run_task", "batchd.delivery.report_html", "jinja2.sandbox")
 PRELOADED = ["batchd.workers.preloading", *(f"batchd.work.{task}" for task in _TASKS), *_FOR_NEARLY_EVERY_FILE]
-"""By name: what runs tasks knows none of them."""
+"""Named, not imported: the code that runs tasks knows none of them."""
 
 
 def fork_server() -> ForkServerContext:
@@ -27,7 +27,7 @@ def start_fork_server() -> None:
     It and the workers ignore the hang-up of a terminal and Ctrl-C there: the daemon ends them in good order.
     """
     fork_server()
-    # What is ignored when a process begins stays so: this one would print a traceback while it imports.
+    # A process inherits which signals are ignored. Without this it would print a traceback while it imports.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT)}
     try:
         forkserver.ensure_running()

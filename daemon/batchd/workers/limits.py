@@ -1,7 +1,7 @@
-"""Limits of time for the code of plugins in a worker: what hangs is stopped, and named.
+"""Time limits for the code of plugins in a worker: code that hangs is stopped, and named.
 
 A timer interrupts Python code that makes no progress. Code that cannot be interrupted, such as a long loop in C, is
-ended together with its process by faulthandler, which needs nothing of the interpreter; the daemon reads what it wrote.
+ended together with its process by faulthandler, which does not need the interpreter; the daemon reads its dump.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROW_TIMEOUT, READ_TIMEOUT = 10.0, 120.0
 LOAD_TIMEOUT = 60.0
 """Seconds for the plugins of a worker to load."""
 _KILL_AFTER = 5.0
-"""Seconds after which what did not stop is ended with its process."""
+"""Further seconds after which code that did not stop is ended with its process."""
 _HEAD = 8
 _NO_TASK = b"\xff" * _HEAD
 _note_row = struct.Struct("<Q").pack_into
@@ -52,7 +52,7 @@ class Hung(BatchdError):
 
 
 class TimeIsUp(Stopped):
-    """Raised in the code of a plugin."""
+    """Raised in the code of a plugin that takes too long."""
 
     def __init__(self, place: PluginPlace | None) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Progress:
     """Whether batchd's own code is at work, which has no limit."""
 
     def at(self, row: int) -> None:
-        """The next is this row."""
+        """This row is next."""
         self.row = row
         self.count += 1
         if self.count == 1 and self.begun is not None:
@@ -91,7 +91,7 @@ _notes = _Notes()
 
 
 def keep_notes(path: str) -> None:
-    """In a worker process: keep notes in this file, which is empty. It has no task yet."""
+    """In a worker process that has no task yet: keep notes in this empty file."""
     file = open(path, "r+b", buffering=0)  # noqa: SIM115  # open as long as the process lives
     file.truncate(_HEAD)
     _notes.position = mmap.mmap(file.fileno(), _HEAD)
@@ -118,8 +118,8 @@ def note_plugin(plugin: str, what: str) -> None:
 
 
 class WorkerEnd(Struct, frozen=True):
-    """How a worker came to stop: the plugin that it was loading, and what of it; which code of a plugin ended it, in
-    words, empty if none is known; what it hung over, if it did; whether it had a task."""
+    """How a worker ended. `loading` is the plugin that it was loading, and what of it; `ended` says which code of a
+    plugin ended it, empty if none is known; `hung` is what it hung over, if it did."""
 
     loading: tuple[str, str] | None = None
     ended: str = ""
@@ -128,7 +128,7 @@ class WorkerEnd(Struct, frozen=True):
 
 
 def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
-    """In the daemon, once a worker has stopped: what its notes say."""
+    """In the daemon, once a worker has ended: what its notes say."""
     noted = b""
     if path is not None:
         with suppress(OSError):
@@ -148,7 +148,7 @@ def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[Progress]:
-    """What runs in here may take so long without progress. Raises Hung."""
+    """Raise Hung if the code in the `with` block makes no progress for so many seconds."""
     progress = Progress()
     if _notes.position is not None:
         _notes.position[:_HEAD] = bytes(_HEAD)
@@ -179,7 +179,7 @@ class _Watch:
 
     @property
     def allowed(self) -> float:
-        """Before the first row, plugins are loaded and make themselves ready."""
+        """Seconds: more before the first row, while plugins are loaded and prepare."""
         return self.seconds if self.progress.count else max(self.seconds, LOAD_TIMEOUT)
 
     @property
@@ -202,7 +202,7 @@ class _Watch:
 
     def look(self, _number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        # If the whole machine stood still, no code had time to run: a tick counts as two at most.
+        # While the whole machine stood still, no code could run: count a longer pause as two ticks.
         self.waited += min(now - self.looked, 2 * self.tick)
         self.looked = now
         if self.progress.count != self.seen or self.progress.ours:
@@ -210,7 +210,7 @@ class _Watch:
         if self.waited < self.allowed:
             self.arm()
         elif not self.raised:
-            # Once, or it would be raised again where it is handled. A plugin that catches it ends with its process.
+            # Once, or it would be raised again while it is handled. If a plugin catches it, the process is ended.
             self.raised = True
             raise TimeIsUp(place_of_frame(frame))
 

@@ -1,7 +1,6 @@
 """Worker processes of this machine: each runs one task at a time, and is replaced when it dies.
 
-Each has one task at a time and a socket of its own: one that dies breaks no other's task, and it is known which was the
-cause.
+Each has a socket of its own: a process that dies breaks no other's task, and it is known which task was the cause.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from .process import Ended, WorkerProcess
 
 _GRACE = 2.0
 MAX_ENDED = 3
-"""So often in a row workers may end without a word while they load a plugin: the system's memory may be short."""
+"""How many workers in a row must end silently while they load a plugin to blame it: memory may just be short."""
 
 
 class Workers(Executor[Settings]):
-    """As many worker processes as this machine has usable cores. Each starts with its first task."""
+    """As many worker processes as this machine has cores, unless `number` is set. Each starts with its first task."""
 
     def __init__(self, settings: Settings | None = None, *, number: int = 0) -> None:
         super().__init__(settings or Settings())
@@ -84,13 +83,13 @@ class Workers(Executor[Settings]):
         finally:
             if worker in self._outdated:
                 self._drop(worker)
-            # In place of one that was dropped, a new one begins.
+            # None in place of a dropped worker: a new one starts with the next task.
             self._idle.put_nowait(worker if worker in self.processes else None)
         self._ended_loading.clear()
         return result
 
     def _not_loaded(self, plugin: str, what: str, ended: str, hung: Hung | None) -> NodeLost:
-        """A plugin blocks or ends each worker that loads it. No task is at fault, and each may be tried again."""
+        """The error if a worker blocked or ended while it loaded a plugin. The task is not the cause."""
         if hung is None and not ended:
             # It may have been killed from outside, by a system that is short of memory, say.
             self._ended_loading[plugin] += 1
@@ -120,7 +119,7 @@ class Workers(Executor[Settings]):
             self._idle.put_nowait(None)
 
     async def _ready(self, worker: WorkerProcess | None) -> WorkerProcess:
-        """This process, or a new one: it may be outdated, or have ended while it was idle."""
+        """This worker, or a new one if it is outdated or has ended while it was idle."""
         if worker is not None:
             if worker not in self._outdated and not worker.has_ended():
                 return worker

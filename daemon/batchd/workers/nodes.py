@@ -16,11 +16,11 @@ from ..files import replacing
 from ..values import replace
 
 MARK = ".hello"
-"""In the spool: a machine that reads here what the daemon has written sees the same folder."""
+"""A file in the spool: a machine that reads in it what the daemon has written sees the same folder."""
 
 
 def ask_for(plugin_dir: Path | None, disabled: frozenset[str], spool: Path, *, marking: bool) -> Hello:
-    """What to ask machines, for a daemon of this installation. `marking` leaves a mark in a spool that has none."""
+    """What a daemon of this installation asks machines. `marking` leaves a mark in a spool that has none."""
     folder = str(plugin_dir) if plugin_dir is not None else None
     here = replace(describe_node(Hello(Node("", "", ""), folder, disabled)), fault="")
     return Hello(here, folder, disabled, str(spool), _mark(spool, write=marking), private=_is_private(spool))
@@ -42,10 +42,10 @@ def describe_node(hello: Hello, name: str = "", *, slots: int = 0) -> Node:
 
 
 def difference(node: Node, hello: Hello) -> str:
-    """What is other there than here, with what to do; empty if all is the same."""
+    """What differs there from here, and what to do; empty if nothing does."""
     here = hello.here
     if not here.batchd:
-        return ""  # asked of the daemon's own machine
+        return ""  # the daemon describes its own machine
     if node.batchd != here.batchd:
         return f"it has batchd {node.batchd}, and the daemon has {here.batchd}. Install the same there."
     if node.python != here.python:
@@ -105,7 +105,7 @@ def _plugins(disabled: frozenset[str]) -> dict[str, str]:
 
 
 def _hash(folder: str | None) -> str:
-    """Of the names and the content of its files, but not of what Python compiles or editors leave."""
+    """A hash of the names and contents of the folder's files, except those that Python compiles or editors leave."""
     if folder is None or not os.path.isdir(folder):
         return ""
     digest = hashlib.sha256()
@@ -120,7 +120,7 @@ def _hash(folder: str | None) -> str:
 
 
 def _mark(spool: Path, *, write: bool) -> str:
-    """Of the spool; written by the first daemon."""
+    """The mark of the spool, which the first daemon writes."""
     path = spool / MARK
     try:
         if write and not path.exists():
@@ -128,4 +128,4 @@ def _mark(spool: Path, *, write: bool) -> str:
                 file.write(os.urandom(8).hex().encode())
         return path.read_text()
     except OSError:
-        return ""  # the spool is not there yet, or not now: that is said elsewhere
+        return ""  # the spool is missing, for now or still, which is reported elsewhere

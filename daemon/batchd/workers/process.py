@@ -1,4 +1,4 @@
-"""One worker process, and the socket over which it is given tasks and sends back what came of them.
+"""One worker process, and the socket over which it gets tasks and sends back their results.
 
 The event loop itself reads and writes the socket. With `ProcessPoolExecutor` each task went through three threads of
 the main process, which for small files took a sixth of its time.
@@ -28,7 +28,7 @@ from .limits import keep_notes, note_task
 from .run_task import run_task
 
 _HEAD = 8
-"""Bytes before each message: how many bytes it has."""
+"""Bytes before each message: its length."""
 _AT_ONCE = 1 << 16
 _MAX_FAILED_SENDS = 20
 _PAUSE_OF_SENDS = 0.1
@@ -47,7 +47,7 @@ class _InWorker(Exception):  # the cause of another
 
 
 class WorkerProcess:
-    """A process that runs one task after the other. `notes` is the file in which it says what it is at."""
+    """A process that runs one task after the other. `notes` is the file in which it says what it is doing."""
 
     def __init__(self, context: ForkServerContext, notes: Path) -> None:
         self.notes = notes
@@ -58,9 +58,9 @@ class WorkerProcess:
         self._socket.setblocking(False)
 
     def start(self) -> None:
-        """Start it. To be called in a thread: it waits until the fork server has imported everything."""
+        """Start the process. To be called in a thread: it waits until the fork server has imported everything."""
         with self._theirs:
-            # As a daemon it is ended with this process, whatever else is forgotten.
+            # As a daemon (of multiprocessing) it is ended with this process in any case.
             process = self._context.Process(
                 target=_serve, args=(self._theirs, os.getcwd(), str(self.notes)), name="batchd worker", daemon=True
             )
@@ -103,7 +103,7 @@ class WorkerProcess:
             return True
 
     def kill(self) -> None:
-        """End it now. One that waits for a task of it hears of that."""
+        """Kill the process now. A caller that waits for its task gets Ended."""
         self._killed = True
         if self._process is not None:
             self._process.kill()
@@ -117,7 +117,7 @@ class WorkerProcess:
 
 def _serve(connection: socket.socket, folder: str, notes: str) -> None:
     _begin(folder, notes)
-    # A fault of the socket ends the process, as the end of the daemon does: who gave the task sees that.
+    # A fault of the socket ends the process, as the end of the daemon does; the caller of the task sees the end.
     with contextlib.suppress(OSError), connection, connection.makefile("rb") as asked:
         while len(head := asked.read(_HEAD)) == _HEAD:
             payload = asked.read(int.from_bytes(head, "little"))
@@ -128,9 +128,9 @@ def _serve(connection: socket.socket, folder: str, notes: str) -> None:
 
 
 def _send_all(connection: socket.socket, message: bytes) -> None:
-    """Send it, in spite of errors that pass, such as a system without memory for a moment.
+    """Send the message, in spite of errors that pass, such as a system without memory for a moment.
 
-    A worker that gave up would seem to have crashed over its task, which is done.
+    A worker that gave up would seem to have crashed over its task, although the task is done.
     """
     rest, failed = memoryview(message), 0
     while rest:
@@ -165,14 +165,14 @@ def _begin(folder: str, notes: str) -> None:
     """In each worker: use the daemon's working folder, leave SIGINT and SIGHUP to the daemon, and end when it ends."""
     os.chdir(folder)
     try:
-        # Open already when the daemon dies: then nothing of it is left behind.
+        # Opened first, so that nothing of the file is left behind if the daemon dies.
         keep_notes(notes)
     except FileNotFoundError:
-        # An error of the system made the daemon believe that this process does not start; it has begun another.
+        # An error of the system made the daemon believe that this process did not start, and it has started another.
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # A plugin may start processes of its own.
+    # Not a daemon: those may not have child processes, and a plugin may start some.
     multiprocessing.current_process().daemon = False
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -30,7 +30,7 @@ def run_task(function: Callable[[TaskT], DoneT], task: TaskT) -> DoneT:
     except BaseException as error:  # noqa: BLE001  # SystemExit, say, which would end the daemon
         note_place(error)
         told = _in_words(error)
-    # Out here it has no context. Where tblib is at work, as on nodes of Dask, that would be pickled with it.
+    # Raised out here, the error has no __context__, which tblib, as on nodes of Dask, would pickle with it.
     raise told
 
 

@@ -62,13 +62,13 @@ def file_sink(spec: PluginSpec) -> FileSink[Any]:
 
 
 def reads(spec: PluginSpec, suffix: str) -> bool:
-    """Whether there is a reader for files that end so; a reader that is named reads all but what must be unpacked."""
+    """Whether there is a reader for files with this suffix. A named reader reads all but what must be unpacked."""
     kind = _catalogue(spec).reader_for(suffix)
     return kind == spec.kind or suffix not in {*PACKED, ARCHIVE} if spec.kind else kind is not None
 
 
 def only_if_named(spec: PluginSpec, suffix: str) -> bool:
-    """Whether such files are taken only where a route names them."""
+    """Whether files with this suffix are taken only where a route names their format."""
     catalogue = _catalogue(spec)
     offer = catalogue.find("reader", catalogue.reader_for(suffix) or "")
     return not spec.kind and offer is not None and offer.only_if_named

@@ -31,20 +31,20 @@ MANIFEST: Final = "backup.json"
 CONFIG: Final = "config.toml"
 STATE: Final = "state"
 FORM: Final = 1
-"""Of the manifest."""
+"""The version of the manifest's form."""
 _CHUNK = 1 << 20
 _RIGHTS = "Run the command as the user that batchd runs as, and name a folder where that user may write."
 
 
 class CannotBackUp(BatchdError):
-    """Nothing was backed up; the words say why."""
+    """Nothing was backed up; the message says why."""
 
     exit_status = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was backed up, as `--json` has it. `hidden` are keys of the configuration with secrets: not in it."""
+    """What was backed up, as `--json` has it. `hidden` are keys of the configuration whose secrets it leaves out."""
 
     folder: Path
     jobs: int
@@ -56,7 +56,7 @@ class Backup:
 
 
 def back_up(config: Path, target: Path, *, force: bool = False, finished: bool = False) -> Backup:
-    """Write the folder `target`. With `force` it takes the place of an earlier backup, and of nothing else."""
+    """Write the folder `target`. With `force`, replace an earlier backup there, and nothing else."""
     document = toml_text.read(config)
     state = state_folder(config)
     target = Path(os.path.abspath(target.expanduser()))
@@ -114,12 +114,12 @@ def read_manifest(folder: Path) -> Mapping[str, Any] | None:
 
 
 def made(manifest: Mapping[str, Any]) -> str:
-    """When it was made, for people."""
+    """When the backup was made, for people."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(manifest.get("made_at", 0.0))))
 
 
 def _require_outside(target: Path, folders: Mapping[str, Path]) -> None:
-    """CannotBackUp if the target is in a folder of the daemon, which would take it for something else, or has one."""
+    """Raise CannotBackUp if the target is in a folder of the daemon, which would mistake it, or contains one."""
     for name, folder in folders.items():
         if target == folder or folder in target.parents or target in folder.parents:
             raise CannotBackUp(
@@ -149,7 +149,7 @@ def _faults_in_words(target: Path, state: Path, spool: Path) -> Iterator[None]:
 
 
 def _require_free(target: Path, *, force: bool) -> str | None:
-    """When the backup was made that is to be replaced, None if there is none. CannotBackUp if it must not be."""
+    """When the backup to be replaced was made, None if there is none. CannotBackUp if `target` must not be replaced."""
     if not os.path.lexists(target) or is_empty(target):
         return None
     manifest = None if target.is_symlink() else read_manifest(target)
@@ -165,14 +165,14 @@ def _require_free(target: Path, *, force: bool) -> str | None:
 
 @contextmanager
 def one_at_a_time(spool: Path) -> Iterator[Path]:
-    """An empty folder for links, which is gone afterwards. What a killed backup left in it is removed."""
+    """Yield an empty folder for links, and remove it afterwards. What a killed backup left in it is removed first."""
     folder = spool / BACKING_UP
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The one before may have removed it between the two lines above.
+            # The backup before this one may have removed the folder between the open and the lock.
             ours = os.path.samestat(os.fstat(descriptor), folder.stat())
         except (BlockingIOError, FileNotFoundError):
             ours = False
@@ -189,7 +189,7 @@ def one_at_a_time(spool: Path) -> Iterator[Path]:
 
 
 def clear_leftovers(spool: Path) -> None:
-    """Remove the links that a killed backup has left: they hold what a person may have had purged since."""
+    """Remove the links that a killed backup has left: they keep files that a person may have purged since."""
     if (spool / BACKING_UP).exists():
         with suppress(CannotBackUp), one_at_a_time(spool):
             pass
@@ -209,7 +209,7 @@ def _draft(draft: Path) -> Iterator[None]:
 
 
 def _put_in_place(draft: Path, target: Path) -> None:
-    """Rename it. One that is there goes aside first, and is deleted once the new one has its name."""
+    """Rename the draft. An earlier backup is moved aside first, and deleted once the new one has its name."""
     aside = target.with_name(f".{target.name}.before")
     shutil.rmtree(aside, ignore_errors=True)
     if target.exists() and not is_empty(target):
@@ -225,13 +225,13 @@ def _put_in_place(draft: Path, target: Path) -> None:
 
 
 def _take_what_is_claimed(taken: Taken, spool: Path, inbox: Path, links: Path) -> None:
-    """Files that are about to be taken and still lie in the inbox: a copy, as a claim across file systems makes one."""
+    """Copy files that are about to be claimed and are still in the inbox, as a claim across file systems does."""
     for job, path in taken.claiming.items():
         folder = links / "jobs" / job
         if any((folder / name).exists() for name in ("source", ".source.taken", ".source.copied")):
             continue
         for source in (inbox / os.fsdecode(path), spool / "jobs" / job / "source"):
-            # Taken since, it is at its second place; else somebody has taken it away.
+            # Claimed since, the file is at the second path; if it is at neither, somebody has removed it.
             with suppress(FileNotFoundError):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 (folder / "name").write_bytes(path)
@@ -240,12 +240,12 @@ def _take_what_is_claimed(taken: Taken, spool: Path, inbox: Path, links: Path) -
 
 
 def _taken_of_plugins(state: Path, draft: Path) -> Mapping[str, tuple[int, str]]:
-    """What plugins have in folders of their own, each file as it is now."""
+    """Copy what plugins have in folders of their own, each file as it is now. Return sizes and hashes."""
     files = {}
     for path in sorted((state / PLUGIN_STATE).rglob("*")):
         name = f"{STATE}/{path.relative_to(state)}"
         if path.is_file() and not path.is_symlink():
-            with suppress(FileNotFoundError):  # it is the plugin's to delete
+            with suppress(FileNotFoundError):  # the plugin may delete it
                 files[name] = _hashed(path, draft / name)
     return files
 
@@ -255,7 +255,7 @@ def is_empty(path: Path) -> bool:
 
 
 def _hashed(source: Path, target: Path | None = None) -> tuple[int, str]:
-    """Size and SHA-256 of the file, which is copied on the way into a folder that is made if need be."""
+    """Return size and SHA-256 of `source`; also copy it to `target`, if given, and make the folder for it."""
     if target is not None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(os.devnull if target is None else target, "wb") as copy:
@@ -263,7 +263,7 @@ def _hashed(source: Path, target: Path | None = None) -> tuple[int, str]:
 
 
 def copied(source: Path, copy: IO[bytes]) -> tuple[int, str]:
-    """Write the file into `copy`; its size and SHA-256."""
+    """Write the file into `copy`; return its size and SHA-256."""
     digest, size = hashlib.sha256(), 0
     with source.open("rb") as file:
         while chunk := file.read(_CHUNK):

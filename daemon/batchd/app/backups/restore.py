@@ -29,15 +29,15 @@ _OF_NO_JOB = frozenset({LOCK, MARK, RESTORING})
 
 
 class CannotRestore(BatchdError):
-    """The backup was not restored; the words say why."""
+    """The backup was not restored; the message says why."""
 
     exit_status = 5
 
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """Where the backup is now, as `--json` has it. `config_written` if the configuration is that of the backup, whose
-    `hidden` secrets are gaps."""
+    """Where the backup is now, as `--json` has it. `config_written` says that the configuration is from the backup;
+    then its `hidden` secrets are missing."""
 
     config: Path
     config_written: bool
@@ -49,7 +49,7 @@ class PutBack:
 
 
 def restore(folder: Path, config: Path) -> PutBack:
-    """Put the backup in `folder` back. CannotRestore if its files are not whole, or the state folder is not empty."""
+    """Put the backup in `folder` back. CannotRestore if a file of it is not whole, or the state folder not empty."""
     manifest = read_manifest(folder)
     if manifest is None:
         lacks = "its backup.json is damaged" if (folder / MANIFEST).exists() else "it has no backup.json"
@@ -91,7 +91,7 @@ def restore(folder: Path, config: Path) -> PutBack:
             (job / "parts").mkdir(mode=0o700, exist_ok=True)
         asyncio.run(prepare(database, spool, outbox, made_at=float(manifest["made_at"]), now=time.time))
         for copy in state.glob(f"{database.name}.*"):
-            copy.unlink()  # what an older database was before it was brought up to date
+            copy.unlink()  # copies of an older database from before its migration
         written = not config.exists()
         if written:
             make_folder(config.parent)
@@ -122,7 +122,7 @@ def _faults_in_words(folder: Path, state: Path) -> Iterator[None]:
 
 
 def refuse_half_restored(state: Path) -> None:
-    """StateUnusable if a restore was cut off: a daemon that began anew here would know nothing of what was paid for."""
+    """StateUnusable if a restore was cut off: a daemon that started here would not know what was paid for."""
     if (state / RESTORING).exists():
         raise StateUnusable(
             f"A restore into {state} was cut off. Run the same batchd restore again; it starts from the beginning."
@@ -135,7 +135,7 @@ def _named(config: Path, name: str) -> str:
 
 
 def _require_empty(state: Path, spool: Path) -> None:
-    """Nothing is in them but what a restore has left that was cut off."""
+    """CannotRestore unless both are empty, or hold only what a restore that was cut off has left."""
     if (state / RESTORING).exists():
         return
     for folder in dict.fromkeys([state, spool]):
@@ -158,7 +158,7 @@ def _clear(state: Path, spool: Path) -> None:
 
 
 def _require_whole(folder: Path, files: Mapping[str, Any]) -> None:
-    """Each file is there and as long as it was: what was copied in part is found before anything is changed."""
+    """CannotRestore unless each file is there with its size: a partial copy is found before anything is changed."""
     wrong = [name for name, (size, _) in sorted(files.items()) if _size(folder / name) != size]
     if wrong:
         raise CannotRestore(
@@ -184,7 +184,7 @@ def _copy(folder: Path, name: str, state: Path, database: Path, expected: tuple[
 
 
 def _checked(source: Path, target: Path, expected: tuple[int, str], *, mode: int) -> None:
-    """Copy a file, which must be the one that was backed up."""
+    """Copy a file. CannotRestore if it is not the one that was backed up."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as copy:
@@ -200,7 +200,7 @@ def _checked(source: Path, target: Path, expected: tuple[int, str], *, mode: int
 
 
 def _give(state: Path) -> None:
-    """Root may restore what another user's daemon works on: all of it belongs to the owner of the folder above."""
+    """If root restores, give all files to the owner of the folder, or of the one above: its daemon must own them."""
     if os.geteuid() != 0:
         return
     status = state.stat()

@@ -1,4 +1,4 @@
-"""Making an estimate: the file counted, the prices looked up, the past asked, and all of it put together."""
+"""Makes an estimate: counts the file, looks up prices and past answers, and puts all of it together."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class Choice(Struct, frozen=True):
 
 
 class ChainCost(Struct, frozen=True):
-    """What all steps of a chain cost together, in the way that each is asked; None if that is not known.
+    """What all steps of a chain cost together, each by its own lane; None if that is not known.
 
-    Before `held_before`, a step, the file would be held for this `reason`; it only `may` be, if the answers to the
-    steps before are as long as they are allowed to be.
+    The file would be held before the step `held_before`, for this `reason`. With `may`, it is held only if the answers
+    to the steps before are as long as they are allowed to be.
     """
 
     likely: int | None
@@ -73,12 +73,12 @@ class ChainCost(Struct, frozen=True):
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """What there is to say. Without a `file`, `counted` is None and the requests are made up.
+    """An estimate. Without a `file`, `counted` is None, and the caller has given the number and size of the requests.
 
     `unknown` has a sentence for each model without a price; `limits` are those of the budget; `refusal` is why the job
-    would not be sent as it is, `refused_params` what every row would be refused for. `steps` are those
-    of the later steps of a chain, of as many rows as could be answered at most; `chain` is what all steps cost. `cost`
-    is what the route's own model costs in the way that it is asked.
+    would not be sent as it is, `refused_params` are reasons for which every row would be refused. `steps` are the
+    estimates of the later steps of a chain, each for as many rows as can be answered at most; `chain` is what all steps
+    cost. `cost` is what the route's own model costs by the provider's lane.
     """
 
     currency: str
@@ -116,7 +116,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
 class Estimating:
     """Makes estimates with a configuration. Of a file above `large` bytes, sections of `piece` bytes are read.
 
-    `counting` reads and counts a file: here, or elsewhere.
+    `counting` reads and counts a file, in this process or in another.
     """
 
     config: Config
@@ -136,9 +136,9 @@ class Estimating:
         expected: int | None,
         rows: int | None = None,
     ) -> Estimate:
-        """What a file would cost, by this route. FileRefused, in words, if the route cannot take it.
+        """Estimate what a file would cost by this route. Raise FileRefused if the route cannot take it.
 
-        It stands for so many `rows`, if that is given.
+        With `rows`, the file is a sample of so many rows.
         """
         route = wanted
         if not isinstance(route, Route):
@@ -148,7 +148,7 @@ class Estimating:
         try:
             counted = self._count(file, route, choices)
         except FileRefused as refused:
-            # Said here as it would be in the note beside a rejected file, where the name is another line.
+            # As the note beside a rejected file would say it, where the name has a line of its own.
             raise FileRefused(refused.code, f"{file.name} would be rejected. {refused}") from None
         counted.rows = max(counted.looked_at, rows or counted.rows)
         requests = round(counted.requests / counted.share)
@@ -184,7 +184,7 @@ class Estimating:
         limited = counted.requests - counted.unlimited
         habits = Habits(
             requests=counted.requests,
-            # Where answers are reused, they cost nothing as it is.
+            # With reuse, repeated rows cost nothing anyway.
             repeats=0 if route.reuse is not None or route.asks_once() else counted.repeats,
             same=None if same is None else same * factor,
             limit=counted.limits / limited if limited and not counted.unlimited else None,
@@ -259,7 +259,7 @@ class Estimating:
         return [*own, *(each for each in choices[len(own) :] if _silent(each.terms) == embeds)]
 
     def pair(self, word: str, providers: Sequence[str]) -> tuple[str, str]:
-        """`PROVIDER/MODEL` where such a provider is configured; else a model of the provider that is meant anyway."""
+        """Read `PROVIDER/MODEL` if that provider is configured; else take the word as a model of the only provider."""
         before, slash, after = word.partition("/")
         if slash and after and before in self.config.providers:
             return before, after
@@ -321,7 +321,7 @@ class Estimating:
                     endpoint=route.endpoint,
                     max_line_bytes=limits.max_line_bytes,
                     models={_way(each.model): each.model for each in choices},
-                    # What a correction may lift over a step is priced by itself, too.
+                    # Requests that a correction may lift over a price step are priced one by one, too.
                     long=int(min(steps) / MAX_FACTOR) if steps else None,
                     large=self.large,
                     piece=self.piece,
@@ -339,7 +339,7 @@ class Estimating:
         return None
 
     def _corrections(self, choices: Sequence[Choice]) -> tuple[dict[tuple[str, str], float], set[tuple[str, str]]]:
-        """What counts are multiplied with, by provider and model; and those of which that was learnt."""
+        """The factors for counts, by provider and model; and the pairs whose factor was learnt."""
         pairs = [(each.provider, each.model) for each in choices]
         sums = dict.fromkeys(pairs, (0, 0))
         with suppress(StateError), snapshot(self.config.folders.state) as past:
@@ -352,7 +352,7 @@ def _embeds(route: Route) -> bool:
 
 
 def _silent(terms: Terms | None) -> bool:
-    """Whether a model is paid for its input alone, so that it writes nothing: one for embeddings, by its prices."""
+    """Whether, by its prices, a model is paid for its input alone: one for embeddings, which writes nothing."""
     return terms is not None and not terms.at(Lane.LIVE).output and bool(terms.at(Lane.LIVE).input)
 
 

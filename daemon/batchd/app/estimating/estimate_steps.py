@@ -1,4 +1,4 @@
-"""What the later steps of a chain would cost: the answers in their questions are not there yet, so they are made up."""
+"""Estimates the later steps of a chain. Their questions hold answers that are not there yet, so it makes some up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .estimate import ChainCost, Estimate, Estimating
 
 
 def with_steps(estimating: Estimating, first: Estimate) -> Estimate:
-    """The estimate of a file, with those of the later steps: every row goes on, with an answer of likely length."""
+    """Add the estimates of the later steps, as if every row went on, with an answer of likely length."""
     routes = {route.name: route for route in estimating.config.routes}
     before, steps = first, []
     columns: list[str] = []
@@ -47,7 +47,7 @@ def with_steps(estimating: Estimating, first: Estimate) -> Estimate:
 
 
 def _whole(budget: SpendingLimits, first: Estimate, steps: Sequence[Estimate]) -> ChainCost:
-    """What all steps cost, and before which of them the file would be held: `per_job` is about all of them."""
+    """What all steps cost, and before which the file would be held: `per_job` limits all of them together."""
     known = [step.cost for step in (first, *steps) if step.cost is not None and step.cost.most is not None]
     if len(known) <= len(steps):
         return ChainCost(None, None)
@@ -55,7 +55,7 @@ def _whole(budget: SpendingLimits, first: Estimate, steps: Sequence[Estimate]) -
     most = known[0].most or 0
     beyond = None
     for step, cost in zip(steps, known[1:], strict=True):
-        # As the daemon judges when the step begins: what was paid until then, and the most that the step can cost.
+        # As the daemon decides when the step begins: by what was paid until then, and the most that the step can cost.
         for before, may in ((likely, False), (most, True)):
             account = Account(job=before, own=cost.most or 0)
             provider, route = step.quote().provider, str(step.route)

@@ -10,7 +10,7 @@ from .estimate import ChainCost, Estimate
 
 
 def record(made: Estimate) -> dict[str, Any]:
-    """All of it; money in units of the currency, null if it is not known."""
+    """Return the whole estimate; money in units of the currency, null if it is not known."""
     counted = made.counted
     return {
         "file": made.file,

@@ -1,7 +1,7 @@
-"""A few rows of a file asked now, by several models, for a person to look at.
+"""Asks a few rows of a file now, with several models, for a person to look at.
 
-Each model is a job of its own, so that nothing of it is lost or paid twice, whenever which process is killed. A daemon
-that runs works on it; else this process does, and leaves all other jobs alone.
+Each model is a job of its own, so that nothing is lost or paid twice, whichever process is killed. A running daemon
+works on these jobs; without one, this process does, and leaves all other jobs alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .estimate import Estimate, Estimating
 
 LOOK_EVERY = 0.1
 ENDING_TAKES = 5.0
-"""Seconds that a try which is given up is waited for."""
+"""Seconds to wait for the end of a try that is given up."""
 
 
 class Column(Struct, frozen=True):
@@ -89,7 +89,7 @@ class RowAnswer(Struct, frozen=True):
 
 
 class Tried(Struct, frozen=True):
-    """What came of one column. `trouble` is what kept it from being asked."""
+    """The outcome of one column. `trouble` says what kept it from being asked."""
 
     column: Column
     record: TryRecord | None
@@ -105,7 +105,7 @@ class Trying:
     interrupted: bool = False
     _numbers: dict[str, int] = field(default_factory=dict)
     _since: float = math.inf
-    """When the daemon that asks began, in seconds since 1970: our own, or one that was there before (0)."""
+    """When our own daemon began, in seconds since 1970; 0 if one that was there before asks."""
 
     def plan(
         self,
@@ -117,7 +117,7 @@ class Trying:
         spread: bool = False,
         prompt: Path | None = None,
     ) -> TryPlan:
-        """What to ask. FileRefused, NotClear or another error in words; nothing is changed."""
+        """Return what to ask; give no order yet. Raise FileRefused, NotClear or another error that says why not."""
         route = route_of(file, self.config.folders.inbox, self.config.routes, wanted)
         if prompt is not None:
             route = self._asking(route, prompt)
@@ -148,7 +148,7 @@ class Trying:
         )
 
     async def run(self, plan: TryPlan, *, say: Callable[[str], None] = lambda _: None) -> list[Tried]:
-        """Ask, and wait for the answers. What is given up, by a signal or since it cannot be asked, is cancelled."""
+        """Ask, and wait for the answers. Cancel a job that is given up, after a signal or since it cannot be asked."""
         orders = [self._order(plan, column) for column in plan.columns]
         jobs = frozenset(column.job for column in plan.columns)
         given_up: dict[str, str] = {}
@@ -190,7 +190,7 @@ class Trying:
         except UnicodeDecodeError:
             raise NotClear(f"{prompt} is not text in UTF-8.") from None
         spec = PluginSpec(route.prompt.kind, {**route.prompt.settings, "user": text})
-        self.catalogue.create(Role.PROMPT_BUILDER, spec.kind, spec.settings)  # or it says what is wrong
+        self.catalogue.create(Role.PROMPT_BUILDER, spec.kind, spec.settings)  # raises what is wrong
         return replace(route, prompt=spec)
 
     def _column(self, route: Route, provider: str, model: str) -> Column:
@@ -233,7 +233,7 @@ class Trying:
         return done, list(done.columns), lines, sorted(chosen)
 
     def _order(self, plan: TryPlan, column: Column) -> Order:
-        """Put the rows where the daemon takes them from."""
+        """Put the rows where the daemon takes them from; return the order to ask them."""
         place = Spool(self.config.folders.state, self.config.folders.spool).asked_ahead(column.job)
         make_folder(place.parent, mode=0o700)
         with replacing(place, mode=0o600) as file:
@@ -262,7 +262,7 @@ class Trying:
         return answer.text if answer is not None and answer.refused else None
 
     async def _over(self, plan: TryPlan, given_up: dict[str, str], say: Callable[[str], None]) -> None:
-        """Wait until nothing more comes of any column."""
+        """Wait until every column has ended, or is given up."""
         state, by_job = self.config.folders.state, {column.job: column for column in plan.columns}
         orders_left = False
         until = float("inf")
@@ -306,7 +306,7 @@ class Trying:
                 )
         why = (record.reason if record is not None else None) or given_up.get(column.job)
         if why is not None:
-            # That the daemon tries again is true of jobs; a try is over.
+            # The daemon tries a job again, but a try is over.
             for said in (" Trying again until it works; jobs wait.", " Jobs wait; nothing is lost."):
                 why = why.removesuffix(said)
         missing = RowAnswer(None)

@@ -1,1 +1,1 @@
-"""What `check` and the start look for in a configuration that reads well: facts of services, and plugins tried."""
+"""Further checks of a configuration that can be read: whether its parts fit, and whether its plugins load."""

@@ -24,7 +24,7 @@ from ..tables import BudgetTable, CeilingsTable, RouteBudgetTable
 
 _PUBLIC = ("inbox", "outbox", "archive", "rejected", "held")
 _OWN = {"inbox", "state", "spool"}
-"""What must lie in no other folder, and no other in it."""
+"""Folders that must not be inside another folder, nor contain one."""
 
 
 def check_folders(folders: Mapping[str, Path], config: Path, plugin_dir: Path | None, problems: Problems) -> None:
@@ -163,7 +163,7 @@ def check_reach(routes: Sequence[Route], problems: Problems) -> None:
 def check_deadlines(
     routes: Sequence[Route], providers: Mapping[str, ProviderTable], catalogue: Catalogue, problems: Problems
 ) -> None:
-    """Refuse a deadline where nothing can be asked by live calls: it could not be kept; and a fallback of no use."""
+    """Refuse a deadline that cannot be kept, as no live calls are possible, and a fallback that is of no use."""
     for route in routes:
         keys: Keys = ("routes", route.name)
         check_fallback(route, providers, problems)
@@ -203,7 +203,7 @@ def check_fallback(route: Route, providers: Mapping[str, ProviderTable], problem
 
 
 def _may_be_live(provider: str, providers: Mapping[str, ProviderTable], catalogue: Catalogue) -> bool:
-    """Whether the provider makes live calls, or that cannot be told: another check says what is wrong with it."""
+    """Whether the provider makes live calls; True if that cannot be told, since another check reports why."""
     table = providers.get(provider)
     offer = catalogue.find(Role.PROVIDER, table.plugin) if table is not None else None
     return offer is None or not isinstance(offer.factory, type) or issubclass(offer.factory, LiveProvider)

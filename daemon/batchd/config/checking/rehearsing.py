@@ -1,7 +1,6 @@
-"""Plugins of others are loaded in a process of their own first: one that blocks or dies there is named and kept off.
+"""Loads plugins of others in a process of their own first: one that blocks or dies there is named and kept off.
 
-Its import, its hooks and what makes its objects are code that batchd runs before anything watches over it, in commands
-as well as in the daemon.
+batchd runs their imports, hooks and factories before anything watches over them, in commands as well as in the daemon.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ from .. import toml as toml_text
 from ..locations import plugin_choice, state_folder
 
 _SILENT = 5.0
-"""Seconds more after which a process that says nothing is ended from outside."""
+"""Seconds beyond the limit after which a silent process is ended from outside."""
 _CHILD = "import sys, json; a = json.loads(sys.argv[1]); sys.path[:] = a.pop('path'); \
 from batchd.config.checking.rehearsing import rehearse; rehearse(**a)"
 _went_well: set[tuple[str, bool]] = set()
-"""The configurations and plugins that were tried in this process, and whether objects were made: all was well."""
+"""What was tried in this process and went well: configuration and plugins, and whether objects were made."""
 
 
 class _Ended(Struct, frozen=True):
-    """How a rehearsal ended: with which code of a plugin under way, if any, and what it left behind."""
+    """How a rehearsal ended: which code of a plugin was under way, if any, and what the process left behind."""
 
     plugin: str = ""
     what: str = ""
@@ -66,21 +65,21 @@ class _Ended(Struct, frozen=True):
 def loaded_plugins(config: Path | None, *, making: bool = True) -> Catalogue:
     """All plugins that are not disabled, for commands that only list them. One that cannot be loaded is broken.
 
-    If `making`, so is one whose objects cannot be made as the configuration has them.
+    If `making`, so is one whose objects cannot be made with the settings in the configuration.
     """
     choice: tuple[Path | None, frozenset[str]] = plugin_choice(config) if config is not None else (None, frozenset())
     return Catalogue.load(*choice, tolerant=True, off=not_loaded(found(config, making=making)))
 
 
 def to_keep_off(config: Path) -> dict[str, str]:
-    """The plugins that a daemon keeps off, noted for its next start, each with a sentence that says why."""
+    """The plugins that a daemon keeps off, each with a sentence that says why; stored for its next start."""
     return not_loaded(found(config, to_be_kept=True))
 
 
 def found(config: Path | None, *, to_be_kept: bool = False, making: bool = True) -> list[KeptOff]:
     """The plugins that are kept off: those that were before, and those that cannot be loaded as they are now.
 
-    `to_be_kept` are stored, so that no later start waits for them.
+    If `to_be_kept`, new ones are stored, so that no later start waits for them.
     """
     plugin_dir, disabled = plugin_choice(config) if config is not None else (None, frozenset[str]())
     installed = (each for each in all_origins(plugin_dir) if not is_ours(each.distribution))
@@ -107,7 +106,7 @@ def found(config: Path | None, *, to_be_kept: bool = False, making: bool = True)
         place = place_of_dump(ended.dump, homes_of(foreign))
         plugin = ended.plugin or (place.plugin if place is not None else "")
         if plugin not in names:
-            break  # all is well, or it is not for a plugin to answer for
+            break  # all is well, or no plugin is the cause
         names.remove(plugin)
         news.append(_kept(plugin, ended, place, seconds, configuration))
     if not news:
@@ -120,7 +119,7 @@ def found(config: Path | None, *, to_be_kept: bool = False, making: bool = True)
 
 @contextmanager
 def last_resort(config: Path) -> Iterator[None]:
-    """While plugins get into the daemon itself: one that blocks or dies there, and nowhere else, ends it by name."""
+    """While the daemon itself loads plugins: if one blocks or dies only here, the process ends; a dump names it."""
     dump = dump_of(state_folder(config), os.getpid())
     try:
         file = dump.open("wb")
@@ -198,7 +197,7 @@ def _rehearsed(
 
 
 def _lines(pipe: IO[bytes] | None, silent: float) -> Iterator[dict[str, str]]:
-    """What it says; ends when it has ended, or has said nothing for so long."""
+    """Yield what the process reports, until it ends or has been silent for so many seconds."""
     assert pipe is not None
     descriptor, rest = pipe.fileno(), b""
     with selectors.DefaultSelector() as selector:
@@ -224,7 +223,7 @@ def _status(child: subprocess.Popen[bytes]) -> int | None:
 def rehearse(
     *, config: str | None, plugin_dir: str | None, disabled: Collection[str], seconds: float, off: Mapping[str, str]
 ) -> None:
-    """Load the plugins, ask all their hooks, and make what the configuration names. Ends the process."""
+    """Load the plugins, call all their hooks, and make what the configuration names. Ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     report = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -236,7 +235,7 @@ def rehearse(
         report.write(json.dumps(said) + "\n")
 
     def watch() -> None:
-        # What imports module after module takes its time, and is not blocked.
+        # Code that imports module after module is slow, and not blocked.
         seen: tuple[int, int] | None = None
         while True:
             now = (progress[0], len(sys.modules))
@@ -267,7 +266,7 @@ def rehearse(
         if config is not None:
             _make_all(Path(config), catalogue)
     except BatchdError:
-        pass  # it is found and told where the configuration is used
+        pass  # it is reported where the configuration is used
     except BaseException as error:  # noqa: BLE001  # whatever it is, it must not be lost
         place = place_of(error)
         tell(**begun | ({"plugin": place.plugin} if place is not None else {}), raised=what_was_raised(error))
