@@ -12,7 +12,7 @@ Answer = Mapping[str, Json]
 
 
 class Agreement(Struct, frozen=True):
-    """Of `rows` that every model has answered, how many have the same answer of all; the same for each column."""
+    """Of the `rows` that every model has answered, in how many all answers are the `same`; and so for each column."""
 
     rows: int
     same: int

@@ -1,4 +1,4 @@
-"""Asking again with the reason: what a model answered in the wrong form, and what was wrong with it."""
+"""Asks again with the reason: shows a model its answer in the wrong form, and says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AnswerFault(msgspec.Struct, array_like=True, frozen=True):
 
     @classmethod
     def of(cls, answer: str, fault: str) -> Self:
-        """The same, as it is stored: not longer than needed."""
+        """Return the fault in the form that is stored: the answer shortened, and both as UTF-8 can encode them."""
         shown = answer if len(answer) <= MOST_SHOWN else f"{answer[:MOST_SHOWN]}…"
         return cls(storable(shown), storable(fault))
 
@@ -32,7 +32,7 @@ class AnswerFault(msgspec.Struct, array_like=True, frozen=True):
         return f"Your answer cannot be used: {fault}. Answer again, in the form that was asked for, with nothing else."
 
     def added_to(self, body: bytes) -> bytes:
-        """The request with the answer and what was wrong with it behind it; unchanged if it is no conversation."""
+        """Return the request with the answer and its fault added at the end; unchanged if it is no conversation."""
         request = _decode(body)
         key = "messages" if isinstance(request.get("messages"), list) else "input"
         said = request.get(key)

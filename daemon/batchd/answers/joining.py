@@ -35,8 +35,8 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
     `raw` is the provider's own line, or a reference to it: the name of a file of kept answers, where the line begins
     in it, and how long it is.
 
-    An `empty` row was not asked, since the cells of its question are empty: it did not fail. One that is `cancelled`
-    has the answers of some steps of a chain, and its job was cancelled before the last.
+    An `empty` row was not asked, since the cells of its question are empty: it did not fail. A `cancelled` row has the
+    answers of some steps of a chain; its job was cancelled before the last step.
     """
 
     row: int
@@ -51,12 +51,12 @@ class ResultLine(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def skipped(self) -> bool:
-        """Whether it has no answer, and did not fail."""
+        """Whether the row has no answer, and did not fail."""
         return self.empty or self.cancelled
 
     @property
     def output_line(self) -> bytes | None:
-        """The provider's own line; None if there was none, none in JSON, or there is a reference to it."""
+        """The provider's own line; None if there was none, or none in JSON, or if `raw` is a reference."""
         raw = bytes(self.raw)
         return None if raw == b"null" or raw[:1] == b"[" else raw
 
@@ -81,10 +81,10 @@ class Joined:
 
 
 SAME_CAUSE = 3
-"""So many rows that fail alike are no chance: with fewer, each is asked until its attempts are used up."""
+"""If this many rows fail alike, that is no coincidence. If fewer do, each is asked until its attempts are used up."""
 
 Planned = Callable[[Mapping[int, int]], Mapping[int, Usage]]
-"""What was planned for rows, in tokens; each is given with the bytes of what was answered."""
+"""Returns the tokens that were planned for rows, given the size in bytes of each row's answer."""
 
 
 def join(
@@ -102,10 +102,10 @@ def join(
 
     The first usable answer of a row wins. A refusal that is not transient fails the row; after anything else, or no
     answer at all, the row is left over until its attempts are used up. The `tally` prices every answer, used or not;
-    one that the service did not count costs what was `planned`.
+    an answer whose tokens the service did not count costs what was `planned`.
 
-    `none_yet` tells that no row of the part has an answer of before. Then, if answers were paid for twice and all
-    rows have failed for the same reason, they are not asked again: another try would cost as much and bring nothing.
+    `none_yet` says that no row of the part was answered in an earlier attempt. Then, if answers were paid for twice and
+    all rows failed for the same reason, they are not asked again: another attempt would cost as much, for nothing.
     """
     joined = Joined()
     last = attempt >= attempts
@@ -167,9 +167,9 @@ def join(
 def join_usual(
     usual: UsualTexts, builder: PromptBuilder[Any], tally: Tally, at: Callable[[int], None]
 ) -> tuple[list[ResultLine], list[int]]:
-    """The outcomes of rows with a usual answer each, many at once; and the rows whose answers `join` must read.
+    """Return the outcomes of rows with one usual answer each, and the rows whose answers `join` must read.
 
-    What it says is what `join` would say. `at` gets each row before the builder is asked about it.
+    The outcomes are those of `join`, but read many at once. `at` is called with each row before the builder reads it.
     """
     values = cells_of(usual, builder, at)
     left: list[int] = []
@@ -185,7 +185,7 @@ def join_usual(
 
 
 def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planned | None, tally: Tally) -> None:
-    """What the service billed and did not count. It never costs nothing."""
+    """Add answers that the service billed but whose tokens it did not count. None of them counts as free."""
     if not uncounted:
         return
     sizes = {row: _size(reading) for row, reading, _ in uncounted}
@@ -198,7 +198,7 @@ def _add_planned(uncounted: Sequence[tuple[int, Reading, bool]], planned: Planne
 
 
 def answer_size(line: bytes) -> int:
-    """How many bytes of answer a line holds."""
+    """Return how many bytes of answer a line holds."""
     return _size(read_line(line))
 
 
@@ -211,7 +211,7 @@ def _size(reading: Reading) -> int:
 
 
 def _parse(response: Response | Failure, builder: PromptBuilder[Any]) -> list[Json] | Failure:
-    """The answer in the builder's column order, checked that it can be stored."""
+    """Return the answer in the builder's column order, or a Failure. The answer can be stored."""
     if isinstance(response, Failure):
         return response
     try:

@@ -207,11 +207,11 @@ def _of_success(body: Json, status: int, line: bytes) -> Reading:
             if ending_of(failure.code) is Ending.FILTERED:
                 failure = replace(failure, code="content_filter", transient=False)
             billed = None if counted == NOTHING else counted
-            # The status is a lie: what the refusal says counts.
+            # The status is wrong: what the refusal says counts.
             return Reading(line, failure, failure, billed, refused=failure.transient and billed is None)
     else:
         counted = NOTHING
-    # It was billed, and would most likely be the same again. It is kept, and fails by name.
+    # The answer was billed, and would most likely be the same again: it is kept, and the row fails.
     if not body or body in ({"choices": []}, {"output": []}) or isinstance(body, dict):
         failure = Failure(
             "empty_answer", f"The service answered this row with a body that holds no answer.{_keys(body)}"
@@ -240,7 +240,7 @@ def _error_within(body: Mapping[str, Json]) -> Json:
 
 
 def decoded(value: Json) -> Json:
-    """What is in a text of JSON, which some services write in place of an object; unchanged if it is no such text."""
+    """Return the value in a text of JSON, which some services write in place of an object; other values unchanged."""
     for _ in range(3):
         if not isinstance(value, str):
             break
@@ -257,7 +257,7 @@ def decoded(value: Json) -> Json:
 
 
 def _unwrapped(body: Json) -> Json:
-    """The answer in an envelope, such as `{"code": 0, "data": {...}}`; unchanged if it is in none."""
+    """Return the answer in an envelope such as `{"code": 0, "data": {...}}`; the body unchanged if there is none."""
     if not isinstance(body, dict) or has_answer(body):
         return body
     body = dict(body)
@@ -286,7 +286,7 @@ def _of_error(error: Json) -> Failure:
 
 
 def _keys(body: object) -> str:
-    """What a body has in place of an answer; nothing if that is the usual form."""
+    """Return a sentence with the keys of a body without an answer; nothing if one of them is usual for answers."""
     if not isinstance(body, dict) or not body or {"choices", "output", "data", "candidates"} & body.keys():
         return ""
     keys = quoted(", ".join(map(str, body)))

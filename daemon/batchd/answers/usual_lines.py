@@ -37,7 +37,7 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class TextChoice(msgspec.Struct, gc=False):
-    """A text that a model has written; with anything else in its place it is not read here."""
+    """A choice whose answer is plain text. A line with any other choice is not decoded here."""
 
     message: _Message
     finish_reason: str | None = None
@@ -112,5 +112,5 @@ def usual_response(line: bytes) -> Response | None:
         body = _decode(line).response.body
     except (ValueError, RecursionError):  # msgspec's and Unicode's errors are subclasses of ValueError
         return None
-    # Without a word for the end in its place, one may stand elsewhere.
+    # If the finish reason is not in its usual place, it may be elsewhere.
     return None if body.choices[0].finish_reason is None else UsualResponse(line, body)

@@ -1,6 +1,6 @@
-"""The usual answer of /v1/responses, decoded quickly: a text that was finished, perhaps behind some thinking.
+"""The usual answer of /v1/responses, decoded quickly: a text that was finished, perhaps after some thinking.
 
-Whatever has any other field, kind of item or status is left to `meaning`.
+A line with any other field, kind of item or status is left to `meaning`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from ..bodies.usage import MAX_TOKENS
 from .usual_lines import SuccessLine
 
 MARK = b'"output_text"'
-"""What each line of this kind has in it."""
+"""Each line of this kind contains this."""
 _Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_TOKENS)]
 _ANY = msgspec.Raw()
-"""The default of what changes nothing, whatever it is."""
+"""The default of fields that change nothing, whatever their value."""
 
 
 class _Cached(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -83,7 +83,7 @@ _decode = msgspec.json.Decoder(SuccessLine[_Body]).decode  # type: ignore[valid-
 
 
 def text_of_responses(line: bytes) -> tuple[str, tuple[int, int, int]] | None:
-    """The text and its tokens: input, cached ones of them, output. None if the line is not of this kind."""
+    """Return the text and its tokens (input, cached input, output); None if the line is not of this kind."""
     try:
         body: _Known = _decode(line).response.body
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """Reads many answers at once, where nothing about a line is odd: a text that was finished, and its tokens.
 
-It decodes only what is used and makes no Response. Whatever is in any way different is left to `meaning`, which reads
-the same out of such a line.
+It decodes only what is used, and makes no Response. A line that differs in any way is left to `meaning`. For all other
+lines, `meaning` gives the same result.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Body(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(SuccessLine[_Body]).decode
 _encode = msgspec.json.Encoder().encode
 _TOGETHER = 500
-"""Answers that are tried together whether they can be stored."""
+"""How many answers are encoded together, to see whether they can be stored."""
 
 
 def usual_text(line: bytes) -> tuple[str, Tokens] | None:
@@ -96,14 +96,17 @@ class UsualTexts:
     lines: list[msgspec.Raw] = field(default_factory=list)
 
     def without(self, rows: Collection[int]) -> UsualTexts:
-        """The others."""
+        """Return all but these rows."""
         kept = [place for place, row in enumerate(self.rows) if row not in rows]
         columns: list[Any] = [self.rows, self.texts, self.tokens, self.lines]
         return UsualTexts(*([column[place] for place in kept] for column in columns))
 
 
 def cells_of(usual: UsualTexts, builder: PromptBuilder[Any], at: Callable[[int], None]) -> list[list[Json] | None]:
-    """The answers in the builder's column order; None for each that `parse` must read. `at` gets each row before it."""
+    """Return the answers in the builder's column order; None for each that `parse` must read.
+
+    `at` is called with each row before the builder reads its answer.
+    """
     width, cells = len(builder.columns), []
 
     def texts() -> Iterator[str]:
@@ -111,7 +114,7 @@ def cells_of(usual: UsualTexts, builder: PromptBuilder[Any], at: Callable[[int],
             at(row)
             yield text
 
-    # After an exception `parse` is asked about the others, and says what is wrong.
+    # After an exception, the other answers are left to `parse`, which says what is wrong.
     with contextlib.suppress(Exception, SystemExit):
         for values in builder.parse_many(texts()):
             cells.append(values if type(values) is list and len(values) == width else None)  # noqa: PERF401  # kept if one raises

@@ -1,4 +1,4 @@
-"""Where the parts of an answer are: its text, its thinking, its refusal, its calls of tools, its word for the end."""
+"""Finds the parts of an answer: its text, its thinking, its refusal, its tool calls, its finish reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _is_responses(body: Mapping[str, Json]) -> bool:
 
 
 def choice_of(body: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """The first choice of a chat or a completion, in OpenAI's form also for the other forms that relays pass on."""
+    """Return the first choice of a chat or a completion. Forms of other APIs, which relays pass on, become OpenAI's."""
     choices = body.get("choices")
     if choices and isinstance(choices, list):
         return choices[0] if isinstance(choices[0], dict) else None
@@ -68,7 +68,7 @@ def text_of(body: Mapping[str, Json]) -> str | None:
 
 
 def content_text(content: Json) -> str | None:
-    """The text in a content: text, a list of pieces, or a value that is no text, as JSON."""
+    """Return the text of a message's content: the text, the joined pieces of a list, or any other value as JSON."""
     if isinstance(content, str):
         return content
     if content is None:
@@ -107,7 +107,7 @@ def refusal_of(body: Mapping[str, Json]) -> str | None:
 
 
 def thinking_of(body: Mapping[str, Json]) -> str | None:
-    """The model's thinking where it stands in a field of its own, None if there is none."""
+    """The model's thinking from a field of its own, None if there is none."""
     choice = choice_of(body)
     message = choice.get("message") if choice is not None else None
     if not isinstance(message, dict):
@@ -206,7 +206,7 @@ def _output(body: Mapping[str, Json], kind: str) -> Iterator[str]:
 
 
 def _texts(content: Json, kind: str) -> Iterator[str]:
-    """The texts (or refusals) in a message that comes in pieces; a model's thinking is none."""
+    """Yield the texts (or refusals) in the pieces of a message, without the model's thinking."""
     for piece in content if isinstance(content, list) else ():
         if isinstance(piece, str):
             if kind == "text":

@@ -1,4 +1,4 @@
-"""Why a model stopped, in the words of all services: as few kinds as batchd treats differently."""
+"""Why a model stopped: sorts the words of all services into the few kinds that batchd treats differently."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def ending_of(word: Json) -> Ending:
-    """The kind of ending that a service's word stands for. No word is a whole answer.
+    """The kind of ending that a service's word stands for. Without a word, the answer is whole.
 
     >>> ending_of("MAX_TOKENS"), ending_of("FinishReason.SAFETY"), ending_of("purple")
     (<Ending.CUT: 'length'>, <Ending.FILTERED: 'content_filter'>, <Ending.UNKNOWN: 'unknown'>)

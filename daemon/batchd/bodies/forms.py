@@ -11,7 +11,7 @@ _Body = Mapping[str, Json]
 
 
 def known_form(body: Json) -> Json:
-    """The body in OpenAI's form; unchanged if it is in it already, or in none that is known.
+    """The body in OpenAI's form; unchanged if it has that form already, or no known form.
 
     >>> known_form({"output": {"text": "good", "finish_reason": "length"}})["choices"]
     [{'message': {'content': 'good'}, 'finish_reason': 'length'}]
@@ -32,7 +32,7 @@ def known_form(body: Json) -> Json:
 
 
 def _choice(body: _Body) -> _Body | None:
-    """The first choice in OpenAI's form, None if the body has it so, or none."""
+    """Return the first choice in OpenAI's form; None if the body has it in this form already, or has no choice."""
     choices = body.get("choices")
     if choices:
         return _usual_choice(choices)
@@ -112,7 +112,7 @@ def _anthropic(body: _Body) -> _Body | None:
 
 
 def _usage(body: _Body) -> Json:
-    """The usage where it does not stand in its place, None if it is nowhere."""
+    """Return a usage that is not in its usual place; None if there is none."""
     usage = body.get("usage")
     if isinstance(usage, str) and len(usage) < 10_000:
         try:

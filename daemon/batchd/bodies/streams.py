@@ -32,6 +32,6 @@ def joined_chunks(text: str) -> dict[str, Json] | None:
     if not body or not all(isinstance(piece, str) for piece in (*content, *thinking)):
         return None
     message = {"role": "assistant", "content": "".join(content), "reasoning_content": "".join(thinking) or None}
-    # A stream that ends without a word for its end was cut.
+    # A stream without a finish reason was cut off.
     body["choices"] = [{"index": 0, "message": message, "finish_reason": reason or "interrupted"}]
     return body

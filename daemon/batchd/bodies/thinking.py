@@ -1,4 +1,4 @@
-"""Takes a model's thinking off the front of its answer, in the marks of all families of models."""
+"""Removes a model's thinking from the front of its answer, by the marks that the families of models use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NAMES = (
     r"analysis|scratch_?pad|chain_of_thought|cot|inner_monologue|internal_monologue|deliberation)"
 )
 _LT, _GT = r"(?:<|&lt;)", r"(?:>|&gt;)"
-# Each: how a block begins, how any block of the kind begins or ends within it, and how it ends.
+# How a block of thinking begins; in _PAIRS, also how it ends. A tag ends with the same name: `_after_tag` finds it.
 _OPENING = re.compile(rf"{_LT}({_NAMES})(?:\s[^<>]*)?/?{_GT}", re.IGNORECASE)
 _PAIRS = (
     (re.compile(r"\[(?:THINK|THINKING|REASONING)\]"), re.compile(r"\[/(?:THINK|THINKING|REASONING)\]")),
@@ -22,7 +22,7 @@ _PAIRS = (
     (re.compile(r"Here is my thought process:\s"), re.compile(r"Here is my response:")),
     (re.compile(r"```(?:think|thinking|thought|reasoning)[ \t]*\n"), re.compile(r"\n```[ \t]*(?:\n|$)")),
 )  # fmt: skip
-# Templates that begin the thinking in the prompt leave the end of it alone in the answer.
+# If a template begins the thinking in the prompt, the answer has only the mark of its end.
 _LONE_CLOSING = re.compile(
     rf"{_LT}/(?:antml:|seed:)?(?:think(?:ing)?|thoughts?|reasoning){_GT}|\[/THINK(?:ING)?\]|◁/think▷|"
     r"<\|(?:end_of_thought|thought_end|END_THINKING)\|>|<unused95>",
@@ -52,7 +52,7 @@ def without_thinking(text: str) -> str:
     ('good', 'a < b')
     """
     text = text.lstrip(_MARKS)
-    # Each is looked for by itself: this runs for every answer.
+    # Separate searches, which are fast: this runs for every answer.
     if not (
         "<" in text
         or "[" in text
@@ -82,7 +82,7 @@ def without_thinking(text: str) -> str:
 
 
 def _without_one(text: str) -> str | None:
-    """The text after the block that it begins with; None if it begins with none."""
+    """Return the text after the block of thinking that it begins with; None if it begins with none."""
     if _CHANNEL.match(text):
         final = list(_FINAL.finditer(text))
         return text[final[-1].end() :] if final else _after_pair(text) or ""
@@ -103,7 +103,7 @@ def _after_pair(text: str) -> str | None:
 
 
 def _after_tag(text: str, opening: re.Match[str]) -> str:
-    """What follows the end of a tag, whose block may hold others of its name; nothing if it has no end."""
+    """Return what follows the end of a tag's block, which may hold tags of the same name; empty if it has no end."""
     either = re.compile(rf"{_LT}(/?){re.escape(opening[1])}(?:\s[^<>]*)?{_GT}", re.IGNORECASE)
     depth, last = 1, None
     for tag in either.finditer(text, opening.end()):
@@ -112,7 +112,7 @@ def _after_tag(text: str, opening: re.Match[str]) -> str:
             last = tag.end()
         if depth == 0:
             break
-    if last is None:  # some end it by another name
+    if last is None:  # some models end it with another name
         other = _LONE_CLOSING.search(text, opening.end())
         last = other.end() if other is not None else len(text)
     # A tag that the thinking only talks about is never closed: then the last end counts.

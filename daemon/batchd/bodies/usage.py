@@ -118,7 +118,7 @@ def count_tokens(usage: Json, *, most: int = MAX_TOKENS) -> BilledTokens:
     if given is not None:
         given = _with_cache(usage, given, written, total, cached, most)
     if not given:
-        # Without its input, the rest of a total says nothing certain; but all of it but the output is input.
+        # Without the input, a total says nothing certain about the output; but total minus output is the input.
         given = total - written if total is not None and written is not None and total > written else None
     output = _output(usage, given, written, total, most)
     if given is None:
@@ -180,7 +180,7 @@ def _cached(usage: Mapping[str, Json], most: int) -> int:
 def _with_cache(
     usage: Mapping[str, Json], given: int, written: int | None, total: int | None, cached: int, most: int
 ) -> int:
-    """The input with what came from the cache, at services that count that beside it, as Anthropic does."""
+    """Return the input including cached tokens, which some services count separately, as Anthropic does."""
     beside = (_first(usage, ("cache_read_input_tokens", "cacheReadInputTokens"), most) or 0) + (
         _first(usage, _CACHE_WRITES, most) or 0
     )
@@ -204,7 +204,7 @@ def _output(
         (number for place in places for name in _THINKING if (number := _number(place.get(name), most))), default=0
     )
     if written is not None and (thinking > written or "thoughtsTokenCount" in usage or "thoughts_token_count" in usage):
-        written += thinking  # more than the whole of which it would be a part: so it stands beside it
+        written += thinking  # more than the output, or counted as Gemini does: not a part of the output
     if total is not None and given is not None and total >= given:
         return max(written or 0, total - given)
     return written
@@ -221,7 +221,7 @@ def _first(usage: Mapping[str, Json], names: tuple[str, ...], most: int) -> int 
 
 
 def _number(value: Json, most: int) -> int | None:
-    """A count in any spelling; None for what is none."""
+    """Return a count in any spelling; None if the value is no count."""
     if type(value) is int:
         return value if 0 <= value <= most else None
     if isinstance(value, str):

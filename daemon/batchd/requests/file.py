@@ -1,4 +1,4 @@
-"""Checks a file of batch requests for everything that a service would refuse, in memory that does not grow with it.
+"""Checks a file of batch requests for all that a service would refuse, in memory that does not grow with the file.
 
 The faults of single lines are written to a temporary file as they appear. Faults in comparison with other lines
 (another model, a custom_id that was used before) are known only at the end, from names that are stored on disk. A line
@@ -104,7 +104,7 @@ CRLF, SEPARATORS = "crlf", "line_separators"
 
 
 class RequestFile:
-    """A file to check. It is not changed, and must not change meanwhile: BatchdError if it does."""
+    """A file to check. It is never changed here; BatchdError is raised if something else changes it meanwhile."""
 
     def __init__(
         self,
@@ -187,7 +187,8 @@ class RequestFile:
         findings = heapq.merge(self._wrong_by_themselves(), self._of_other_kinds(), self._duplicates(), key=_number)
         for line, same in groupby(findings, _number):
             first, *more = same
-            # Of lines with a fault of their own, only one with a mark is compared; then the comparison decides.
+            # Of lines with a fault of their own, only those with a byte order mark are compared. Then the comparison
+            # decides the fix.
             yield Finding(line, [*first.faults, *more[0].faults], more[0].fix) if more else first
 
     def check_unchanged(self) -> None:
@@ -207,7 +208,7 @@ class RequestFile:
         return "UTF-16 text, or no text at all" if b"\x00" in head else None
 
     def _kind(self, pair: tuple[str, str]) -> int:
-        """The number of an endpoint and a model."""
+        """Return the number of a pair of endpoint and model."""
         kind = self._kinds.get(pair)
         if kind is None:
             kind = _STRANGE if len(self._kinds) >= self._max_kinds else self._kinds.setdefault(pair, len(self._kinds))
@@ -235,7 +236,7 @@ class RequestFile:
     def _compare(self, counts: Counter[int]) -> None:
         """Find the endpoint and model of most lines, and the duplicates among these lines."""
         summary = self.summary
-        # If several are equally frequent, the one that came first.
+        # If several pairs are equally frequent, the one that came first counts.
         counts.pop(_STRANGE, None)
         self._main = counts.most_common(1)[0][0] if counts else 0
         if counts:

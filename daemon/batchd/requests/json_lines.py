@@ -36,7 +36,7 @@ MARKED = Failure(
 )
 _NO_TEXT = Failure(NOT_UTF8, "This line is not valid UTF-8. Save the file as UTF-8.")
 FLAT = 500
-"""Brackets with fewer of which no value is nested too deeply."""
+"""With fewer brackets than this, no value is nested too deeply."""
 _decoder = msgspec.json.Decoder()
 _objects = msgspec.json.Decoder(dict[str, Json])
 _list = msgspec.json.Decoder(list[dict[str, Json]])
@@ -67,9 +67,9 @@ def read_json_line(line: bytes) -> dict[str, Json] | Failure:
 
 
 def read_json_together(text: bytes, *, lines: bool) -> list[dict[str, Json]] | None:
-    """The objects of whole `lines`, or of a list; None unless all are certain: then each is to be read by itself.
+    """Return the objects of whole `lines`, or of a list; None if not all are certain, and each must be read by itself.
 
-    To read them together takes a fourth of the time. They are those that `read_json_line` gives for each.
+    The objects are those that `read_json_line` gives for each line, in a fourth of the time.
     """
     if lines and b"\r" in text:
         text = text.replace(b"\r\n", b"\n")
@@ -84,19 +84,19 @@ def read_json_together(text: bytes, *, lines: bool) -> list[dict[str, Json]] | N
                 return None
     except (ValueError, RecursionError):
         return None
-    # As many keys as colons, or as colons behind quotes: no key is there twice. (Texts may have more of these.)
+    # If there are as many keys as colons, or as colons after quotes, no key is there twice. (Texts may have more.)
     keys = sum(map(len, records))
     if text.count(b":") == keys and text.count(b"[") < FLAT:
         return records
     found = text.count(b'":')
     try:
         return records if found in (keys, sum(map(_keys, records))) and not _spaced(text) else None
-    except RecursionError:  # newer Pythons decode what is nested more deeply than anything goes through
+    except RecursionError:  # newer Pythons decode values that are nested too deeply for `_keys`
         return None
 
 
 def on_one_line(encoded: bytes) -> bytes:
-    """The JSON with those separators escaped that JSON allows, but at which some readers would split the line."""
+    """Return the JSON with separators escaped that JSON allows, but at which some readers would split the line."""
     if encoded.isascii() or (b"\xe2\x80" not in encoded and b"\xc2\x85" not in encoded):
         return encoded  # the usual case; this runs for every request
     for separator, escaped in _SEPARATORS:
@@ -134,7 +134,7 @@ class _DoubleKey(Exception):
 
 def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
     """A key that one object of the line has twice. A decoder would keep the last one without an error."""
-    # As many keys as colons after quotes: no key appears twice. (Texts may have more of these.)
+    # If there are as many keys as colons after quotes, no key is there twice. (Texts may have more.)
     if line.count(b'":') == _keys(record) and not _spaced(line):
         return None
 
@@ -153,13 +153,13 @@ def _double_key(line: bytes, record: dict[str, Json]) -> str | None:
 
 
 def _spaced(text: bytes) -> bool:
-    """Whether there may be a key with something between its quote and its colon."""
+    """Whether there may be a key with white space between its quote and its colon."""
     blank = b" :" in text or b"\t" in text or b"\r" in text or b"\n:" in text
     return blank and _SPACED_KEY.search(text) is not None
 
 
 def _keys(value: Json) -> int:
-    """How many keys there are in it, at any depth."""
+    """Return how many keys a value has, at any depth."""
     count = 0
     if type(value) is dict:
         count = len(value)

@@ -1,4 +1,4 @@
-"""Parameters that models are known to refuse, as data: said by `check` and `estimate` before anything is sent."""
+"""Params that models are known to refuse, as data. `check` and `estimate` report them before anything is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT_KEYS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 
 
 class _Refused(Struct, frozen=True):
-    """A key that some models refuse, with all values but those that are `taken`; and what to write instead."""
+    """A key that some models refuse, unless its value is in `taken`; and what to write instead."""
 
     key: str
     instead: str
@@ -41,7 +41,7 @@ _KNOWN: Mapping[re.Pattern[str], tuple[_Refused, ...]] = {
     ),
 }
 _WITHOUT_THINKING = re.compile(r"(?:^|[/:.])gpt-5\.\d", re.IGNORECASE)
-"""Models that take these with reasoning_effort = "none"."""
+"""Models that take the keys below if reasoning_effort = "none"."""
 _WITHOUT_THINKING_KEYS = frozenset({"temperature", "top_p", "logprobs", "top_logprobs"})
 
 
@@ -62,12 +62,12 @@ def refused_params(model: str, params: Mapping[str, Json], *, route: str) -> Ite
 
 
 def is_known(model: str) -> bool:
-    """Whether anything is known of the params that it refuses."""
+    """Whether anything is known of the params that the model refuses."""
     return any(pattern.search(model) for pattern in _KNOWN)
 
 
 def limit_key(model: str, params: Mapping[str, Json], *, endpoint: str) -> str:
-    """The key that limits the answers of a route: the one that it has, else the one that its model takes."""
+    """The key that limits the answers of a route: the one in its params, else the one that its model takes."""
     named = next((key for key in LIMIT_KEYS if key in params), None)
     if named is not None:
         return named

@@ -1,7 +1,7 @@
 """Params of a route that would be refused with every row: by its model, or by any service with such an endpoint.
 
-Said by `check` and `estimate` before anything is sent. A key that batchd does not know is not judged, unless it is
-nearly one that it knows: services have keys of their own.
+`check` and `estimate` report them before anything is sent. A key that batchd does not know is not judged, since
+services have keys of their own, unless it is nearly a key that batchd knows.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def param_notes(route: Route) -> Iterator[str]:
     place = f"[routes.{route.name}.params]"
     others = _OF_OTHERS.get(what, {})
     for sentence in refused_params(route.model, params, route=route.name):
-        # What the endpoint has no key for is said once.
+        # A key that the endpoint does not have is reported once, below.
         if not any(f"refuse {key} = " in sentence for key in others):
             yield sentence
     for key, value in params.items():
@@ -104,7 +104,7 @@ def param_notes(route: Route) -> Iterator[str]:
 
 
 def limit_note(route: Route, context_of: Callable[[str], int | None]) -> str | None:
-    """What is wrong with the limit of the answers. `context_of` a model is how many tokens it takes in all."""
+    """What is wrong with the limit of the answers. `context_of` returns how many tokens a model takes in all."""
     key = limit_key(route.model, route.params, endpoint=route.endpoint)
     limit = route.params.get(key)
     if type(limit) is not int or limit <= SMALL_CONTEXT:

@@ -1,4 +1,4 @@
-"""Repairs a file of requests: writes the good ones to one file, or to numbered parts that a service accepts.
+"""Repairs a file of requests: writes the good requests to one file, or to numbered parts that a service accepts.
 
 A repair never changes the content of a request and invents nothing. It changes formatting only: byte order marks, line
 ends, blank lines, separators at which some readers split lines. It removes a line that repeats an earlier one. It
@@ -45,8 +45,8 @@ class Written(Struct, frozen=True):
 
 @dataclass(slots=True)
 class Repaired:
-    """The files written, and their differences from the original: `changed` counts lines by the change, `left_out` by
-    the code of the reason; `numbers` are the numbers of the first few lines.
+    """The files written, and what differs from the original: `changed` counts lines by the change, `left_out` by the
+    code of the reason; `numbers` has the first few line numbers for each change or reason.
     """
 
     written: list[Written] = field(default_factory=list)

@@ -68,7 +68,7 @@ def writes(endpoint: str) -> bool:
 def fits(endpoint: str, written: Collection[str]) -> bool:
     """Whether requests for some endpoints can be sent to this one.
 
-    True if batchd does not know the endpoint, for the operator may; and if the requests are for no particular one.
+    True if batchd does not know the endpoint, since the operator may, or if the requests are for no particular one.
     """
     what = operation(endpoint)
     return not written or endpoint in written or what is None or what in map(operation, written)
@@ -159,7 +159,7 @@ def _body(body: Mapping[str, Json], what: str | None) -> Iterator[Fault]:
         case "/chat/completions":
             yield from _messages(body.get("messages"))
         case "/responses":
-            # A prompt that is stored at the service may have all of the input.
+            # A prompt that is stored at the service may contain the whole input.
             if not isinstance(body.get("prompt"), dict):
                 yield from _input(body, "input", "what is asked")
         case "/embeddings" | "/moderations":
@@ -336,7 +336,7 @@ def duplicate_fault(name: str, first: str, *, same: bool | None = None, field: s
 
 
 def too_long(size: int, most: int, *, picture: bool = False) -> Fault:
-    """A line that has too many bytes, of which a picture may be the most."""
+    """A line that has too many bytes; with `picture`, most of them may be a picture."""
     message = f"The request is {size:,} bytes long, and at most {most:,} are allowed. Shorten it."
     if picture:
         message = (

@@ -1,4 +1,4 @@
-"""Hands the answered rows of a job on to the next step of its chain, and joins what came of them there to its own."""
+"""Hands the answered rows of a job to the next step of its chain, and joins the outcomes of later steps to its own."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from .kept_answers import whole_outcomes
 from .part_files import read_results, write_results
 
 _ORIGIN = struct.Struct("<Q")
-"""The row of the step before, for each row of a step."""
+"""A record of an origins file: the row of the step before that a row of a step comes from."""
 
 
 class HandOnTask(Struct, frozen=True):
-    """Write the answered rows of these runs to `rows`, and where each is from to `origins`. `columns` are theirs.
+    """Write the answered rows of these runs, which have these `columns`, to `rows`, and their row numbers to `origins`.
 
-    Rows in `earlier` files of origins were handed on before. `builder` asks about them.
+    Rows in the origins files `earlier` were handed on before. `builder` is the prompt builder of the next step.
     """
 
     runs: Sequence[Run]
@@ -44,7 +44,7 @@ class HandOnTask(Struct, frozen=True):
 
 
 class HandedOn(Struct, frozen=True):
-    """The parts of the next step, as those of a file, and its answer columns; `missing` are columns that it needs."""
+    """The next step: its `parts` (first row, rows, offset, length), its answer columns, the `missing` ones it needs."""
 
     parts: Sequence[tuple[int, int, int, int]]
     answer_columns: Sequence[str]
@@ -58,7 +58,7 @@ def hand_on(task: HandOnTask) -> HandedOn:
     missing = [name for name in builder.needs() if name not in named]
     before = {row for path in task.earlier for row in read_origins(path)}
     with ExitStack() as stack:
-        # The rows last: once they are there, all is.
+        # The stack closes in reverse, so `rows` appears last: once it is there, `origins` is, too.
         target = stack.enter_context(replacing(Path(task.rows)))
         origins = stack.enter_context(replacing(Path(task.origins)))
 
@@ -76,14 +76,14 @@ def hand_on(task: HandOnTask) -> HandedOn:
 
 
 def read_origins(path: str) -> list[int]:
-    """The row of the step before, for each row of a step, in order."""
+    """Return the row of the step before, for each row of a step, in order."""
     return [row for (row,) in _ORIGIN.iter_unpack(Path(path).read_bytes())]
 
 
 class StepOutcomes(Struct, frozen=True):
-    """What a step made of its rows: `parts` are (first row, rows, results file, None if there is none).
+    """The outcomes of a step: `parts` are (first row, rows, results file or None if there is none).
 
-    `places` say where its answers go among all, `name` is that of its route.
+    `places` are the places of its answers among all answer columns, `name` is the name of its route.
     """
 
     name: str
@@ -93,9 +93,9 @@ class StepOutcomes(Struct, frozen=True):
 
 
 class JoinTask(Struct, frozen=True):
-    """Join the outcomes of later `steps` to those of the part from row `first` on, `settled`; write them to `results`.
+    """Join the outcomes of later `steps` to those in `settled`, for the part from row `first` on; write to `results`.
 
-    All together have so many `columns`.
+    All steps together have this number of answer `columns`.
     """
 
     first: int
@@ -108,7 +108,7 @@ class JoinTask(Struct, frozen=True):
 
 
 class JoinDone(Struct, frozen=True):
-    """The rows by outcome."""
+    """The number of rows by outcome."""
 
     ok: int
     failed: int
@@ -116,14 +116,14 @@ class JoinDone(Struct, frozen=True):
 
 
 def join_steps(task: JoinTask) -> JoinDone:
-    """Write the results file. An answered row without an outcome in a later step gets none, or is cancelled."""
+    """Write the results file. An answered row without an outcome in a later step is left out, or cancelled."""
     later: dict[int, tuple[StepOutcomes, ResultLine]] = {}
     for step in task.steps:
         later.update((row, (step, line)) for row, line in _outcomes(step, task.first, task.rows))
     lines = []
     for own in read_results(Path(task.settled)) if task.settled else ():
         if own.answer:
-            # What a sink gets is as wide as its columns, or empty.
+            # A sink gets a value for each answer column, or none at all.
             own = msgspec.structs.replace(own, answer=[*own.answer, *[None] * (task.columns - len(own.answer))])
         if not own.ok:
             lines.append(own)
@@ -139,7 +139,7 @@ def join_steps(task: JoinTask) -> JoinDone:
 
 
 def _outcomes(step: StepOutcomes, first: int, number: int) -> Iterator[tuple[int, ResultLine]]:
-    """The outcomes in a step of these rows of the step before."""
+    """Yield rows of the step before, `number` at most from row `first` on, with their outcomes in this step."""
     origins = read_origins(step.origins)
     start, end = bisect_left(origins, first), bisect_left(origins, first + number)
     for begin, count, results in step.parts:

@@ -27,9 +27,9 @@ class RowsDoNotAddUp(BatchdError):
 
 
 def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequence[str] = ()) -> Iterator[ResultRow]:
-    """The rows in order, one at a time. Raises RowsDoNotAddUp unless there are `number` rows, each with an outcome.
+    """Yield the rows in order. Raise RowsDoNotAddUp unless the run has `number` rows, each with an outcome.
 
-    `results` are the outcomes, if they are in memory already, and `names` those of the columns of the results.
+    `results` are the outcomes, if they are in memory already. `names` are the names of the columns of the results.
     """
     width = len(run.columns)
     with kept_for(run) as kept:
@@ -38,7 +38,7 @@ def joined(run: Run, results: Iterable[ResultLine] | None = None, *, names: Sequ
 
 
 def kept_for(run: Run) -> KeptAnswers:
-    """The answers that the outcomes of a run refer to."""
+    """Return the kept answers that the outcomes of a run refer to."""
     return KeptAnswers(Path(run.rows).with_name("parts"))
 
 
@@ -47,7 +47,7 @@ Matched: TypeAlias = tuple[int, Sequence[Json] | BadRow, ResultLine | None]
 
 
 def matched(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[Matched]:
-    """The same, as they are stored."""
+    """Yield the rows as `joined` does, but with the record and the outcome as they are stored."""
     if results is None:
         results = read_results(Path(run.results)) if run.results else ()
     outcomes = iter(results)
@@ -71,7 +71,7 @@ def matched(run: Run, results: Iterable[ResultLine] | None = None) -> Iterator[M
 
 
 def result_row(row: Matched, width: int, names: Sequence[str], kept: KeptAnswers) -> ResultRow:
-    """The row as sinks get it."""
+    """Return the row as sinks get it."""
     number, record, outcome = row
     # The frequent cases first: this runs once for each row of every job that is delivered.
     original = record if type(record) is list else record.values if isinstance(record, BadRow) else record
@@ -85,7 +85,7 @@ def result_row(row: Matched, width: int, names: Sequence[str], kept: KeptAnswers
 
 
 TABLE = ".results.csv"
-"""What the sink for CSV writes for all rows."""
+"""The suffix of the file in which the CSV sink writes all rows."""
 
 
 def write_table(path: str, sink: PluginSpec, shape: Shape, rows: Iterable[ResultRow], row_timeout: float) -> None:

@@ -1,7 +1,7 @@
-"""Answers as they were downloaded, kept beside the results of their job: they are read by their places, not copied.
+"""Downloaded answers, kept beside the results of their job: they are read in place, not copied.
 
 A part has an index of the places of its answers, and an outcome refers to its line by the name of the file and the
-place in it. Such a file is never changed, and goes with the job.
+place in it. The file is never changed, and is deleted with the job.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_OPEN = 16
 
 
 class AnswerPlaces(msgspec.Struct):
-    """Lines of a file in order of arrival: the row of each, where it begins and how long it is."""
+    """Lines of a file, in order of arrival: the row, the offset and the length in bytes of each."""
 
     rows: bytes = b""
     starts: bytes = b""
@@ -38,7 +38,7 @@ class AnswerPlaces(msgspec.Struct):
 
 
 class PartIndex(msgspec.Struct):
-    """The places of a part's answers in the file of this name, which lies beside its results."""
+    """The places of a part's answers in `file`, which is beside the part's results."""
 
     file: str
     places: AnswerPlaces
@@ -49,12 +49,12 @@ _decode_place = msgspec.json.Decoder(tuple[str, int, int]).decode
 
 
 def index_of(answers: Path) -> Path:
-    """The index of a part, by where its answers would be if they were copied."""
+    """Return the path of a part's index. `answers` is where the part's answers would be if they were copied."""
     return answers.with_suffix(".index")
 
 
 def write_index(target: Path, index: PartIndex) -> None:
-    """Write it, complete or not at all. The folder is synced once for all parts of a batch, by the caller."""
+    """Write the index, complete or not at all. The caller syncs the folder, once for all parts of a batch."""
     with replacing(target, sync_folder=False) as file:
         file.write(_encode(index))
 
@@ -70,7 +70,7 @@ def indexed_answers(answers: Path) -> Iterator[tuple[int, bytes, msgspec.Raw]] |
 
 def _lines(path: Path, index: PartIndex) -> Iterator[tuple[int, bytes, msgspec.Raw]]:
     places = list(index.places)
-    # All references at once: one by one they take as long as reading the lines.
+    # Encode all references at once: one by one, that takes as long as reading the lines.
     references = _encode_lines([(index.file, start, size) for _, start, size in places]).split(b"\n")
     raw, at = msgspec.Raw, 0
     with path.open("rb", buffering=_BUFFER) as file:
@@ -83,7 +83,7 @@ def _lines(path: Path, index: PartIndex) -> Iterator[tuple[int, bytes, msgspec.R
 
 
 class KeptAnswers:
-    """The lines that outcomes refer to, out of the files in a folder. Close it."""
+    """Reads the lines that outcomes refer to, from the files in a folder. Must be closed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -101,7 +101,7 @@ class KeptAnswers:
             os.close(self._open.popitem()[1])
 
     def read(self, raw: msgspec.Raw) -> bytes | None:
-        """The provider's own line of an outcome, which has this `raw`; None if there was none, or it is gone."""
+        """Return the provider's own line for an outcome with this `raw`; None if it has none, or the file is gone."""
         said = bytes(raw)
         if said[:1] != b"[":
             return None if said == b"null" else said
@@ -118,13 +118,13 @@ class KeptAnswers:
         return line if len(line) == size else None
 
     def whole(self, outcome: ResultLine) -> ResultLine:
-        """The outcome with its line in place of a reference, for another job."""
+        """Return the outcome with its line in place of a reference, so that another job can have it."""
         line = self.read(outcome.raw)
         return outcome if line is None else msgspec.structs.replace(outcome, raw=msgspec.Raw(line))
 
 
 def whole_outcomes(results: Path, outcomes: Iterable[ResultLine]) -> Iterator[ResultLine]:
-    """Outcomes out of this results file, as another job can have them."""
+    """Yield outcomes of this results file with their lines in place of references, for another job."""
     with KeptAnswers(results.parent) as kept:
         for each in outcomes:
             yield kept.whole(each)

@@ -16,7 +16,7 @@ from ..model import RequestId
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ResultLine)
 _TOGETHER = 100
-"""Outcomes that are encoded together: each may hold a long answer."""
+"""How many outcomes are encoded together: each may hold a long answer."""
 _BLOCK = 1 << 16
 _corrections = msgspec.json.Decoder(dict[int, AnswerFault])
 
@@ -43,7 +43,7 @@ def lines_of(path: Path, offset: int = 0, length: int | None = None) -> Iterator
 
 
 def requests_of(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Row and body of each request in the file of a part, in order; none if it is not there."""
+    """Yield the row and body of each request in a part's request file, in order; nothing if there is no file."""
     try:
         for line in lines_of(path):
             request = _decode_request(line)
@@ -55,7 +55,7 @@ def requests_of(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def blocks_of(path: Path, offset: int, length: int) -> Iterator[bytes]:
-    """The same section, some whole lines at a time. A line is in one block, however long it is."""
+    """Yield a section of a file in blocks of whole lines. A line is never split, however long it is."""
     with path.open("rb") as file:
         file.seek(offset)
         left, rest = length, b""
@@ -78,7 +78,7 @@ def read_results(path: Path) -> Iterator[ResultLine]:
 
 
 def result_lines_of(path: Path, rows: Container[int]) -> Iterator[ResultLine]:
-    """The outcomes of these rows. The others, most of a file, are not decoded."""
+    """Yield the outcomes of these rows. The other lines, most of a file, are not decoded."""
     for line in lines_of(path):
         if int(line[1 : line.index(b",")]) in rows:
             yield _decoder.decode(line)
@@ -98,12 +98,12 @@ def write_results(path: Path, results: Iterable[ResultLine]) -> None:
 
 
 def read_corrections(path: str | None) -> dict[int, AnswerFault]:
-    """What rows are told when they are asked again; empty if there is no such file."""
+    """Return the corrections of rows that are asked again; empty if there is no file."""
     return _corrections.decode(Path(path).read_bytes()) if path is not None and Path(path).exists() else {}
 
 
 def write_corrections(path: str, corrections: Mapping[int, AnswerFault]) -> None:
-    """Write what rows are told, complete or not at all; without any there is no file."""
+    """Write the corrections, complete or not at all. If there are none, delete the file."""
     if corrections:
         with replacing(Path(path)) as file:
             file.write(_encoder.encode(corrections))

@@ -1,9 +1,9 @@
-"""Pictures of requests that are files: read once in the route's folder, kept with the job, put into the body.
+"""Puts picture files into requests: each is read once from the route's folder, kept with the job, put into the body.
 
-A prompt writes `file:NAME` where an address of a picture stands. The file is opened beneath the folder, never through a
-link, and copied to the working files of the job when the row is planned for the first time: whatever happens to the
-file afterwards, the row asks the same, in each attempt and after each crash. Pictures in an archive are copied there
-when it is read; their names are never paths.
+A prompt writes `file:NAME` in place of a picture's URL. The file is opened beneath the folder, never through a link,
+and copied to the working files of the job when the row is first planned. So whatever happens to the file, the row asks
+the same in each attempt and after each crash. Pictures in an archive are copied when the archive is read; their names
+are never used as paths.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..model import Body, Failure
 
 MARK = "file:"
 NAMES_A_FILE = b'"file:'
-"""What is in each body that names one, and in few others."""
+"""Each body that names a file contains this, and few other bodies do."""
 SIGNATURES = (
     ("image/png", b"\x89PNG\r\n\x1a\n"),
     ("image/jpeg", b"\xff\xd8\xff"),
@@ -40,9 +40,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PictureFolder(Struct, frozen=True):
-    """Where a route's pictures are. `copies` is the folder of the job for them, None to keep none; `most` are bytes.
+    """Where a route's pictures are. `copies` is the job's folder for copies, None to keep none; `most` is in bytes.
 
-    Without a `root` there are only those that came in the archive with the table.
+    Without a `root`, there are only the pictures from the archive that held the table.
     """
 
     root: str | None
@@ -51,11 +51,11 @@ class PictureFolder(Struct, frozen=True):
 
 
 class _Unusable(Exception):
-    """A picture that cannot be sent: why, in words."""
+    """A picture cannot be sent. The message says why."""
 
 
 def with_pictures(body: bytes, folder: PictureFolder | None) -> bytes | Failure:
-    """The body with the files that it names in it, as data URLs. The Failure says which one cannot be sent."""
+    """Return the body with its picture files as data URLs, or a Failure that says which one cannot be sent."""
     if NAMES_A_FILE not in body:
         return body
     request = _decode(body)
@@ -72,12 +72,12 @@ def with_pictures(body: bytes, folder: PictureFolder | None) -> bytes | Failure:
 
 
 def shows_pictures(request: Mapping[str, Any]) -> bool:
-    """Whether there is a place for the address of a picture in it."""
+    """Whether the request has a place for a picture's URL."""
     return next(_places(request), None) is not None
 
 
 def _places(request: Mapping[str, Any]) -> Iterator[tuple[Body, str]]:
-    """Where addresses of pictures stand: in chats and in requests to /v1/responses."""
+    """Yield each object and its key that hold a picture's URL, in chats and in requests to /v1/responses."""
     for messages in (request.get("messages"), request.get("input")):
         for message in messages if isinstance(messages, list) else ():
             content = message.get("content") if isinstance(message, dict) else None
@@ -105,14 +105,14 @@ def _data_url(name: str, folder: PictureFolder | None) -> str:
 
 
 def kind_of(content: bytes) -> str | None:
-    """The type of a picture by how it begins; None if it is none that services take."""
+    """Return the media type of a picture, told by its first bytes; None if services do not take it."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for kind, signature in SIGNATURES if content.startswith(signature)), None)
 
 
 def _kept(name: str, folder: PictureFolder) -> bytes:
-    """The content as it was when the job read it first."""
+    """Return the content as it was when the job first read it."""
     if folder.copies is None:
         return _read(name, folder)
     key = key_of(name)
@@ -141,17 +141,17 @@ def _kept(name: str, folder: PictureFolder) -> bytes:
 
 
 def key_of(name: str) -> str:
-    """The name of the copy of a picture."""
+    """Return the file name of a picture's copy."""
     name = name.replace("\\", "/").removeprefix("./")
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 LARGE = ".large"
-"""What the name of a note ends in that stands for a picture of an archive that is too large: its size."""
+"""The suffix of a note that stands for a picture in an archive that is too large. The note holds the picture's size."""
 
 
 def keep(copies: Path, names: Sequence[str], pieces: Iterable[bytes], most: int) -> None:
-    """Copy a picture out of an archive, by each of these names; only a note that it is too large, if it is."""
+    """Copy a picture out of an archive, under each of these names. If it is too large, write a note instead."""
     make_folder(copies, mode=0o700)
     first, *others = dict.fromkeys(map(key_of, names))
     size, draft = 0, copies / f".{first}"

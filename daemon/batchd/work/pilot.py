@@ -1,4 +1,4 @@
-"""Writes down the answers to the rows of a pilot, for a person to look at."""
+"""Writes the answers to a pilot's rows to files, for a person to look at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..workers.limits import ROW_TIMEOUT
 from .joined import joined, write_table
 
 TOLD, CELL = 5, 60
-"""Rows that a note tells, and characters of a cell or an answer there."""
+"""How many rows a note shows, and how many characters of a cell; of an answer, twice as many."""
 
 
 class PilotTask(Struct, frozen=True):
@@ -40,7 +40,7 @@ class PilotDone(Struct, frozen=True):
 
 
 def write_pilot(task: PilotTask) -> PilotDone:
-    """Write both. The same rows give the same bytes."""
+    """Write both files. The same rows give the same bytes."""
     number = failed = 0
     told: list[str] = []
 

@@ -26,7 +26,10 @@ AGREE, COMMENT = "agree", "comment"
 
 
 class ReviewTask(Struct, frozen=True):
-    """Write `number` answered rows of these runs to `target`, as `sink` writes them. `ok` counts those of each run."""
+    """Write `number` answered rows of these runs to `target`, as `sink` writes them.
+
+    `ok` is the number of answered rows in each run.
+    """
 
     runs: Sequence[Run]
     ok: Sequence[int]
@@ -38,7 +41,7 @@ class ReviewTask(Struct, frozen=True):
 
 
 def write_review(task: ReviewTask) -> None:
-    """Write it."""
+    """Write the review."""
     columns = [*task.shape.columns, *task.shape.answer_columns]
     own = free_names(columns, [AGREE, COMMENT])
     shape = replace(task.shape, answer_columns=[*task.shape.answer_columns, *own])
@@ -47,7 +50,7 @@ def write_review(task: ReviewTask) -> None:
 
 
 def sample(task: ReviewTask) -> Iterator[ResultRow]:
-    """Answered rows at even distances, all of them if there are fewer."""
+    """Yield `number` answered rows at even distances, all of them if there are fewer."""
     answered = sum(task.ok)
     chosen = {place * answered // task.number for place in range(task.number)} if answered else set()
     before = 0
@@ -69,7 +72,7 @@ NO = frozenset({"no", "n", "false", "0", "-", "wrong", "disagree", "✗", "✘",
 
 
 class Reviewed(Struct, frozen=True):
-    """How a sample was checked. `unread` are rows, from 1, whose word is none that is known, with the word."""
+    """What people wrote into a review. `unread` has rows, from 1, with a word that is in neither YES nor NO."""
 
     rows: int
     agreed: int
@@ -79,7 +82,7 @@ class Reviewed(Struct, frozen=True):
 
     @property
     def share(self) -> tuple[float, float, float] | None:
-        """The share agreed, and the two that bound that of all rows with 95 % confidence (Wilson); None without any."""
+        """The share agreed and the bounds of its 95 % confidence interval (Wilson); None if no row was checked."""
         checked = self.agreed + self.disagreed
         if not checked:
             return None
@@ -90,7 +93,7 @@ class Reviewed(Struct, frozen=True):
 
 
 def read_review(path: Path) -> Reviewed:
-    """Count what people wrote into a sample. Raises FileRefused if it is none, or cannot be read."""
+    """Count what people wrote into a review. Raise FileRefused if the file is no review, or cannot be read."""
     rows = agreed = disagreed = 0
     unread: list[tuple[int, str]] = []
     comments: list[tuple[int, str]] = []

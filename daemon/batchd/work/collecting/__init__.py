@@ -1,1 +1,1 @@
-"""Turns downloaded answers into results: which line is whose, what it means, what the sinks write."""
+"""Turns downloaded answers into results: which row a line answers, what it means, what the sinks write."""

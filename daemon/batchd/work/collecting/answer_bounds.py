@@ -1,4 +1,4 @@
-"""How many bytes the answers to requests can have: by what they ask for, with room for what services add."""
+"""How many bytes the answers to requests can have: by what the requests ask for, with room for what services add."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..part_files import lines_of
 BYTES_PER_TOKEN = 32
 """On average over a file. English has 4; what is escaped in JSON has up to six times as much."""
 LONGEST_TOKEN = 140
-"""A token of white space stands for up to 128 letters, and a model may write nothing else."""
+"""A token of white space stands for up to 128 characters, and a model may write nothing else."""
 LOGPROB = 300
 """Bytes for each token and each alternative that is listed with it."""
 MAX_OUTPUT_TOKENS = 131_072
-"""What a model writes at most where the request does not say."""
+"""The most tokens that a model writes if the request sets no limit."""
 AROUND = 20_000
 """Bytes around an answer: ids, usage, filters, an error."""
 MAX_TOTAL = 16_000_000_000
@@ -54,9 +54,9 @@ class AnswerBounds(Struct, frozen=True):
 
 
 class LaterBounds:
-    """The bounds of answers to a file of requests, reckoned in a thread once that is needed: for few files it is.
+    """The bounds of answers to a file of requests, calculated in a thread once they are needed, which is rare.
 
-    Whatever the requests ask for, answers may have `least` bytes together.
+    Whatever the requests ask for, all answers together may have `least` bytes.
     """
 
     def __init__(self, file: Path, *, requests: int, size: int) -> None:
@@ -67,17 +67,17 @@ class LaterBounds:
 
     @property
     def begun(self) -> bool:
-        """Whether the requests were read for it, or are being read."""
+        """Whether the calculation has begun."""
         return self._thread is not None
 
     def begin(self) -> None:
-        """Reckon them now, if that was not begun."""
+        """Begin the calculation, if it has not begun."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._reckon, name="bounds of answers", daemon=True)
             self._thread.start()
 
     def get(self) -> AnswerBounds | None:
-        """The bounds; None if the file is not there any more."""
+        """Return the bounds; None if the file is gone."""
         self.begin()
         assert self._thread is not None
         self._thread.join()
@@ -88,7 +88,7 @@ class LaterBounds:
 
 
 def answer_bounds(requests: Path) -> AnswerBounds | None:
-    """What the answers to a file of requests can have; None if the file is not there any more."""
+    """Return the bounds of the answers to a file of requests; None if the file is gone."""
     total = longest = 0
     try:
         for line in lines_of(requests):

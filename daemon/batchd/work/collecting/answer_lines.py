@@ -1,9 +1,9 @@
-"""The lines of downloaded answers, whatever a service made of them: an array, gzip, UTF-16, an object over many lines.
+"""Reads the lines of downloaded answers in any form: an array, gzip, UTF-16, an object over many lines.
 
-What is packed is unpacked once, where it comes in, before secrets are covered: behind that nobody unpacks anything.
+Packed answers are unpacked once, when they are downloaded, before secrets are covered. Later code unpacks nothing.
 
-A line that is too long is cut, and gzip is unpacked no further than the answers can be long: memory and disk are
-bounded whatever arrives. What is plain JSON Lines, which nearly all of it is, is not looked at twice.
+A line that is too long is cut, and gzip is unpacked no further than the answers can be long, so that memory and disk
+are bounded whatever arrives. Plain JSON Lines, which nearly all answers are, are read only once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_LINE = 32_000_000
 MAX_UNPACKED = 4_000_000_000
 """Bytes that packed answers unpack to at most, whatever the requests ask for."""
 MAX_LAYERS = 2
-"""How often packed in itself an answer may be."""
+"""How many layers of packing are unpacked at most."""
 _HEAD, _BLOCK = 4_096, 1 << 16
 _GZIP = b"\x1f\x8b\x08"
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -46,25 +46,25 @@ class ReadLimits:
 
     @classmethod
     def of(cls, requests: str | None) -> ReadLimits:
-        """By what a file of requests asks for."""
+        """Return the limits for answers to a file of requests."""
         return cls.by(answer_bounds(Path(requests)) if requests is not None else None)
 
     @classmethod
     def by(cls, bounds: AnswerBounds | None, *, most: int = MAX_LINE) -> ReadLimits:
-        """By these bounds; of a line no more than `most`."""
+        """Return the limits for answers with these bounds; at most `most` bytes of a line."""
         if bounds is None:
             return cls()
         return cls(min(most, max(MIN_LINE, bounds.line)), min(MAX_UNPACKED, bounds.total))
 
 
 def answer_lines(path: Path, limits: ReadLimits = ReadLimits()) -> Iterator[bytes]:
-    """Each line, without what surrounds it; none that is empty."""
+    """Yield each line, stripped; empty lines are left out."""
     with path.open("rb") as file:
         yield from _lines(file, limits, 0)
 
 
 def unpack(file: IO[bytes], start: int, limits: ReadLimits) -> bool:
-    """Put lines in the place of what is packed or in UTF-16, from there on; False if nothing is."""
+    """Replace what is packed or in UTF-16, from `start` on, with its lines. Return False if nothing is."""
     if not is_packed(file, start):
         return False
     with tempfile.TemporaryFile() as plain:
@@ -79,14 +79,14 @@ def unpack(file: IO[bytes], start: int, limits: ReadLimits) -> bool:
 
 
 def is_packed(file: IO[bytes], start: int) -> bool:
-    """Whether something is packed or in UTF-16, from there on. The file is at its end behind this."""
+    """Whether anything from `start` on is packed or in UTF-16. Leaves the file at its end."""
     file.seek(start)
     try:
         head = file.read(_BLOCK)
         if head[:3] == _GZIP or head[:2] in _UTF_16:
             return True
         while head:
-            # One byte of each mark stands in no JSON, and one byte is looked for ten times as fast as three.
+            # Each mark has a byte that is in no JSON, and a search for one byte is ten times as fast as for three.
             if any(byte in head for byte in _RARE) and any(b"\n" + mark in head for mark in (_GZIP, *_UTF_16)):
                 return True
             more = file.read(_BLOCK)
@@ -107,12 +107,12 @@ def _lines(file: IO[bytes], limits: ReadLimits, layers: int) -> Iterator[bytes]:
 
 
 def is_whole_object(line: bytes) -> bool:
-    """Whether a line is what it should be, as far as can be told without reading it: an object, and no other."""
+    """Whether a line is one object and nothing else, as far as can be told without decoding it."""
     return line[:1] == b"{" and line[-1:] == b"}" and b"}{" not in line and not _is_list(line)
 
 
 def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, layers: int) -> Iterator[bytes]:
-    """What begins at this line, which is not an object alone."""
+    """Yield the lines in what begins at this line, which is not just one object."""
     if layers and line.startswith(_GZIP):
         with _unpacked(file, limits) as content:
             yield from _lines(content, limits, layers - 1)
@@ -132,7 +132,7 @@ def _odd(file: IO[bytes], line: bytes, limits: ReadLimits, layers: int) -> Itera
 
 
 def _is_list(line: bytes) -> bool:
-    """Whether it is an object that holds the lines in a list."""
+    """Whether the line begins an object that holds the answers in a list."""
     return _UNDER_A_KEY.match(line) is not None and (line[-1:] != b"}" or owner(line) is None)
 
 
@@ -148,7 +148,7 @@ def _skip_line(file: IO[bytes], limits: ReadLimits) -> None:
 
 
 def _objects(file: IO[bytes], limits: ReadLimits, *, array: bool) -> Iterator[bytes]:
-    """The objects from here to the end of the array, or of the line that the last of them ends in."""
+    """Yield the objects from here to the end of the array, or of the line in which the last object ends."""
     depth, text, found = 0, False, bytearray()
 
     def add(piece: bytes) -> None:
@@ -166,7 +166,7 @@ def _objects(file: IO[bytes], limits: ReadLimits, *, array: bool) -> Iterator[by
             if what == b'"':
                 text = not text
             elif what == b"\n" and (text or (depth and block[place + 1 : place + 3] == b'{"')):
-                # No text of JSON holds a line end: the line was cut, and the next one may be whole.
+                # A JSON string holds no line end, so the line was cut, and the next one may be whole.
                 add(block[begun:place])
                 depth, text, begun = 0, False, place
                 yield whole()
@@ -188,7 +188,7 @@ def _objects(file: IO[bytes], limits: ReadLimits, *, array: bool) -> Iterator[by
                     begun = place + 1
                     yield whole()
         if block.endswith(b"\\") and len(block) > 1 and place != len(block) - 2:
-            # Half of an escape: read again, with what it escapes.
+            # The block ends within an escape: read the backslash again, with what it escapes.
             block = block[:-1]
             file.seek(-1, 1)
         if depth:
@@ -199,7 +199,7 @@ def _objects(file: IO[bytes], limits: ReadLimits, *, array: bool) -> Iterator[by
 
 @contextmanager
 def _unpacked(file: IO[bytes], limits: ReadLimits) -> Iterator[IO[bytes]]:
-    """What gzip unpacks to, as far as it can be; the file is then behind it."""
+    """Unpack gzip as far as possible, within the limits. Leaves the file at the end of the packed part."""
     with tempfile.TemporaryFile() as content:
         packed, end = zlib.decompressobj(wbits=31), file.tell()
         while content.tell() <= limits.unpacked and (block := file.read(_BLOCK)):

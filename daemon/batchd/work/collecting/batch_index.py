@@ -1,6 +1,6 @@
 """Looks through the answers of a batch once: how many requests they answer, and where the lines of each part are.
 
-What it finds is stored beside them, so that it need not be found again when they are distributed.
+The index is stored beside the answers, so that they are not looked through again when they are distributed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _head = msgspec.json.Decoder(Head).decode
 
 
 class Rows(Struct, frozen=True):
-    """Rows of one job that a batch asks: those of a part."""
+    """The rows of one part that a batch asks."""
 
     job: str
     first: int
@@ -42,9 +42,9 @@ class Rows(Struct, frozen=True):
 
 
 class BatchIndex(msgspec.Struct):
-    """What is in the answers of a batch. `parts` are in the order in which they were asked for.
+    """What is in the answers of a batch. `parts` has the places of each part's lines, in the order of the parts.
 
-    The places are in the file itself, or in a copy with a line for each answer if the file is `odd`.
+    The places are in the file itself or, if the file is `odd`, in a copy with a line for each answer.
     """
 
     answers: int
@@ -64,19 +64,19 @@ _decode = msgspec.msgpack.Decoder(_Stored).decode
 
 
 def orderly(answers: Path) -> Path:
-    """Where a copy of odd answers is, one line for each."""
+    """Return the path of the copy of odd answers, which has one line for each."""
     return answers.with_name("orderly.jsonl")
 
 
 def stored_index(answers: Path) -> Path:
-    """Where the index is stored."""
+    """Return the path of the stored index."""
     return answers.with_suffix(".index")
 
 
 def index_answers(
     answers: Path, asked: Sequence[Rows], requests: str | None, *, strays_kept: int = STRAYS_KEPT
 ) -> BatchIndex:
-    """Look through the answers to these rows, unless that was done before. `requests` were sent."""
+    """Look through the answers to these rows, unless there is a stored index. `requests` is the file that was sent."""
     status = answers.stat()
     stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
     wanted = [(each.job, each.first, each.rows) for each in asked]
@@ -91,7 +91,7 @@ def index_answers(
         index = _looked_through(orderly(answers), _Index(asked, strays_kept), odd=True)
         assert index is not None, "lines that were put in order are not looked at for that again"
     content = _encode(_Stored(stamp, wanted, index))
-    # It is only not to be found again: what a crash or a full disk leaves of it is not read.
+    # The stored index only saves time: what a crash or a full disk leaves of it is not read.
     with suppress(OSError):
         stored_index(answers).write_bytes(zlib.crc32(content).to_bytes(4, "big") + content)
     return index
@@ -106,7 +106,7 @@ def _read(path: Path) -> _Stored | None:
 
 
 def _looked_through(path: Path, index: _Index, *, odd: bool) -> BatchIndex | None:
-    """None if the file must be put in order first. One that was is `odd`, and its lines are taken as they are."""
+    """Return None if the file must be put in order first. If it was, it is `odd`: its lines are taken as they are."""
     at, end = 0, MIN_LINE if not odd else -1
     with path.open("rb", buffering=1 << 18) as file:
         for whole in iter(partial(file.readline, end), b""):
@@ -114,7 +114,7 @@ def _looked_through(path: Path, index: _Index, *, odd: bool) -> BatchIndex | Non
             at += len(whole)
             if not odd and whole.endswith(b"}\n") and whole.startswith(_BEGINNINGS):
                 try:
-                    # As `owner` does: for nearly all lines, and JSON is one object then, whatever is in its texts.
+                    # As `owner` does, for nearly all lines. What decodes is one object, whatever is in its texts.
                     custom_id = _head(whole).custom_id
                 except (ValueError, RecursionError):
                     pass
@@ -131,7 +131,7 @@ def _looked_through(path: Path, index: _Index, *, odd: bool) -> BatchIndex | Non
 
 
 class _Index:
-    """The same, while the file is looked through."""
+    """The index while the file is looked through."""
 
     def __init__(self, asked: Sequence[Rows], strays_kept: int) -> None:
         self._parts = [_Part(each) for each in asked]
@@ -146,11 +146,11 @@ class _Index:
         self._now = self._parts[0] if self._parts else self._strays
 
     def add(self, custom_id: str | None, start: int, size: int, *, unknown: bool = False) -> None:
-        """One more line, which names this request, if any; it may stand for a call of `unknown` outcome."""
+        """Add a line, which names this request, if any. It may stand for a call of `unknown` outcome."""
         part = self._now
         number = custom_id[part.before :] if custom_id is not None and custom_id.startswith(part.beginning) else ""
         if number.isdigit() and number.isascii() and number[0] != "0" and len(number) <= MAX_DIGITS:
-            # As the general way reads it: nearly all lines are of the part that the last one was of.
+            # The same result as below, but faster: nearly all lines are of the same part as the line before.
             row = int(number)
             found = part if part.first <= row < part.end else self._part(RequestId(part.job, row))
         else:
@@ -190,7 +190,7 @@ class _Index:
         return part
 
     def whole(self, path: Path, *, odd: bool) -> BatchIndex:
-        """What was found in this file."""
+        """Return the index of this file."""
         start, size, new, named = self._last
         cut = (new or not named) and size > 0 and _is_cut(path, start, size)
         answered = sum(sum(part.seen) for part in self._parts) - (cut and new)
@@ -220,7 +220,7 @@ class _Part:
 
 
 def _is_cut(path: Path, start: int, size: int) -> bool:
-    """Whether more of the line should have come."""
+    """Whether the line was cut off before its end."""
     with path.open("rb") as file:
         file.seek(start)
         line = file.read(size)

@@ -1,4 +1,4 @@
-"""From a part's answers to its results: joins the lines with its rows."""
+"""Turns a part's answers into its results: joins the lines with the part's rows."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ class CollectTask(Struct, frozen=True):
     `lane` is how the requests were sent, `terms` the price of answers, None if it is not known. With `keys`, rows with
     the same request share an answer, and the `book` stores the answers with the time `at`. `limit_key`
     is the key that limits the route's answers; `proven` says that other rows of the job have been answered,
-    `batch_answered` that others of the same batch have.
+    `batch_answered` that other rows of the same batch have.
 
-    `summary` says where that of the whole part goes.
+    `summary` says where the summary of the whole part goes.
 
-    `requests` are those that were sent: an answer that the service did not count costs what was planned for it.
-    `factor` leads from counted input tokens to the most that a service may count.
-    With `ahead` the rows were asked ahead, and their answers are kept there, by the `provider` that gave them.
-    `given_up` rows fail: the builder hung over their answers. Raises Hung if it hangs over another.
-    `corrections` is what rows were told in this attempt, `next_corrections` the file for the next attempt. The rows of
+    `requests` are those that were sent: an answer whose tokens the service did not count costs what was planned for it.
+    `factor` turns counted input tokens into the most that a service may count.
+    With `ahead`, the rows were asked ahead, and the answers of the `provider` are kept in that file.
+    `given_up` rows fail, since the builder hung on their answers. Raises Hung if it hangs on another.
+    `corrections` is the file of corrections for this attempt, `next_corrections` the one for the next. The rows of
     `follows` were not asked: they get the outcomes of rows of other parts, later.
     """
 
@@ -92,8 +92,8 @@ class CollectTask(Struct, frozen=True):
 class CollectDone(Struct, frozen=True):
     """The outcome of the part: rows with an outcome, rows to ask again with the reasons, the bill for this attempt.
 
-    `refusals` say whose fault lines were that the service refused. If the route is refused, nothing was collected.
-    `useless` says that no row of the job has an answer that is of use; what came is kept, and not used for other jobs.
+    `refusals` says whose fault it is that the service refused lines. If the route is refused, nothing was collected.
+    `useless` says that no row of the job has a useful answer; the answers are kept, but not used for other jobs.
     `rendered` has the suffixes and sizes of the pieces of each of `renders`; empty if they were not rendered.
     """
 
@@ -111,7 +111,7 @@ class CollectDone(Struct, frozen=True):
 
 
 class _WithoutGivenUp:
-    """A builder that is not asked about rows over whose answers it hung."""
+    """A builder that is not called for rows on whose answers it hung."""
 
     def __init__(self, builder: PromptBuilder[Any], given_up: Mapping[int, Failure], progress: Progress) -> None:
         self._builder = builder
@@ -138,7 +138,7 @@ _ANSWERS = (b'"choices"', b'"embedding"', b'"output_text"')
 
 
 def refusal_of(line: bytes) -> ServiceRefusal | None:
-    """What a line refuses; None if it is an answer, or cannot be read."""
+    """Return the refusal in a line; None if the line is an answer, or cannot be read."""
     # Most lines are answers, which are read when they are joined.
     if any(each in line for each in _STATUS_OK) and any(each in line for each in _ANSWERS):
         return None
@@ -147,7 +147,7 @@ def refusal_of(line: bytes) -> ServiceRefusal | None:
         return None
     code, message, status, param = reading.failure.code, reading.failure.message, reading.status, reading.param
     if status is None and fault_of(ServiceRefusal(code, message)) is Blame.ROUTE and b'"status_code"' in line:
-        status = 400  # it came with a success
+        status = 400  # the refusal came with a status of success
     return ServiceRefusal(code, message, status, param)
 
 
@@ -235,11 +235,11 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
     ok, empty = sum(line.ok for line in lines), sum(line.empty for line in lines)
     rendered: list[Mapping[str, int]] = []
     if len(lines) == task.rows:
-        # What cannot be written now is made for the report.
+        # A summary that cannot be written now is made again for the report.
         with contextlib.suppress(OSError):
             if task.summary is not None:
                 write_summary(Path(task.summary.target), summarize(lines, task.summary.columns))
-        # While the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
+        # Render while the outcomes are in memory. A sink that fails here fails again at delivery, which reports it.
         with contextlib.suppress(Exception):
             rendered += [render(each, lines) for each in task.renders]
     return CollectDone(
@@ -260,7 +260,7 @@ def _collect(task: CollectTask, kept: KeptAnswers) -> CollectDone:
 def _next_corrections(
     task: CollectTask, settled: Sequence[ResultLine], joined: Joined, followed: Followed, keys: Keys
 ) -> dict[int, AnswerFault]:
-    """What the rows that are asked again are told: one that was not answered is told the same once more."""
+    """Return the corrections of the rows that are asked again. A row that was not answered keeps its correction."""
     done = {line.row for line in settled}
     told = {row: each for row, each in read_corrections(task.corrections).items() if row not in done}
     told |= joined.corrections
@@ -279,7 +279,7 @@ def _body_keys(task: CollectTask) -> Sequence[str]:
 
 
 def _with_key(line: ResultLine, limit_key: str) -> ResultLine:
-    """The advice about an answer that was cut off, with the key that this route has."""
+    """Return the outcome with the route's own key in the advice about an answer that was cut off."""
     if line.code != "length" or line.message is None or limit_key == "max_tokens":
         return line
     return msgspec.structs.replace(line, message=_MAX_TOKENS.sub(limit_key, line.message))

@@ -24,7 +24,7 @@ class DistributeTask(Struct, frozen=True):
     """Distribute the lines of `answers` to the parts of the batch; lines of no row go to `strays`.
 
     `requests` is what was sent. With `kept` all parts are of one job, which keeps the answers under this name: each
-    part gets an index of its lines. Otherwise they are copied, since no job may keep the answers of another one.
+    part gets an index of its lines. Otherwise the lines are copied, since no job may keep the answers of another.
     """
 
     answers: str
@@ -42,7 +42,7 @@ class DistributeDone(Struct, frozen=True):
 
 
 class SurveyTask(Struct, frozen=True):
-    """Look through the file `answers` of a batch that asks these rows, by `requests`, which were sent."""
+    """Look through the file `answers` of a batch that asks these rows. `requests` is the file that was sent."""
 
     answers: str
     asked: Sequence[Rows]
@@ -50,12 +50,12 @@ class SurveyTask(Struct, frozen=True):
 
 
 def survey(task: SurveyTask) -> Arrived:
-    """Count what there is; an answer that comes twice counts once. What it finds is found for `distribute`, too."""
+    """Count the answers; one that comes twice counts once. The index that this stores saves `distribute` the work."""
     return index_answers(Path(task.answers), task.asked, task.requests).arrived
 
 
 def distribute(task: DistributeTask, *, strays_kept: int = STRAYS_KEPT) -> DistributeDone:
-    """Each part gets its lines in the order of arrival."""
+    """Give each part its lines, in order of arrival."""
     answers = Path(task.answers)
     index = index_answers(answers, task.shares, task.requests, strays_kept=strays_kept)
     source = orderly(answers) if index.odd else answers
@@ -65,7 +65,7 @@ def distribute(task: DistributeTask, *, strays_kept: int = STRAYS_KEPT) -> Distr
     parts = list(zip(task.shares, index.parts, strict=True))
     if task.kept is None:
         for share, places in parts:
-            # Of an earlier batch, whose route was refused as a whole: the part is asked anew, at the same attempt.
+            # An index can be left from an earlier batch whose route was refused: the part is asked anew, same attempt.
             index_of(Path(share.answers)).unlink(missing_ok=True)
             with replacing(Path(share.answers)) as file:
                 _copy(source, places, file, numbered=True)

@@ -15,7 +15,7 @@ from ..planning.reuse import read_keys
 class FailRowsTask(Struct, frozen=True):
     """Add these failures to a part's results: `settled` is the file so far, `results` the one to write.
 
-    Rows that ask the same, by the file `keys`, fail alike: asked by themselves, each would be refused in its turn.
+    Rows that ask the same, by the file `keys`, fail as well: if they were asked, each would be refused in its turn.
     """
 
     settled: str | None

@@ -54,7 +54,7 @@ def render(task: RenderTask, results: Iterable[ResultLine] | None = None) -> Map
 
 
 class _Rendering:
-    """Has runs of rows with an answer rendered many at once where the sink can, and all others row by row."""
+    """Renders runs of answered rows many at once if the sink can, and all other rows one by one."""
 
     def __init__(
         self, sink: FileSink[Any], shape: Shape, rows: Iterator[Matched], progress: Progress, kept: KeptAnswers
@@ -71,7 +71,7 @@ class _Rendering:
                 yield from rendered
                 if self._next is None:
                     return
-            # What it has left, though it could have taken it, goes the other way, with all that follows.
+            # If the sink left a row that it could have taken, this row and all that follow are rendered one by one.
             self._many = rendered is not None and not self._is_answered(self._next)
             yield from self._sink.lines(self._shape, self._others())
 
@@ -89,7 +89,7 @@ class _Rendering:
         at, rows, width, number_of_answers = self._progress.at, self._rows, self._width, self._answer
         row = self._next
         while row is not None:
-            # As `_is_answered`, which takes longer to call.
+            # The same as `_is_answered`, but without the time of a call.
             number, record, outcome = row
             if outcome is None or not outcome.ok or type(record) is not list or len(record) != width:
                 return

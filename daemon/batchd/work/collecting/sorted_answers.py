@@ -1,4 +1,4 @@
-"""The answers of a part, sorted by how they are read: the usual ones many at once, all others line by line."""
+"""Sorts the answers of a part by how they are read: the usual ones many at once, all others line by line."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SortedAnswers:
     unknown: set[int] = field(default_factory=set)
 
     def give_back(self, rows: Collection[int], kept: KeptAnswers) -> None:
-        """The answers of these rows are to be read line by line as well."""
+        """Add the usual answers of these rows to `lines`, to be read line by line."""
         if not rows:
             return
         for row, raw in zip(self.usual.rows, self.usual.lines, strict=True):
@@ -50,7 +50,7 @@ class SortedAnswers:
 
 
 def sort_answers(path: Path, wanted: Collection[int], kept: KeptAnswers) -> SortedAnswers:
-    """Sort those of a part. Only those of `wanted` rows are tried to be read as usual ones."""
+    """Sort the answers of a part. Only those of `wanted` rows are tried as usual ones."""
     found = SortedAnswers()
     usual, lines = found.usual, found.lines
     add_row, add_text, add_tokens = usual.rows.append, usual.texts.append, usual.tokens.append
@@ -81,7 +81,7 @@ def sort_answers(path: Path, wanted: Collection[int], kept: KeptAnswers) -> Sort
 
 
 def look_through(found: SortedAnswers, requests: str | None) -> Useless | None:
-    """What the first answers of a job come to, if each of them is of no use."""
+    """Return what is wrong with the first answers of a job; None if any is of use, or there are fewer than FIRST."""
     if requests is None or len(found.usual.rows) + len(found.lines) < FIRST:
         return None
     texts = dict(zip(found.usual.rows, found.usual.texts, strict=True))

@@ -29,7 +29,7 @@ class ColumnSummary(msgspec.Struct, array_like=True):
     """The values of one answer column.
 
     `values` counts texts, truth values and items of lists, None once there were more than MAX_VALUES; `rounded` counts
-    numbers at two digits, so that there are few. `empty` rows have no value.
+    numbers rounded to two digits, so that there are few. `empty` rows have no value.
     """
 
     values: dict[str, int] | None = msgspec.field(default_factory=dict)
@@ -44,7 +44,7 @@ class ColumnSummary(msgspec.Struct, array_like=True):
     examples: list[str] = msgspec.field(default_factory=list)
 
     def add_many(self, values: Sequence[Json]) -> None:
-        """The same as each by itself, in order. Where they are texts of which many are the same, each is read once."""
+        """Count values as `add` counts each, in order. If they are texts and many are the same, each is read once."""
         if self.values is None or set(map(type, values)) != {str}:
             for value in values:
                 self.add(value)
@@ -66,7 +66,7 @@ class ColumnSummary(msgspec.Struct, array_like=True):
             self._count(text if len(text) <= MAX_LENGTH else _short(text), number)
 
     def add(self, value: Json) -> None:
-        """Numbers and texts are told apart by their type, as the answers have them."""
+        """Count a value. Its JSON type says whether it is a number or a text."""
         if type(value) is str:
             self._text(value)
         elif value is None:
@@ -136,14 +136,14 @@ class Failed(msgspec.Struct, array_like=True):
 
 
 class AnswerSummary(msgspec.Struct, array_like=True):
-    """Of a part, or of a job."""
+    """The summary of a part, or of a job."""
 
     columns: list[ColumnSummary]
     failed: dict[str, Failed] = msgspec.field(default_factory=dict)
 
 
 class SummaryTask(Struct, frozen=True):
-    """Summarize a results file, None if there is none, with answers in so many columns, into `target`."""
+    """Summarize a results file, None if there is none, into `target`. Answers have this number of `columns`."""
 
     results: str | None
     columns: int
@@ -151,7 +151,7 @@ class SummaryTask(Struct, frozen=True):
 
 
 def summarize_part(task: SummaryTask) -> AnswerSummary:
-    """The summary of a part, which is written to its target as well."""
+    """Return the summary of a part, and write it to the task's target."""
     summary = summarize(read_results(Path(task.results)) if task.results else (), task.columns)
     with contextlib.suppress(OSError):
         write_summary(Path(task.target), summary)
@@ -159,7 +159,7 @@ def summarize_part(task: SummaryTask) -> AnswerSummary:
 
 
 def write_summary(target: Path, summary: AnswerSummary) -> None:
-    """What a crash leaves of it cannot be read, and is written again."""
+    """Write the summary. What a crash leaves of it cannot be read, so it is written again."""
     target.write_bytes(msgspec.json.encode(summary))
 
 
@@ -172,7 +172,7 @@ def read_summary(path: Path) -> AnswerSummary | None:
 
 
 def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
-    """Count what rows have been given."""
+    """Summarize these outcomes."""
     counted = [ColumnSummary() for _ in range(min(columns, MAX_COLUMNS))]
     failed: dict[str, Failed] = {}
     answers: list[Sequence[Json]] = []
@@ -192,7 +192,7 @@ def summarize(lines: Iterable[ResultLine], columns: int) -> AnswerSummary:
 
 
 _TOGETHER = 1_000
-"""Answers that are counted together, a column after the other."""
+"""How many answers are counted together, one column after the other."""
 
 
 def _count_answers(counted: Sequence[ColumnSummary], answers: Sequence[Sequence[Json]]) -> None:

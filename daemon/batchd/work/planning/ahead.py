@@ -1,7 +1,7 @@
-"""Answers to rows that were asked ahead, by a try or a pilot: for seven days nothing asks them again.
+"""Answers to rows that were asked ahead, by a try or a pilot: for seven days, these rows are not asked again.
 
-That is so whatever a route says of reuse. Where each of several rows that ask the same is to have an answer of its own,
-each of these answers is for one of them: the first answer for the first such row of a part, the second for the second.
+This holds whatever a route says about reuse. If several rows ask the same and each must have an answer of its own, each
+stored answer is for one row: the first answer for the first such row of a part, the second for the second.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ...store.errors import StoreUnavailable
 from ..part_files import requests_of
 
 KEPT = 7 * 86_400.0
-"""Seconds for which they are kept."""
+"""Seconds for which the answers are kept."""
 
 
 class Occurrences:
-    """Which of the answers to the same request each row gets."""
+    """Decides which of several answers to the same request each row gets."""
 
     def __init__(self) -> None:
         self._seen: Counter[bytes] = Counter()
 
     def key(self, key: bytes, *, once: bool) -> bytes:
-        """The key of the next row with this request. If it is asked `once`, all of them have the same."""
+        """Return the key of the next row with this request. If the request is asked `once`, all rows have the same."""
         if once:
             return key
         place = self._seen[key]
@@ -46,7 +46,7 @@ def remember_ahead(
     endpoint: str,
     at: float,
 ) -> None:
-    """Keep the answers. `leaders` have the keys of rows that ask for all others that ask the same.
+    """Keep the answers. `leaders` has the keys of rows that were asked for all rows with the same request.
 
     A failure to keep them is ignored, so that no answer is lost.
     """
@@ -63,7 +63,7 @@ def remember_ahead(
 
 
 def _keep_one(book: AnswerCache, key: bytes, line: bytes, at: float) -> None:
-    """Behind the answers to the same request that are there; once, however often this is repeated."""
+    """Store the answer after those to the same request. An answer that is there already is not added again."""
     place = 0
     while (there := book.recall([_at(key, place)], since=at - KEPT)) and line not in there.values():
         place += 1

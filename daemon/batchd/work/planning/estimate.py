@@ -27,7 +27,7 @@ from ..reading.read import ReadDone, ReadTask, read
 from .plan import PlanTask, plan
 
 LARGE = 32 * 1024 * 1024
-"""Bytes: of a larger file only a sample is counted. To count so many takes seconds."""
+"""Bytes: of a larger file, only a sample is counted. Counting this many takes seconds."""
 
 SAMPLE = 8 * 1024 * 1024
 """Approximate bytes of rows in a sample."""
@@ -68,9 +68,9 @@ class CountTask(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class Counted:
-    """The counts. Of `rows` rows, `looked_at` were read; `failed` counts those without a request by code, with an
-    `example` each, and `empty` those that are skipped, since there is nothing to ask about in them. `some` are rows as
-    they were read, for an estimate of a later step.
+    """The counts. Of `rows` rows, `looked_at` were read; `failed` counts those without a request by code, with one of
+    the `examples` each, and `empty` those that are skipped, since they have nothing to ask about. `some` are rows as
+    they were read, for the estimate of a later step.
 
     The keys of `loads` and of `same` are those of the task's `models`; `same` is the number of tokens that every
     request has in common.
@@ -139,7 +139,7 @@ def _rows(task: CountTask) -> tuple[ReadTask, ReadDone, int]:
     """The rows, all of them or a sample from all over the file, and their total number."""
     source = task.source
     if source.stat().st_nlink > 1:
-        # The inbox refuses a file with several names, but this counts a copy of it.
+        # A file with several hard links is refused, as in the inbox, so count a copy of it.
         shutil.copyfile(source, source := task.folder / "copy")
     large = source.stat().st_size > task.large
     suffix = Path(task.name).suffix.lower()
@@ -203,7 +203,7 @@ def _plan_task(task: CountTask, reading: ReadTask, done: ReadDone, first: int, o
 
 
 def _pictures(task: CountTask) -> PictureFolder | None:
-    """Where pictures are: those that came in the archive were put beside the rows."""
+    """Return where the pictures are. Those from the archive were put beside the rows."""
     came_with = task.folder / "pictures"
     if not came_with.exists():
         return task.pictures

@@ -1,8 +1,8 @@
-"""Rows of a file that ask the same as a row of another part: that one is asked, and they get its outcome.
+"""Rows that ask the same as a row of another part: the first such row of the file is asked, the others follow it.
 
-Rows of one part are compared while it is planned (`reuse`). Once all parts are planned, `compare` finds the others by
-the keys of their requests, and their parts are planned again without them; `follow_others` gives them their outcomes
-at the end. The first row of the file that asks something is the one that is asked.
+Rows of one part are compared while it is planned (`reuse`). Once all parts are planned, `compare` finds rows that
+follow a row of another part, by the keys of their requests, and their parts are planned again without them. At the end,
+`follow_others` gives them the outcomes of the rows that were asked.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ KEYS_AT_ONCE = 250_000
 
 
 class Planned(Struct, frozen=True):
-    """A planned part: its first row, its number of rows, the file with its keys, and the one for rows that follow.
+    """A planned part: its first row, its number of rows, the file with its keys, and the file for rows that follow.
 
-    If there are `prints`, not all rows have a key: it is made of the `requests`.
+    If there are `prints`, not all rows have a key there. The other keys are made from the `requests`.
     """
 
     first: int
@@ -46,9 +46,9 @@ class Planned(Struct, frozen=True):
 
 
 class CompareTask(Struct, frozen=True):
-    """Compare the requests of these parts, in row order. `leaders` is a file with those of parts that were sent before.
+    """Compare the requests of these parts, in row order. `leaders` is the file with the keys of parts sent before.
 
-    With `more` to be planned later, it is written. `provider` and `endpoint` are those of the requests.
+    If `more` parts are planned later, new keys are added to it. `provider` and `endpoint` are those of the requests.
     """
 
     parts: Sequence[Planned]
@@ -59,7 +59,7 @@ class CompareTask(Struct, frozen=True):
 
 
 def compare(task: CompareTask, *, keys_at_once: int = KEYS_AT_ONCE) -> Sequence[int]:
-    """Write down the rows that follow a row of another part. Returns the first rows of the parts that have such."""
+    """Write which rows follow a row of another part. Return the first row of each part that has such rows."""
     before = Path(task.leaders)
     records = _keys_to_compare(task, keys_at_once)
     if records is None:
@@ -93,16 +93,16 @@ def compare(task: CompareTask, *, keys_at_once: int = KEYS_AT_ONCE) -> Sequence[
 
 
 def _keys_to_compare(task: CompareTask, at_once: int) -> Sequence[bytes] | None:
-    """The keys of each part's rows that may ask the same as a row of another part; None if there are none."""
+    """Return the keys of each part's rows that may ask the same as a row of another part; None if there are none."""
     prints = [read_prints(part.prints) for part in task.parts]
     told = [each for each in prints if each is not None]
     suspects: set[int] | None = None
-    # Where rows were sent before, or are planned later, and where prints cannot be compared, each row needs its key.
+    # Each row needs its key if rows were sent before or are planned later, or if prints cannot be compared.
     comparable = len({process for process, _ in told}) <= 1 and not any(
         each is None and Path(part.keys).exists() for part, each in zip(task.parts, prints, strict=True)
     )
     if comparable and not task.more and not Path(task.leaders).exists():
-        suspects = repeated([each for _, each in told], at_once=2 * at_once)  # numbers take less than keys
+        suspects = repeated([each for _, each in told], at_once=2 * at_once)  # prints take less memory than keys
         if not suspects:
             return None
     keys = RequestKeys(task.provider, task.endpoint)
@@ -111,7 +111,7 @@ def _keys_to_compare(task: CompareTask, at_once: int) -> Sequence[bytes] | None:
 
 
 def _keys_of(part: Planned, prints: array[int] | None, suspects: set[int] | None, keys: RequestKeys) -> bytes:
-    """The records of the rows with these prints, of all rows if there are none; in order."""
+    """Return the key records of a part, in row order: of the rows whose prints are `suspects`, of all rows if None."""
     if prints is None:
         return Path(part.keys).read_bytes() if Path(part.keys).exists() else b""
     rows = {row for row, each in enumerate(prints, start=part.first) if each and (suspects is None or each in suspects)}
@@ -123,14 +123,14 @@ def _keys_of(part: Planned, prints: array[int] | None, suspects: set[int] | None
 
 
 def read_follows(path: str | None) -> dict[int, int]:
-    """Which rows of a part follow which row of another one."""
+    """Return which row of another part each row of a part follows; empty if there is no file."""
     if path is None or not Path(path).exists():
         return {}
     return dict(_PAIR.iter_unpack(Path(path).read_bytes()))
 
 
 def write_follows(path: str, follows: Mapping[int, int]) -> None:
-    """Write which rows follow which, complete or not at all; without any there is no file."""
+    """Write which row each row follows, complete or not at all. If none follows another, delete the file."""
     if follows:
         with replacing(Path(path)) as file:
             file.writelines(_PAIR.pack(*pair) for pair in follows.items())
@@ -147,7 +147,7 @@ class Outcomes(Struct, frozen=True):
 
 
 class FollowTask(Struct, frozen=True):
-    """Give the rows of a part that follow others their outcomes. `settled` is its results file so far."""
+    """Give the rows of a part that follow others the outcomes of those. `settled` is its results file so far."""
 
     job: str
     follows: str
@@ -158,7 +158,7 @@ class FollowTask(Struct, frozen=True):
 
 @dataclass(slots=True)
 class FollowDone:
-    """The rows of the part with an outcome; of those, the `reused` ones that got an answer of another part now.
+    """The rows of the part with an outcome. Of these, `reused` have now got the answer to a row of another part.
 
     `saved` are the tokens that were billed for these answers.
     """

@@ -1,6 +1,6 @@
-"""Requests that are alike but for the texts of cells: one is made and cut there, and filled in for many rows at a time.
+"""Makes many requests at a time if they differ only in the texts of cells: one is cut at these, and filled in for rows.
 
-`PromptBuilder.pattern` says that they are. Whatever else a row may hold, its request is the same as `build` makes it.
+`PromptBuilder.pattern` says that they do. Whatever a row holds, its request is the one that `build` makes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..pictures import shows_pictures
 from .plan_task import EMPTY
 
 _CHUNK = 1 << 17
-"""Bytes of rows that are planned together: so few stay in the processor's cache."""
+"""Bytes of rows that are planned together: few enough for the processor's cache."""
 
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
@@ -37,13 +37,13 @@ _FIRST, _QUOTE = itemgetter(0), ord('"')
 
 
 class Cut(Struct, frozen=True):
-    """An encoded request, cut where the texts of cells go. `slots` are the columns of these texts, by their places."""
+    """An encoded request, cut where the texts of cells go. `slots` are the places of these texts' columns."""
 
     pieces: Sequence[bytes]
     slots: Sequence[int]
 
     def filled(self, texts: Mapping[int, bytes]) -> bytes:
-        """The request with these texts: JSON without the quotes around them."""
+        """Return the request with these texts, which are JSON strings without their quotes."""
         line = [self.pieces[0]]
         for slot, piece in zip(self.slots, self.pieces[1:], strict=True):
             line += (texts[slot], piece)
@@ -51,10 +51,10 @@ class Cut(Struct, frozen=True):
 
 
 class Pattern(Struct, frozen=True):
-    """The requests of a part, cut: as they are sent, and with their keys in order, for comparing.
+    """The request of a part's rows, cut: as it is sent, and `ordered`, with its JSON keys sorted, for comparing.
 
-    Each may be answered with `most` tokens, 0 without a limit. With a text that is empty it may break a rule, unless
-    all `may_be_empty`.
+    An answer may have `most` tokens, 0 without a limit. Unless texts `may_be_empty`, a request with an empty text may
+    break a rule.
     """
 
     body: Cut
@@ -64,13 +64,13 @@ class Pattern(Struct, frozen=True):
 
 
 def pattern_of(builder: PromptBuilder[Any], columns: Sequence[str], common: Body, endpoint: str) -> Pattern | None:
-    """The pattern of the requests about rows with these columns; None if each must be built by itself."""
+    """Return the pattern of the requests about rows with these columns; None if each must be built by itself."""
     if not all(overrides_last(builder, "pattern", other) for other in ("build", "encode")):
         return None
     plain = builder.pattern(lambda _: "")
     if plain is None:
         return None
-    # A mark that is in none of the texts.
+    # Find a mark that the request does not contain.
     known = _encode({**common, **plain})
     salt = next(number for number in count() if f"<cell-{number}-".encode() not in known)
     marks: dict[str, str] = {}
@@ -93,7 +93,7 @@ def pattern_of(builder: PromptBuilder[Any], columns: Sequence[str], common: Body
 
 
 def _keys(value: Json) -> Iterator[str]:
-    """The keys in it, at any depth."""
+    """Yield the keys in a value, at any depth."""
     if isinstance(value, Mapping):
         yield from value
         value = list(value.values())
@@ -112,9 +112,9 @@ def _cut(encoded: bytes, places: Mapping[bytes, int]) -> Cut:
 
 
 class RowBlock(Struct, frozen=True):
-    """Rows: their numbers, and for each column that is needed its texts. `others` are not asked, and have none.
+    """Rows: their numbers, and the texts of the needed columns. `others` are rows that are not asked: they have none.
 
-    Some text `may_be_cut`: it has a character at which a reader of lines might cut it.
+    If a text `may_be_cut`, it has a character at which some readers of lines would split the line.
     """
 
     numbers: Sequence[int]
@@ -123,7 +123,7 @@ class RowBlock(Struct, frozen=True):
     may_be_cut: bool = False
 
     def sizes(self, cut: Cut) -> Sequence[int]:
-        """The bytes of the requests."""
+        """Return the size of each request in bytes."""
         around = sum(map(len, cut.pieces))
         if len(cut.slots) == 1:  # the usual case
             return [around + size for size in map(len, self.texts[cut.slots[0]])]
@@ -133,7 +133,7 @@ class RowBlock(Struct, frozen=True):
         return sizes
 
     def bodies(self, cut: Cut) -> Iterator[bytes]:
-        """The requests."""
+        """Yield the request of each row."""
         first, *pieces = cut.pieces
         if len(pieces) == 1:  # the usual case
             [last] = pieces
@@ -142,11 +142,11 @@ class RowBlock(Struct, frozen=True):
             yield from (self.body(cut, row) for row in range(len(self.numbers)))
 
     def body(self, cut: Cut, row: int) -> bytes:
-        """The request of one of the rows, by its place here."""
+        """Return the request of one row, by its place in the block."""
         return cut.filled({place: texts[row] for place, texts in self.texts.items()})
 
     def only(self, kept: Sequence[int], others: Sequence[tuple[int, Failure]]) -> RowBlock:
-        """Those of the rows that are at these places, with other `others`."""
+        """Return the block with only the rows at these places, and with these `others`."""
         if len(kept) == len(self.numbers):
             return replace(self, others=others)
         texts = {place: [column[row] for row in kept] for place, column in self.texts.items()}
@@ -156,7 +156,8 @@ class RowBlock(Struct, frozen=True):
 class RowBlocks(Struct, frozen=True):
     """A section of rows.jsonl, from row `first` on, for a pattern that needs the columns at `places`.
 
-    Rows that are `left_out` are passed over. One in which all columns `about` show nothing is not asked.
+    Rows that are `left_out` are passed over. A row is not asked if it is `given_up`, or if all its cells in the columns
+    `about` show nothing.
     """
 
     path: Path
@@ -169,7 +170,7 @@ class RowBlocks(Struct, frozen=True):
     given_up: Mapping[int, Failure]
 
     def __iter__(self) -> Iterator[RowBlock]:
-        """The rows, a few hundred at a time."""
+        """Yield the rows in blocks of a few hundred."""
         needed = sorted({*self.places, *(self.about or ())})
         first, left = self.first, self.length
         with self.path.open("rb") as file:
@@ -183,7 +184,7 @@ class RowBlocks(Struct, frozen=True):
                 yield self._asked(block)
 
     def _asked(self, block: RowBlock) -> RowBlock:
-        """The block without the rows that are not asked."""
+        """Return the block with the rows that are not asked among its `others`."""
         left_out, given_up = self.left_out, self.given_up
         nothing = _that_show_nothing(block.texts, self.about) if self.about is not None else ()
         if not (nothing or left_out or given_up):
@@ -203,7 +204,7 @@ class RowBlocks(Struct, frozen=True):
 
 
 def _texts(data: bytes, first: int, needed: Sequence[int]) -> RowBlock | None:
-    """The rows of these lines; None if some of them hold something else than texts where they are needed."""
+    """Return the rows of these lines; None if a needed cell holds anything but text, or a line is no row."""
     try:
         records = _cells(data)
     except msgspec.ValidationError:
@@ -218,7 +219,7 @@ def _texts(data: bytes, first: int, needed: Sequence[int]) -> RowBlock | None:
 
 
 def _one_by_one(data: bytes, first: int, needed: Sequence[int]) -> RowBlock:
-    """The same, of any rows: a value that is no text is written as JSON, and nothing as an empty text."""
+    """Return the rows of these lines, whatever they hold: a value other than text as JSON, None as an empty text."""
     numbers, others = [], []
     texts: dict[int, list[bytes]] = {place: [] for place in needed}
     for number, line in enumerate(data.rstrip(b"\n").split(b"\n"), start=first):
@@ -240,11 +241,11 @@ def _may_be_cut(data: bytes) -> bool:
 
 
 _SHOWN = frozenset((*range(0x21, 0x5C), *range(0x5D, 0x7F), *range(0xC3, 0xCB), 0xD0, 0xD1, *range(0xE4, 0xEA)))
-"""The first bytes of texts that certainly show something: ASCII but for escapes, letters of Europe, most of Chinese."""
+"""First bytes of texts that certainly show something: ASCII except escapes, European letters, most of Chinese."""
 
 
 def _that_show_nothing(texts: Mapping[int, Sequence[bytes]], about: Sequence[int]) -> Collection[int]:
-    """The places of the rows in which none of these columns has anything that can be seen."""
+    """Return the places of the rows whose cells in all these columns show nothing."""
     suspects: Iterable[int] = ()
     for number, place in enumerate(about):
         column = texts[place]

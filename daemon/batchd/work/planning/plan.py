@@ -1,4 +1,4 @@
-"""Planning a part: its rows into request lines."""
+"""Plans a part: turns its rows into request lines."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def plan(task: PlanTask) -> PlanDone:
     settled = decode_results(Path(task.settled)) if task.settled else {}
     for path in (task.reuse.keys, task.reuse.prints) if task.reuse is not None else ():
         if path is not None:
-            Path(path).unlink(missing_ok=True)  # it was planned before, with rows that are not asked now
+            Path(path).unlink(missing_ok=True)  # from an earlier planning, with rows that are not asked now
     with ExitStack() as stack:
         file = stack.enter_context(replacing(Path(task.requests)))
         planned = PartRequests(task, file, stack)
@@ -93,7 +93,7 @@ def _plan_many(
         prints = Path(reuse.prints) if reuse.prints is not None else None
         repeats = Repeats(task.first, task.length, pattern, key_of, prints=prints) if once else None
     with ahead_of(reuse, task.job, builder) as ahead:
-        progress.ours = ahead is None  # which reads answers with the builder
+        progress.ours = ahead is None  # `ahead` calls the builder, to read answers
         for block in blocks:
             if ahead is not None and block.numbers:
                 progress.at(block.numbers[0])
@@ -110,7 +110,7 @@ def _plan_many(
 def _of_blocks(
     blocks: Iterable[RowBlock], pattern: Pattern, progress: Progress
 ) -> Iterator[tuple[int, bytes | Failure]]:
-    """The rows of blocks, one by one."""
+    """Yield the rows of the blocks one by one."""
     for block in blocks:
         yield from block.others
         for number, body in zip(block.numbers, block.bodies(pattern.body), strict=True):
@@ -160,9 +160,10 @@ def _bodies(
         except (Exception, SystemExit, TimeIsUp) as error:
             asked = sum(isinstance(what, Row) for _, what in pulled)
             if trouble or not asked or (asked == 1 and isinstance(error, TimeIsUp)):
-                # No row caused it: the file cannot be read, or the builder fails before its first row. Or it is known.
+                # No row caused it: the file cannot be read, or the builder fails before its first row. Or it is known
+                # which row did: the builder hung on the only one.
                 raise
-            # Build the rows that it had pulled one by one, so that the one at fault fails alone.
+            # Build the rows that it had pulled again, one by one, so that only the row at fault fails.
             for number, what in pulled:
                 progress.at(number)
                 yield number, what if isinstance(what, Failure) else _alone(builder, what, task.common)
@@ -182,7 +183,7 @@ def _bodies(
 
 
 def _places(builder: PromptBuilder[Any], columns: Sequence[str]) -> Sequence[int]:
-    """Where the cells stand that the question is about: all of them, if the builder does not say."""
+    """Return the places of the columns that the question is about: all of them, if the builder does not say."""
     places = [columns.index(name) for name in builder.uses() or () if name in columns]
     return places or range(len(columns))
 
@@ -190,7 +191,7 @@ def _places(builder: PromptBuilder[Any], columns: Sequence[str]) -> Sequence[int
 def _with_pictures(
     bodies: Iterator[tuple[int, bytes | Failure]], folder: PictureFolder | None, progress: Progress
 ) -> Iterator[tuple[int, bytes | Failure]]:
-    """The same, with pictures that are files in them."""
+    """Yield the bodies with their picture files put in."""
     for row, body in bodies:
         if isinstance(body, bytes) and NAMES_A_FILE in body:
             progress.ours = True  # a slow share is no fault of the prompt
@@ -205,7 +206,7 @@ def _with_pictures(
 def _corrected(
     bodies: Iterator[tuple[int, bytes | Failure]], corrections: Mapping[int, AnswerFault], most: int | None
 ) -> Iterator[tuple[int, bytes | Failure]]:
-    """The same, with what was wrong with the answer of before. What would be too long then is asked without."""
+    """Yield the bodies with their corrections added, except where the request would become too long."""
     for row, body in bodies:
         if row in corrections and isinstance(body, bytes):
             longer = corrections[row].added_to(body)
@@ -215,7 +216,7 @@ def _corrected(
 
 
 def _encoded(builder: PromptBuilder[Any], rows: Iterator[Row], common: Body) -> Iterator[bytes | Failure]:
-    """What the builder makes of the rows. Begun only when asked: an `encode` that is no generator works when called."""
+    """Yield the bodies that the builder makes. Calls `encode` only when iterated, in case it is no generator."""
     yield from builder.encode(rows, common)
 
 

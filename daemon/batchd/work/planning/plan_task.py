@@ -1,4 +1,4 @@
-"""What the planning of a part needs to know, and what it tells."""
+"""The task of planning a part, and its result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .reuse import Reuse
 class PlanTask(Struct, frozen=True):
     """Plan the part of `job` from row `first`. `settled` is its results file so far, `failures` the one to write.
 
-    Rows whose question would be about nothing are skipped if `skip_empty`.
+    With `skip_empty`, rows that have nothing to ask about are skipped.
 
     `correction` is the factor from counted tokens to real ones, known from earlier batches of the model. `given_up`
-    rows are not asked: the builder hung over them. Raises Hung if it hangs over another. `corrections` is a file with
-    what rows are told that were answered in the wrong form before, `follows` one with rows that ask the same as a row
-    of another part.
+    rows are not asked, since the builder hung on them; Hung is raised if it hangs on another. `corrections` is a file
+    with the corrections of rows that were answered in the wrong form, `follows` a file with rows that ask the same as a
+    row of another part.
     """
 
     job: str
@@ -72,4 +72,4 @@ class PlanDone(Struct):
 
 
 EMPTY = Failure("empty", "The cells that the question is about are empty in this row, so it was not asked.")
-"""What a row is told whose question would be about nothing. It is skipped, and did not fail."""
+"""Why a row that has nothing to ask about has no answer. The row is skipped; it has not failed."""

@@ -1,4 +1,4 @@
-"""What was planned for single rows, for answers that the service billed and did not count."""
+"""Finds the tokens planned for single rows, for answers that the service billed but whose tokens it did not count."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ...requests.rules import BodyRules, writes
 from ..part_files import requests_of
 
 BYTES_PER_TOKEN = 2
-"""Of an answer without a limit to its tokens. Real ones are longer, so this counts no less than was used."""
+"""For an answer without a limit of tokens. Real tokens are longer, so this never counts fewer than were used."""
 
 
 def planned_usage(
     requests: Path, sizes: Mapping[int, int], *, endpoint: str, model: str, factor: float
 ) -> dict[int, Usage]:
-    """The most that each of these rows was planned to use, out of the requests that were sent.
+    """Return the most tokens that each of these rows was planned to use, read from the requests that were sent.
 
-    `sizes` are the bytes that were answered, which count where a request set no limit. `factor` leads from counted
-    input tokens to the most that a service may count.
+    `sizes` are the bytes of the rows' answers, which count if a request set no limit. `factor` turns counted input
+    tokens into the most that a service may count.
     """
     rules, count = BodyRules(endpoint, model), tokens.counter(model)
     planned: dict[int, Usage] = {}
@@ -31,7 +31,7 @@ def planned_usage(
             continue
         _, most = rules.read(body)
         output = (most or max(1, ceil(sizes[row] / BYTES_PER_TOKEN))) if writes(endpoint) else 0
-        # All of them together are rounded up once, as when they were planned: no job costs more than it was said to.
+        # The sum is rounded up once, as in planning: so no job costs more than was planned.
         counted += count(body)
         own, given = ceil(counted * factor) - given, ceil(counted * factor)
         planned[row] = Usage(own, 0, output)

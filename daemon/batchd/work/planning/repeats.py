@@ -1,7 +1,7 @@
-"""Which rows of a part ask the same as an earlier row of it, told by the texts in their requests.
+"""Finds rows of a part that ask the same as an earlier row of the part, by the texts in their requests.
 
-To make the key of each request takes as long as to write it, and hardly any row repeats another. So keys are made only
-for rows that do, and all others leave a print of 64 bits, by which rows of other parts are found that may ask the same.
+Making the key of a request takes as long as writing it, and hardly any row repeats another. So keys are made only for
+rows that do. All rows leave a print of 64 bits, by which rows of other parts are found that may ask the same.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from .pattern import Pattern, RowBlock
 from .reuse import key_record
 
 _WHOLE = 8 << 20
-"""Bytes of a part up to which its texts are held as they are. Digests take less memory, and more time."""
+"""Bytes of a part up to which its texts are held as they are. Of a larger part, digests are: less memory, more time."""
 _PROCESS = hash(b"the texts of a request") or 1
-"""Prints are hashes, which processes make in different ways, unless they are forked from the same one: those have the
-same number here."""
+"""Prints are hashes. Only processes that are forked from the same one make the same hashes; they have the same number
+here."""
 
 
 class Repeats:
-    """What the rows of a part from row `first` on ask. `key_of` makes the key of a request with its keys in order.
+    """What the rows of a part from row `first` on ask. `key_of` makes the key of a request whose JSON keys are sorted.
 
-    With `prints` it can be compared with that of other parts.
+    `prints` is the file for the prints, which are compared with those of other parts; None to write none.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Repeats:
         self._whole = size <= _WHOLE
         self._pattern = pattern
         self._key_of = key_of
-        # What was asked, and by which row; the latter is looked up only once something comes again.
+        # What was asked, and by which row; the rows are filled in only once something repeats.
         self._seen: set[bytes] = set()
         self._leaders: dict[bytes, int] = {}
         self._unsorted: list[tuple[Sequence[int], Sequence[bytes]]] = []
@@ -45,7 +45,7 @@ class Repeats:
         self._prints = array("q")
 
     def all_new(self, block: RowBlock) -> bool:
-        """Whether no row of the block repeats another. Then they are noted as asked."""
+        """Whether no row of the block repeats another row. If so, note all of them as asked."""
         whats = self._whats(block)
         held = self._held(whats)
         fresh = set(held)
@@ -57,7 +57,7 @@ class Repeats:
         return True
 
     def asked(self, block: RowBlock, ask: Callable[[int, bytes], bool]) -> None:
-        """Ask the rows that do not repeat another. `ask` says whether a request was good."""
+        """Ask the rows that do not repeat another row. `ask` returns whether the request breaks no rule."""
         leaders = self._leaders
         for numbers, before in self._unsorted:
             leaders.update(zip(before, numbers, strict=True))
@@ -89,7 +89,7 @@ class Repeats:
         texts = [block.texts[slot] for slot in dict.fromkeys(self._pattern.body.slots)]
         if len(texts) == 1:
             return texts[0]
-        # No text has this byte in it: they are JSON.
+        # No text contains this byte: JSON escapes it.
         return list(map(b"\0".join, zip(*texts, strict=True))) if texts else [b""] * len(block.numbers)
 
     def _held(self, whats: Sequence[bytes]) -> Sequence[bytes]:
@@ -98,22 +98,22 @@ class Repeats:
     def _print(self, rows: Sequence[int], whats: Sequence[bytes]) -> None:
         if self._path is None:
             return
-        # Their hashes are there already: they are in a set.
+        # Cheap if the texts themselves are held in the set: bytes cache their hash.
         prints = array("q", map(hash, whats))
         if 0 in prints:
             prints = array("q", [each or 1 for each in prints])
         if rows[-1] - rows[0] >= len(rows):
             of_row = dict(zip(rows, prints, strict=True))
             prints = array("q", [of_row.get(row, 0) for row in range(rows[0], rows[-1] + 1)])
-        # Rows before these that are not compared.
+        # 0 for the rows before these that are not compared.
         self._prints.frombytes(bytes((rows[0] - self._first - len(self._prints)) * self._prints.itemsize))
         self._prints.extend(prints)
 
 
 def read_prints(path: str | None) -> tuple[int, array[int]] | None:
-    """A print of what each row of a part asks, from its first row on, 0 for one that is not compared; None without any.
+    """Return a process's number and a print of each row of a part, 0 if it is not compared; None if there is no file.
 
-    They may be compared with those of parts that have the same number before them.
+    Prints may be compared only with prints that have the same number.
     """
     prints = array("q")
     try:
@@ -124,7 +124,7 @@ def read_prints(path: str | None) -> tuple[int, array[int]] | None:
 
 
 def repeated(parts: Sequence[array[int]], *, at_once: int) -> set[int]:
-    """The prints that are in more than one part. So many at once are in memory."""
+    """Return the prints that are in more than one part. About `at_once` of them are in memory at a time."""
     passes = max(1, -(-sum(map(len, parts)) // at_once))
     found: set[int] = set()
     for number in range(passes):

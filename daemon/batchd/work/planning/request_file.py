@@ -1,4 +1,4 @@
-"""The request file of a part: what is written to it, and what it adds up to."""
+"""Writes the request file of a part, and counts what is in it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .repeats import Repeats
 from .reuse import Keyed, Recalled, key_record
 
 FRAME_BYTES = 200
-"""What stands around a body in its line, at most."""
+"""The most bytes around a body in its line."""
 _LONGER = 3
-"""How many times as long a text is, at most, once the ends of lines in it are escaped."""
+"""How many times as long a text becomes, at most, when the line separators in it are escaped."""
 
 
 class PartRequests:
@@ -53,7 +53,7 @@ class PartRequests:
             if key in self._asked or self._ask(number, body):
                 if self._keys is None:
                     assert self._task.reuse is not None, "only a job that reuses answers has keys"
-                    # A file of its own for each part costs time, so only where there is a key.
+                    # A file for each part costs time, so create it only if there is a key.
                     self._keys = self._stack.enter_context(replacing(Path(self._task.reuse.keys)))
                 self._keys.write(key_record(number, key))
                 self._asked.add(key)
@@ -68,7 +68,7 @@ class PartRequests:
             self._fail(number, storable(what.code), storable(what.message))
 
     def add_many(self, block: RowBlock, pattern: Pattern, repeats: Repeats | None) -> None:
-        """Add the next rows, whose requests have this pattern. `repeats` are those that ask the same, if asked once."""
+        """Add the next rows, whose requests have this pattern. With `repeats`, the same request is asked once."""
         for number, failure in block.others:
             self.add(number, failure)
         if not block.numbers:
@@ -93,14 +93,14 @@ class PartRequests:
         self._add(len(block.numbers), len(lines), pattern.most)
 
     def _may_fail(self, block: RowBlock, pattern: Pattern, longest: int) -> bool:
-        """Whether a request may break a rule, so that each is looked at by itself."""
+        """Whether a request may break a rule, so that each must be checked by itself."""
         longest = longest * (_LONGER if block.may_be_cut else 1) + FRAME_BYTES + len(self._behind)
         if self._task.max_line_bytes is not None and longest > self._task.max_line_bytes:
             return True
         return not pattern.may_be_empty and not all(all(block.texts[slot]) for slot in pattern.body.slots)
 
     def _lines(self, block: RowBlock, cut: Cut) -> bytes:
-        """The lines of the rows, put together at once: one by one they take twice as long."""
+        """Return the lines of the rows, joined at once: one by one takes twice as long."""
         begin, *pieces = [on_one_line(piece) for piece in cut.pieces]
         pieces = [self._behind + begin, *pieces]
         pieces[-1] += b"}\n" + self._ahead
@@ -113,7 +113,7 @@ class PartRequests:
         return self._ahead + b"".join(flat)
 
     def _ask(self, number: int, body: bytes) -> bool:
-        """Write the request; False if it breaks a rule, and the row fails."""
+        """Write the request. If it breaks a rule, fail the row and return False."""
         line = b"%b%d%b%b}\n" % (self._ahead, number, self._behind, on_one_line(body))
         fault, most = self._rules.read(body)
         if self._task.max_line_bytes is not None and len(line) > self._task.max_line_bytes:
@@ -127,7 +127,7 @@ class PartRequests:
         return True
 
     def _add(self, requests: int, size: int, most: int) -> None:
-        """Count requests of so many bytes together, each of which may be answered with `most` tokens."""
+        """Count requests of `size` bytes together, whose answers may have `most` tokens each."""
         done = self._done
         done.requests += requests
         done.size += size

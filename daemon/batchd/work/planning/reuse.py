@@ -1,6 +1,6 @@
 """Reuse of answers: for rows whose request was answered before, and for rows of one part with the same request.
 
-What gives the same answer again is asked once: requests that say `temperature` 0, or all, if the route says so.
+Requests that would get the same answer again are asked once: those with `temperature` 0, or all, if the route says so.
 
 The keys of the requests are in a file beside the requests. A row with the same key as an earlier row, its leader, is
 not asked: it follows the leader, and gets its outcome.
@@ -38,10 +38,11 @@ class Reuse(Struct, frozen=True):
     """Where answers are stored, since when they may be reused, and the file for the keys of the requests.
 
     Without a `book` only requests of the same part share an answer: `all` of them, or those with `temperature` 0, or
-    none, if `each` row is to have an answer of its own. `ahead` has the answers to rows that were asked ahead; a copy
-    of them is read where the daemon's own file is not seen.
+    none, if `each` row is to have an answer of its own. `ahead` is the file with the answers to rows that were asked
+    ahead, or a copy of it, if the machine does not see the daemon's own file.
 
-    `prints` is the file for what is compared with other parts where no keys are made, None if there are no others.
+    `prints` is the file for the prints, by which rows without keys are compared with other parts; None if there are no
+    other parts.
     """
 
     provider: str
@@ -56,7 +57,7 @@ class Reuse(Struct, frozen=True):
     prints: str | None = None
 
     def once(self, body: bytes) -> bool:
-        """Whether all that ask this get the same answer."""
+        """Whether all rows with this request get the same answer."""
         return self.book is not None or (not self.each and (self.all or _is_cold(body)))
 
 
@@ -82,7 +83,7 @@ def recalled(
     job: str,
     endpoint: str,
 ) -> Iterator[tuple[int, bytes | Keyed | Failure | Recalled]]:
-    """The bodies in order, each with its key; an outcome in place of each request that was answered before."""
+    """Yield the bodies in order, each with its key; in place of a request that was answered before, its outcome."""
     key_of = RequestKeys(reuse.provider, endpoint).key
     if reuse.book is None and reuse.ahead is None:
         for row, body in bodies:
@@ -124,7 +125,7 @@ class AskedAhead:
         self._places = Occurrences()
 
     def answers(self, rows: Sequence[int], keys: Iterable[bytes], *, once: bool) -> dict[int, Recalled]:
-        """The outcomes of those of the rows, with these keys, that have an answer which the builder can read."""
+        """Return the outcomes of the rows, with these keys, that have an answer which the builder can read."""
         own = [self._places.key(key, once=once) for key in keys]
         stored = _stored(self._book, own, self._since)
         lines = [(row, stored[key]) for row, key in zip(rows, own, strict=True) if key in stored] if stored else ()
@@ -143,7 +144,7 @@ def ahead_of(reuse: Reuse | None, job: str, builder: PromptBuilder[Any]) -> Iter
 def _ahead_opened(stack: ExitStack, reuse: Reuse) -> AnswerCache | None:
     if reuse.ahead is None or not reuse.ahead_is_copy:
         return _opened(stack, reuse.ahead)
-    # If it is not there any more, there is a newer one: the part is planned again with that.
+    # If the copy is gone, there is a newer one, and the part is planned again with that.
     return stack.enter_context(AnswerCache.copy_opened(Path(reuse.ahead)))
 
 
@@ -158,7 +159,7 @@ _temperature = msgspec.json.Decoder(dict[str, Any])
 
 
 def _is_cold(body: bytes) -> bool:
-    """Whether the request says `temperature` 0. Only those with something like it are decoded."""
+    """Whether the request says `temperature` 0. It is decoded only if it seems to."""
     if _COLD.search(body) is None:
         return False
     temperature = _temperature.decode(body).get("temperature")
@@ -191,12 +192,12 @@ class Keys(Struct, frozen=True):
 
 
 def key_records(path: Path) -> Iterable[tuple[int, bytes]]:
-    """The rows and their keys in such a file, in row order; none if it is not there."""
+    """Return the rows and their keys in a file of key records, in row order; nothing if there is no file."""
     return key_records_in(path.read_bytes()) if path.exists() else ()
 
 
 def key_records_in(records: bytes) -> Iterable[tuple[int, bytes]]:
-    """The rows and their keys in such records."""
+    """Return the rows and their keys in key records."""
     return _RECORD.iter_unpack(records)
 
 
@@ -244,7 +245,7 @@ def follow(keys: Keys, outcomes: Mapping[int, ResultLine], job: str) -> Followed
 
 
 def copied(outcome: ResultLine, job: str, row: int) -> ResultLine:
-    """The outcome of a row as that of another one, which cost nothing."""
+    """Return the outcome of a row as the outcome of another row, at no cost."""
     line = outcome.output_line
     raw = {} if line is None else {"raw": msgspec.Raw(renamed(line, job, row))}
     return msgspec.structs.replace(outcome, row=row, usage=None, **raw)

@@ -16,8 +16,8 @@ from .reuse import read_keys
 class SplitTask(Struct, frozen=True):
     """Cut the part into pieces of `piece_rows` rows. `results` is the path of each piece's results, with `{first}`.
 
-    `corrections` is the same for what its rows are told, `follows` for which rows follow others: the part's own file is
-    the one with its first row. `keys` has what the part's requests ask.
+    `corrections` and `follows` are such paths for the corrections and for which rows follow others. The part's own
+    files are those with its first row. `keys` is the file with the keys of the part's requests.
     """
 
     first: int
@@ -33,7 +33,7 @@ class SplitTask(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A new part: its run of rows.jsonl, and its settled rows."""
+    """A new part: its run of rows.jsonl, and the counts of its settled rows."""
 
     first: int
     rows: int
@@ -48,7 +48,7 @@ def split(task: SplitTask) -> Sequence[Piece]:
     """Cut the part; each piece gets the results of its rows so far."""
     settled = decode_results(Path(task.settled)) if task.settled else {}
     corrections = read_corrections(task.corrections.replace("{first}", str(task.first)))
-    # Rows that followed one of the same part may be cut off from it.
+    # A row may be cut off from the row of the same part that it follows.
     follows = read_follows(task.follows.replace("{first}", str(task.first))) | read_keys(task.keys).followers
     sizes = (len(line) for line in lines_of(Path(task.rows), task.offset, task.length))
     pieces = []
@@ -60,7 +60,7 @@ def split(task: SplitTask) -> Sequence[Piece]:
         if start != task.first:
             told = {row: corrections[row] for row in range(start, start + count) if row in corrections}
             write_corrections(task.corrections.replace("{first}", str(start)), told)
-        # All of them beside the first piece: until the pieces are there, that is the file of the whole part.
+        # The first piece gets all of them: until the pieces exist, its file is that of the whole part.
         following = {row: follows[row] for row in range(start, start + count) if row in follows}
         write_follows(task.follows.replace("{first}", str(start)), following if start != task.first else follows)
         ok, empty = sum(line.ok for line in mine), sum(line.empty for line in mine)

@@ -27,9 +27,9 @@ FILE = "file"
 
 @dataclass(slots=True)
 class OpenedFile:
-    """The records of a file, some at a time, the names of the columns first; what is known once they are read.
+    """The records of a file in blocks, the names of the columns first, and what is known once they are read.
 
-    `most` is how many bytes of rows may come out of it.
+    `most` is how many bytes of rows the file may give.
     """
 
     blocks: Iterator[Sequence[Any]]
@@ -61,7 +61,7 @@ class OpenedFile:
 def opened(
     source: Source, folder: Path, spec: PluginSpec, formats: Sequence[str] | None, pictures: Pictures | None = None
 ) -> Iterator[OpenedFile]:
-    """The file as a table. `folder` is where it is unpacked, if it must be; `pictures` are kept. Raises FileRefused."""
+    """Open the file as a table, unpacked into `folder` if it is packed, its `pictures` kept. Raise FileRefused."""
     _require_taken(source.name, spec, formats)
     if worker_plugins.reads(spec, source.suffix):
         yield _single(Unpacked([source]), spec)
@@ -100,12 +100,12 @@ def _single(found: Unpacked, spec: PluginSpec) -> OpenedFile:
 
 
 def _most(tables: Sequence[Source], spec: PluginSpec) -> int:
-    """The bytes of rows that may come out of these: what a table may repeat, and what its own bytes may become."""
+    """Return how many bytes of rows these may give: max_unpacked for texts that repeat, LEAST_ROW for each byte."""
     return limits_of(spec.settings).max_unpacked + LEAST_ROW * sum(each.path.stat().st_size for each in tables)
 
 
 def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
-    """Several tables with the same columns as one, with a column for the name of each."""
+    """Join several tables with the same columns into one, with a column for the name of each table."""
     members = found.members or []
     headers = [_header(source, spec) for source in found.tables]
     columns = headers[0]

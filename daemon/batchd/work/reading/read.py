@@ -1,4 +1,4 @@
-"""Reading a dropped file into rows.jsonl."""
+"""Reads a dropped file into rows.jsonl."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ MAX_COLUMNS = 16_384
 class ReadTask(Struct, frozen=True):
     """Read `source` into `target`. `name` is its name in the inbox, for its suffix and for messages.
 
-    `among` is the number of workers for its parts: a small file is cut so that each gets a share. Of a file with
-    more than `pilot` rows, so many are in parts of their own: the first, or some from all over the file. Of a file that
-    is to go ahead with little, the first part is short, if it has more than `batch_rows` rows. `formats` are those that
-    the route names. The `steps` that follow, by the names of their routes, must have their columns too.
-    Pictures in an archive go to the folder `pictures` beside the target, if the prompt may show them, up to
-    `max_file_bytes` each.
+    `among` is the number of workers for its parts: a small file is cut so that each gets a share. If the file has more
+    than `pilot` rows, this many go into parts of their own: the first rows or, with `pilot_spread`, rows from all over
+    the file. If it has more than `batch_rows` rows, its first part is short, so that few rows go ahead. `formats` are
+    those that the route names. `steps` are the later steps of a chain, by their routes' names: the file is refused if
+    one of them would miss a column. If the prompt may show pictures, those in an archive go to the folder `pictures`
+    beside the target, up to `max_file_bytes` each.
     """
 
     source: str
@@ -64,7 +64,7 @@ class ReadTask(Struct, frozen=True):
 class ReadDone(Struct, frozen=True):
     """The result of reading. `parts` are (first row, rows, offset, length); `stamp` is the file's after reading.
 
-    `ahead` are the first rows of the parts of the pilot, if there is one.
+    `ahead` are the rows in parts of their own, which are asked before the others, if there are any.
     """
 
     columns: Sequence[str]
@@ -83,7 +83,7 @@ def read(task: ReadTask) -> ReadDone:
     with limited(task.read_timeout) as progress:
         path = Path(task.source)
         open_source(path).close()
-        progress.ours = True  # to unpack a large file takes long
+        progress.ours = True  # unpacking a large file takes long
         folder = Path(task.target).with_name("unpacked")
         shows = task.builder.kind != "template" or bool(task.builder.settings.get("images"))
         pictures = Pictures(folder.with_name("pictures"), task.max_file_bytes) if shows else None
@@ -152,7 +152,7 @@ _Record: TypeAlias = Sequence[Json] | BadRow
 
 
 class _Filled:
-    """The records that are rows: those of nothing but empty cells are none, in any format."""
+    """Iterates over the records that are rows, in blocks: in any format, a record of only empty cells is no row."""
 
     def __init__(self, table: OpenedFile, blocks: Iterator[Sequence[_Record]], width: int, progress: Progress) -> None:
         self._table = table
@@ -176,11 +176,11 @@ class _Filled:
 
     @property
     def reader(self) -> Reader[Any] | None:
-        """Where the records come from."""
+        """The Reader that yields the records."""
         return self._table.reader
 
     def written(self, size: int) -> None:
-        """So many bytes of rows have come. A reader that never ends would fill the disk, or read on and on."""
+        """Count bytes of rows, and refuse too many: a Reader that never ends would fill the disk, or never return."""
         self._room -= size
         if self._room < 0:
             raise broken(
@@ -191,7 +191,7 @@ class _Filled:
 
 
 def _all_begin_with_text(block: Sequence[_Record]) -> bool:
-    """Whether all are rows whose first cell shows that they are not blank: most often so, and quickly told."""
+    """Whether all are rows that begin with a text, so that none is blank: the usual case, and quick to check."""
     if set(map(type, block)) != {list}:
         return False
     firsts = [record[0] for record in block if record]  # type: ignore[index]  # lists
@@ -285,7 +285,7 @@ def _write(
     cutter: rows.Cutter,
     note: Callable[[int, Sequence[Json]], None] | None = None,
 ) -> None:
-    """Write the records, and tell them to the cutter. Calls `note` with every row that can be stored."""
+    """Write the records, and pass their lines to the cutter. Call `note` with every row that can be stored."""
     number = 0
     for block in records:
         at = 0
@@ -303,7 +303,7 @@ def _write(
 
 
 def _encoded(block: Sequence[_Record], width: int) -> bytes | None:
-    """The lines of rows; None if there is anything else among them."""
+    """Return the lines of these rows; None if a record among them is no row, or cannot be stored."""
     if set(map(type, block)) != {list} or set(map(len, block)) != {width}:  # type: ignore[arg-type]  # lists
         return None
     try:

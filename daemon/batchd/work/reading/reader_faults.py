@@ -1,4 +1,4 @@
-"""What readers do wrong, found while they read: the file is refused in words that name the plugin."""
+"""Finds what Readers do wrong while they read: the file is refused with a message that names the plugin."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...plugin.sources import raised
 from ...plugin_base import overrides_last
 
 _OF_THE_MACHINE = (BatchdError, OSError, MemoryError, ImportError)
-"""What passes once somebody has seen to the disk, the memory or the packages: the file waits, and is read again."""
+"""Errors that pass once the operator has seen to the disk, the memory or the packages: the file waits until then."""
 LEAST_ROW = 32
-"""Bytes that a row counts at least, towards the most that may come out of a file."""
+"""Bytes that a blank record counts as, and that a byte of the file may become, in the limit of what a file may give."""
 
 
 def broken(reader: Reader[Any] | None, how: str) -> FileRefused:
-    """The reader does not keep its contract: it `yields` this or that."""
+    """Return the refusal of a file whose Reader breaks its contract. `how` says what the Reader does."""
     return _refused(f"The reader {_named(reader)} breaks its contract: it {how}"[:500])
 
 
 def read_by(reader: Reader[Any], source: Source) -> Generator[Sequence[Any], None, None]:
-    """The records of the file, some at a time. FileRefused, which names the plugin, for what it does wrong."""
+    """Yield the records of the file in blocks. Raise FileRefused, which names the plugin, if the Reader is at fault."""
     many = overrides_last(reader, "read_many", "read")
     with blaming(reader):
         found = reader.read_many(source) if many else reader.read(source)
@@ -44,7 +44,7 @@ def read_by(reader: Reader[Any], source: Source) -> Generator[Sequence[Any], Non
 
 @contextmanager
 def blaming(reader: Reader[Any] | None) -> Iterator[None]:
-    """What the reader raises in here is its fault, unless it is one of the machine."""
+    """Turn what the Reader raises in the block into FileRefused, except errors of the machine."""
     try:
         yield
     except _OF_THE_MACHINE:
@@ -84,7 +84,7 @@ def names_of(blocks: Iterator[Sequence[Any]], reader: Reader[Any] | None) -> lis
 
 
 def checked(records: Sequence[Any], width: int, reader: Reader[Any] | None) -> Sequence[Any]:
-    """These records, if each is a BadRow or has a value for each column."""
+    """Return the records. Raise FileRefused unless each is a BadRow or has a value for each column."""
     for record in records:
         # The first check suffices for nearly all.
         if type(record) is list and len(record) == width:

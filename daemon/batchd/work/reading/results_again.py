@@ -1,4 +1,4 @@
-"""A file of results that is dropped again: our columns are taken out, and rows that have their answer are left out."""
+"""Reads a results file that is dropped again: batchd's columns are removed, rows that have an answer are left out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...model import BadRow, Json, RowStatus
 
 _NAME = re.compile(r"\.results\b", re.IGNORECASE)
 STATUS, ERROR = "status", "error"
-"""The columns behind those of the answer."""
+"""The columns after those of the answer."""
 
 
 class ResultsAgain:
-    """What to take out of a file of results. `left_out` counts the rows that have their answer."""
+    """What to remove from a results file. `left_out` counts the rows that have an answer."""
 
     def __init__(self, columns: Sequence[str], status: int, taken_out: Iterable[int]) -> None:
         out = {status, *taken_out}
@@ -25,21 +25,21 @@ class ResultsAgain:
 
     @classmethod
     def of(cls, name: str, columns: Sequence[str], answers: Iterable[str], needed: Iterable[str]) -> Self | None:
-        """None unless the file's name and columns are those of results, edited or not."""
+        """Return None unless the file's name and columns are those of results, edited or not."""
         status = _last(columns, STATUS, ())
         if status is None or _NAME.search(name.rpartition("/")[2]) is None:
             return None
         out = {status}
         for each in (ERROR, *answers):
             place = _last(columns, each, out)
-            # If a person has taken out our column, one of theirs may have the name.
+            # If a person has removed batchd's column, one of the file's own may have its name.
             if place is not None and columns[place] not in set(needed):
                 out.add(place)
         again = cls(columns, status, out)
         return again if again.columns else None
 
     def rows(self, records: Iterable[Sequence[Json] | BadRow]) -> Iterator[Sequence[Json] | BadRow]:
-        """The rows to ask, with their own columns alone."""
+        """Yield the rows to ask, without batchd's columns."""
         for record in records:
             if isinstance(record, BadRow):
                 yield BadRow(self._own(record.values), record.failure)
@@ -53,7 +53,7 @@ class ResultsAgain:
 
 
 def _last(columns: Sequence[str], name: str, out: Iterable[int]) -> int | None:
-    """The last column of this name, which may have a number: ours stand behind those of the dropped file."""
+    """Return the place of the last column of this name, perhaps with a number: batchd's come after the file's own."""
     numbered = re.compile(rf"{re.escape(name)}(?: \(\d+\))?")
     places = (place for place, column in enumerate(columns) if place not in set(out) and numbered.fullmatch(column))
     return max(places, default=None)

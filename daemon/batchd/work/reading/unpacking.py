@@ -1,6 +1,6 @@
-"""Unpacks a dropped file into files beside rows.jsonl: what is compressed, and tables in a zip archive.
+"""Unpacks a dropped file into files beside rows.jsonl: a compressed file, or the tables in a zip archive.
 
-The names inside are only read: the files are called `0`, `1`, …
+Names in an archive are never used for files: these are called `0`, `1`, …
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def limits_of(settings: Mapping[str, Any]) -> UnpackLimits:
 
 
 class Pictures(Struct, frozen=True):
-    """Pictures in an archive go to this folder, if they have at most so many bytes."""
+    """Where pictures in an archive go, and how many bytes each may have."""
 
     folder: Path
     most: int
@@ -64,7 +64,7 @@ def unpacked(
     is_table: Callable[[str], bool],
     pictures: Pictures | None = None,
 ) -> Iterator[Unpacked]:
-    """The tables in a file, in `folder` as long as the block runs. `is_table` tells names of tables from others."""
+    """Unpack the tables of a file into `folder`, for the time of the block. `is_table` says if a name is a table's."""
     shutil.rmtree(folder, ignore_errors=True)
     if source.suffix not in {*PACKED, ARCHIVE}:
         yield Unpacked([source])
@@ -112,7 +112,7 @@ def _write(pieces: Iterable[bytes], target: Path, packed: IO[bytes], limits: Unp
 
 
 def gzip_pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """What a gzip file unpacks to: all its parts, with nothing behind them but zeros."""
+    """Yield what a gzip file unpacks to: all its members, which only zeros may follow."""
     left = b""
     while True:
         left = (left or file.read(_CHUNK)).lstrip(b"\0")
@@ -177,12 +177,12 @@ def _archive(
         )
     facts: dict[str, Json] = {"packed": "zip", **({"left_out": left_out} if left_out else {})}
     if pictures is not None:
-        # Those of an earlier reading of a file that has changed since.
+        # Remove those of an earlier reading: the file may have changed since.
         shutil.rmtree(pictures.folder, ignore_errors=True)
     if pictures is not None and images:
         beside = posixpath.dirname(members[0]) if len({posixpath.dirname(each) for each in members}) == 1 else ""
         for place, name in images:
-            # A cell names a picture from the table's folder on, or from the archive's.
+            # A cell names a picture relative to the table's folder, or to the top of the archive.
             near = posixpath.relpath(name, beside) if beside else name
             keep(pictures.folder, [name, near], archive.chunks(place), pictures.most)
         fsync_folder(pictures.folder)

@@ -19,7 +19,7 @@ _SIZES = (0, 2, 4, 8)
 
 
 def blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """What the frames of a file unpack to. Raises FileRefused if one is cut off, or something else stands behind."""
+    """Yield what the frames of a file unpack to. Raise FileRefused if one is cut off, or anything else follows."""
     try:
         import zstandard
     except ModuleNotFoundError:
