@@ -8,6 +8,8 @@ import email.policy
 import hashlib
 import hmac
 import json
+import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -219,6 +221,9 @@ def test_a_webhook_to_another_machine_is_encrypted() -> None:
     Webhook.Settings(url="http://example.org/in", secret="s", insecure=True)
     with pytest.raises(ValidationError, match="must be an address"):
         Webhook.Settings(url="example.org", secret="s")
+    for port in ("99999", "abc"):
+        with pytest.raises(ValidationError, match="no valid port"):
+            Webhook.Settings(url=f"https://example.org:{port}/in", secret="s")
 
 
 SCRIPT = """import json, os, sys
@@ -244,6 +249,13 @@ async def test_a_script_gets_the_event_and_a_small_environment(tmp_path: Path, m
     first, second = map(json.loads, out.read_text().splitlines())
     assert first == [3, ["LANG", "PATH", "TEAM"]]
     assert second[0] == 4
+
+
+async def test_a_script_may_leave_a_process_in_the_background(tmp_path: Path) -> None:
+    script, left = tmp_path / "script.sh", tmp_path / "left"
+    script.write_text(f"sleep 1000 & echo $! > {left}\n")
+    await Command(Command.Settings(run=["/bin/sh", str(script)], timeout="20s")).notice(HELD)
+    os.kill(int(left.read_text()), signal.SIGKILL)
 
 
 @pytest.mark.slow
