@@ -45,19 +45,19 @@ async def answer(client: Client, call: LiveCall) -> LiveAnswer:
         return LiveAnswer(failure=Failure(error.code, str(error)))
     try:
         came = await client.ask(_ASK, msgspec.json.encode(request), key=call.key)
+        message = came.decoded()
+        if isinstance(message, dict) and message.get("type") == "error":
+            # A relay may wrap an error in a success.
+            kind, _ = error_of(message)
+            raise of_answer(came._replace(status=STATUSES.get(kind, 500)), _ASK, client.service)
     except RowTooLarge as error:
         return LiveAnswer(failure=Failure("too_large", str(error)))
     except RowRefused as error:
         refused = {"error": {"code": "invalid_request_error", "message": str(error)}}
         return LiveAnswer(400, msgspec.json.encode(refused))
-    message = came.decoded()
     told = {name: came.headers[theirs] for theirs, name in _HEADERS.items() if theirs in came.headers}
     if not isinstance(message, dict):
         raise not_json(came, _ASK, client.service)
-    if message.get("type") == "error":
-        # A relay may wrap an error in a success.
-        kind, _ = error_of(message)
-        raise of_answer(came._replace(status=STATUSES.get(kind, 500)), _ASK, client.service)
     if not isinstance(message.get("content"), list):
         raise TransientError(f"{client.service.base_url} answered without a message.", answered=True)
     return LiveAnswer(200, msgspec.json.encode(chat_completion(message)), told)

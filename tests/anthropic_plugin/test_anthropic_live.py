@@ -46,6 +46,9 @@ async def test_a_refusal_of_the_request_is_an_answer(service: FakeAnthropic, pro
     answer = await provider.answer(call())
     assert answer.status == 400
     assert "prompt is too long" in json.loads(answer.body)["error"]["message"]
+    # A relay wraps it in a success.
+    service.plan(*ASK, (200, error("invalid_request_error", "prompt is too long")))
+    assert (await provider.answer(call())).status == 400
 
 
 @pytest.mark.field("hostile services")
