@@ -210,11 +210,12 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
         """Delete the batch and its files. Say what is left."""
         dialect = self._dialect
-        await self.forget(replace(submission, upload=None))
         files = batch.details.get("files")
         wanted = {str(file): "/files" for file in files} if isinstance(files, list) else {}
         if dialect.files and submission.upload:
             wanted[submission.upload] = dialect.files
+        if dialect.files and submission.attempt > 1:
+            wanted |= dict.fromkeys(await self._left_behind(submission), dialect.files)
         if batch.id and dialect.deletes:
             wanted[batch.id] = dialect.batches
         purged = await self.delete_each(wanted, lambda name: self._delete(wanted[name], name))

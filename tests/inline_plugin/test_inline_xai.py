@@ -165,6 +165,7 @@ async def test_a_purge_deletes_every_upload_and_says_what_stays(
     remote = RemoteBatch(await provider.submit(submission), submission.key, {})
     purged = await provider.purge(remote, submission)
     assert list(xai.files) == [others]
+    assert (len(purged.deleted), purged.absent) == (2, [])
     assert list(purged.problems) == [f"batch_0: {XAI.kept}"]
 
 
