@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from batchd.client import AsyncClient, Client, NotReachable
+from batchd.client import AsyncClient, Client, NotReachable, RequestRefused
+from batchd.client.api import Api
 from batchd.client.core import Core, JobKey
 from batchd.delivery.outbox import SpoolRows
 
@@ -44,13 +45,17 @@ def test_parts_before_the_first_row_are_not_read() -> None:
 
 
 @asynccontextmanager
-async def breaking(times: int, asked: list[int], folder: Path) -> AsyncIterator[str]:
-    """A daemon that is killed each time after it has sent two rows, so many times."""
+async def breaking(times: int, asked: list[int], folder: Path, *, busy: int = 0) -> AsyncIterator[str]:
+    """A daemon that is killed each time after it has sent two rows, so many times. First it is so many times busy."""
+    refused = iter(range(busy))
 
     async def job(request: web.Request) -> web.Response:
         return web.json_response({"job": {"id": "j", "source": "may.csv"}})
 
     async def results(request: web.Request) -> web.StreamResponse:
+        if next(refused, None) is not None:
+            error = {"error": {"message": "Too many requests at once."}}
+            return web.json_response(error, status=503, headers={"Retry-After": "0"})
         asked.append(int(request.query["offset"]))
         response = web.StreamResponse()
         await response.prepare(request)
@@ -68,6 +73,7 @@ async def breaking(times: int, asked: list[int], folder: Path) -> AsyncIterator[
         return web.json_response({"error": {"message": "Unknown request URL."}}, status=404)
 
     application = web.Application()
+    application.router.add_get("/api/v1", routes)
     application.router.add_get("/api/v1/routes", routes)
     application.router.add_get("/api/v1/jobs/{job}", job)
     application.router.add_get("/api/v1/jobs/{job}/results", results)
@@ -90,6 +96,17 @@ async def test_results_go_on_where_they_were(tmp_path: Path) -> None:
     assert len(asked) == 3
 
 
+async def test_a_daemon_that_is_busy_is_asked_again_for_results(tmp_path: Path) -> None:
+    asked: list[int] = []
+    async with breaking(0, asked, tmp_path, busy=2) as address, AsyncClient(address) as client:
+        assert len([row async for row in (await client.job("j")).results()]) == 6
+    async with breaking(0, asked, tmp_path, busy=99) as address, AsyncClient(address) as client:
+        job = await client.job("j")
+        with pytest.raises(RequestRefused, match="Too many requests"):
+            [row async for row in job.results()]
+    assert asked == [0]
+
+
 async def test_a_daemon_that_stays_away_is_said(tmp_path: Path) -> None:
     asked: list[int] = []
     async with breaking(99, asked, tmp_path) as address:
@@ -104,6 +121,10 @@ async def test_what_is_not_batchd_is_said(tmp_path: Path) -> None:
     async with breaking(0, [], tmp_path) as address, AsyncClient(address, token="t") as client:
         with pytest.raises(NotReachable, match="is not batchd"):
             await client.routes()
+        api = Api(address, None)
+        with pytest.raises(NotReachable, match="is not batchd"):
+            await api.get()
+        await api.close()
 
 
 async def _all(pieces: AsyncIterator[Any]) -> list[Any]:

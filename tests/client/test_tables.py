@@ -28,6 +28,7 @@ CELLS: list[tuple[object, str]] = [
     (date(2026, 5, 1), '"2026-05-01"'),
     (datetime(2026, 5, 1, 10, 30, tzinfo=UTC), '"2026-05-01T10:30:00+00:00"'),
     ([1, {"a": float("nan")}], '[1,{"a":null}]'),
+    (["half \ud83d", Decimal("1.10")], '["half \\ud83d","1.10"]'),
 ]
 
 
@@ -42,6 +43,8 @@ def cells_of_packages() -> list[tuple[object, str]]:
         (np.array([1, 2]), "[1,2]"),
         (pd.NA, "null"),
         (pd.NaT, "null"),
+        (np.datetime64("2026-05-01T10:30:00.000000001"), '"2026-05-01T10:30:00.000000001"'),
+        (np.datetime64("NaT"), "null"),
         (pd.Timestamp("2026-05-01"), '"2026-05-01T00:00:00"'),
     ]
 

@@ -55,16 +55,19 @@ class Api:
     async def lines(self, *path: str, **query: str) -> AsyncIterator[list[bytes]]:
         """Yield the lines of the answer as they arrive, some at a time."""
         rest = b""
-        try:
-            async with self._request("GET", path, query, timeout=LONG) as answer:
-                if answer.status != 200:
-                    raise await self._refusal(answer, path)
-                async for piece in answer.content.iter_chunked(PIECE):
-                    *lines, rest = (rest + piece).split(b"\n")
-                    if lines:
-                        yield lines
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise await self._lost(error) from None
+        for number in range(1, TRIES + 1):
+            try:
+                async with self._request("GET", path, query, timeout=LONG) as answer:
+                    if answer.status == 200:
+                        async for piece in answer.content.iter_chunked(PIECE):
+                            *lines, rest = (rest + piece).split(b"\n")
+                            if lines:
+                                yield lines
+                        return
+                    pause = await self._pause_after(answer, path, is_last=number == TRIES)
+            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+                raise await self._lost(error) from None
+            await asyncio.sleep(pause)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -101,16 +104,20 @@ class Api:
                     answer = await stack.enter_async_context(self._request(method, path, query, **options))
                     if answer.status < 300:
                         return dict(msgspec.json.decode(await answer.read()))
-                    refusal = await self._refusal(answer, path)
-                    pause = _pause(answer.headers.get("Retry-After"))
+                    pause = await self._pause_after(answer, path, is_last=number == tries)
             except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
                 raise await self._lost(error) from None
             except msgspec.DecodeError:
                 raise NotReachable(f"What answers at {self.address} is not batchd.") from None
-            if answer.status != 503 or pause is None or number == tries:
-                raise refusal
             await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+    async def _pause_after(self, answer: aiohttp.ClientResponse, path: tuple[str, ...], *, is_last: bool) -> float:
+        """Seconds until the next try, if the daemon is busy and says when to come back. Otherwise raise the refusal."""
+        refusal, told = await self._refusal(answer, path), answer.headers.get("Retry-After", "")
+        if answer.status != 503 or is_last or not (told.isascii() and told.isdigit()):
+            raise refusal
+        return min(MAX_PAUSE, float(told))
 
     async def _refusal(self, answer: aiohttp.ClientResponse, path: tuple[str, ...]) -> ClientError:
         body = await answer.content.read(PIECE)
@@ -128,7 +135,7 @@ class Api:
                 message = f"The daemon at {self.address} does not know this token; it may belong to another daemon."
             advice = " Make one with `batchd web token` and give it as `token`." if answer.status == 401 else ""
             return NotAllowed(f"{message}{advice}")
-        if answer.status == 404 and len(path) == 1:
+        if answer.status == 404 and len(path) <= 1:
             return NotReachable(f"What answers at {self.address} is not batchd. Is it the address of [web] listen?")
         if answer.status == 404 and path[0] in ("routes", "jobs", "uploads"):
             return (NoSuchRoute if path[0] == "routes" else NoSuchJob)(message, 404)
@@ -143,7 +150,3 @@ class Api:
             f"No batchd answers at {self.address}: {reason}. Is it running (batchd run), and is this the address of "
             "[web] listen? What it works on goes on when it runs again."
         )
-
-
-def _pause(told: str | None) -> float | None:
-    return min(MAX_PAUSE, float(told)) if told is not None and told.isascii() and told.isdigit() else None

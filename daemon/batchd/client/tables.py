@@ -125,10 +125,11 @@ def _line(record: object, number: int) -> bytes:
         raise NothingToSend(f"Row {number} is {_kind(record)}, not a dictionary of column and value.")
     plain = {str(name): _plain(value) for name, value in record.items()}
     try:
-        return msgspec.json.encode(plain) + b"\n"
-    except (OverflowError, UnicodeEncodeError):
-        # An integer of more than 64 bits; or half of a surrogate pair, which is written as its escape.
-        return json.dumps(plain).encode() + b"\n"
+        try:
+            return msgspec.json.encode(plain) + b"\n"
+        except (OverflowError, UnicodeEncodeError):
+            # An integer of more than 64 bits; or half of a surrogate pair, which is written as its escape.
+            return json.dumps(plain, default=msgspec.to_builtins).encode() + b"\n"
     except TypeError as error:
         raise NothingToSend(f"Row {number} has a value that cannot be sent: {error}.") from None
 
@@ -147,6 +148,9 @@ def _plain(value: Any) -> Any:
         return None
     if callable(isoformat := getattr(value, "isoformat", None)):
         return isoformat()
+    if type(value).__name__ == "datetime64":  # numpy, which has nanoseconds where Python has not
+        text = str(value)
+        return None if text == "NaT" else text
     for method in ("tolist", "item"):  # of numpy
         if callable(plain := getattr(value, method, None)):
             return _plain(plain())
