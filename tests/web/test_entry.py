@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
+from typing import Any
 
 import pytest
 
@@ -230,10 +232,16 @@ def test_the_command_makes_tokens(house: House) -> None:
     assert list(json.loads((house.state / WEB_TOKENS).read_text())) == ["read"]
 
 
-async def test_a_proxy_is_believed_only_if_it_is_listed(finished: House) -> None:
+def socket_of_both_families(*_: object) -> socket.socket:
+    """One that listens on `[::]`, where a peer of IPv4 is called ::ffff:127.0.0.1."""
+    return socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+
+
+@pytest.mark.parametrize("sockets", [{}, {"socket_factory": socket_of_both_families}], ids=["IPv4", "both"])
+async def test_a_proxy_is_believed_only_if_it_is_listed(finished: House, sockets: dict[str, Any]) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
     for trusted, secure in (([], False), (["127.0.0.0/8"], True), (["10.0.0.0/8", "unix"], False)):
-        async with served(finished, trusted_proxies=trusted) as web:
+        async with served(finished, sockets=sockets, trusted_proxies=trusted) as web:
             browser = web.program(None)
             browser.headers = {"Accept": "text/html", "Origin": web.origin, **headers}
             form = await (await browser.get("/login")).text()

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import ClientResponse, CookieJar
@@ -147,11 +148,17 @@ class Web:
 
 @asynccontextmanager
 async def served(
-    house: House, *, address: Address = ADDRESS, waiting: int = 64, streams: int = 3, **web: Any
+    house: House,
+    *,
+    address: Address = ADDRESS,
+    waiting: int = 64,
+    streams: int = 3,
+    sockets: Mapping[str, Any] = MappingProxyType({}),
+    **web: Any,
 ) -> AsyncIterator[Web]:
     """The page of this household, with `[web]` as these keys say."""
     daemon = FakeDaemon(house, **web)
-    server = TestServer(application(daemon, address, pause=0.0, waiting=waiting, streams=streams))
+    server = TestServer(application(daemon, address, pause=0.0, waiting=waiting, streams=streams), **sockets)
     await server.start_server()
     page = Web(daemon, server)
     try:

@@ -45,6 +45,10 @@ class SignedPostSettings(Settings):
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("url must be an address such as https://example.org/batchd")
+        try:
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"url has no valid port: {error}") from None
         if parts.scheme == "http" and not self.insecure and not _here(parts.hostname):
             raise ValueError("url sends data to another machine without encryption; use https, or set insecure = true")
         return self

@@ -60,8 +60,9 @@ class Changes:
                     await asyncio.wait_for(changed.wait(), ALIVE_EVERY)
                 if self._closed:
                     break
-                await _write(response, "event: changed\ndata: {}\n\n" if changed.is_set() else ": alive\n\n")
-                changed.clear()
+                text = "event: changed\ndata: {}\n\n" if changed.is_set() else ": alive\n\n"
+                changed.clear()  # before the write, which may take seconds: what changes meanwhile is told next
+                await _write(response, text)
             return response
         finally:
             self._told.discard(changed)

@@ -101,7 +101,13 @@ def _peer(request: web.Request) -> tuple[str, str | None]:
     if connection is not None and connection.family == socket.AF_UNIX:
         return "unix", _user_at(connection)
     name = transport.get_extra_info("peername")
-    return (str(name[0]) if isinstance(name, tuple) else ""), None
+    return (_plain(str(name[0])) if isinstance(name, tuple) else ""), None
+
+
+def _plain(host: str) -> str:
+    """The address as it is written elsewhere: a socket of both families shows 10.0.0.1 as ::ffff:10.0.0.1."""
+    mapped = ipaddress.IPv6Address(host).ipv4_mapped if ":" in host and is_ip(host) else None
+    return host if mapped is None else str(mapped)
 
 
 def _user_at(connection: socket.socket) -> str | None:

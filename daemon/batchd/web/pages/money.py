@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ...status import spending
 from ..rendering import PageView, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from aiohttp import web
 
@@ -59,11 +60,14 @@ async def show(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 def _days(page: PageView, sums: Sequence[Spent], currency: str, now: float) -> _Chart:
     """The chart of days. A day on which nothing was spent has a column, too."""
-    costs: Mapping[str, int] = {each.name: each.cost for each in sums if each.currency in ("", currency)}
+    costs = Counter[str]()  # a day has a sum for each currency, and one without: of answers whose price is not known
+    for each in sums:
+        if each.currency in ("", currency):
+            costs[each.name] += each.cost
     today = datetime.fromtimestamp(now, UTC).date()
     days = [(today - timedelta(days=back)).isoformat() for back in reversed(range(DAYS + 1))]
     words = page.words(now)
-    values = [(page.language.day(date.fromisoformat(day)), costs.get(day, 0)) for day in days]
+    values = [(page.language.day(date.fromisoformat(day)), costs[day]) for day in days]
     svg = ""
     if any(costs.values()):
         label = words.say("chart_day")
