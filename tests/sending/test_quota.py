@@ -141,6 +141,21 @@ def test_limits_of_a_batch_are_learnt_and_kept(named: int | None, had: int, limi
     assert later.limits(LANE, Limits()).max_requests == limit
 
 
+@pytest.mark.parametrize("kind", [LimitKind.REQUESTS, LimitKind.BYTES])
+@pytest.mark.parametrize(("named", "limits"), [(5, [500, 25, 5]), (400, [500, 400]), (1, [500, 25, 1])])
+def test_a_limit_that_may_be_misread_is_reached_in_a_few_refusals_and_not_in_one(
+    kind: LimitKind, named: int, limits: list[int]
+) -> None:
+    # "5 000" read as 5: batches of 5 would pass, so nothing would ever raise the limit.
+    quotas, had, learnt = Quotas(), 10_000, []
+    while had > named:
+        quotas.too_large(LANE, kind, named=named, had=had)
+        now = quotas.of(LANE)
+        had = (now.requests if kind is LimitKind.REQUESTS else now.size) or 0
+        learnt.append(had)
+    assert learnt == limits
+
+
 @pytest.mark.field("account refusals")
 def test_few_batches_are_under_way_until_some_have_passed_validation() -> None:
     quotas = Quotas()

@@ -23,10 +23,12 @@ class NamedLimit(Struct, frozen=True):
     most: int | None = None
 
 
+_ON = r"(?:[^.;]|\.(?=\d))"
+"""A character of the same sentence: the dot of "5.000" does not end it."""
 _TOKEN_CODES = frozenset({"token_limit_exceeded", "too_many_tokens", "enqueued_token_limit_exceeded"})
 _TOKEN_WORDS = re.compile(
     r"enqueued tokens?|\bqueued? (prompt |input )?tokens?|\btokens? (are |is |may be |can be |already )*(en)?queued|"
-    r"\bqueue limit\b[^.;]*\btokens?|排队[^。]{0,10}token",
+    rf"\bqueue limit\b{_ON}*\btokens?|排队[^。]{{0,10}}token",
     re.IGNORECASE,
 )
 _AT_ONCE = re.compile(
@@ -41,15 +43,15 @@ _RATES = re.compile(r"per (minute|second|hour|day)|\brate limit|\b[rt]p[dms]\b",
 
 _UNIT = r"(?:requests?|lines?|rows?|tasks?|records?|entries|items|条|行|个请求)"
 _MANY = re.compile(
-    rf"(?:too many|more than|exceed\w*|at most|maximum|limit|max\.?|up to|超过|最多|上限)[^.;]{{0,60}}{_UNIT}|"
+    rf"(?:too many|more than|exceed\w*|at most|maximum|limit|max\.?|up to|超过|最多|上限){_ON}{{0,60}}{_UNIT}|"
     rf"{_UNIT}[^.]{{0,60}}(?:too many|more than|exceed\w*|at most|maximum|limit|max\b|超过|最多|上限)",
     re.IGNORECASE,
 )
 _LARGE = re.compile(
     r"larger than|too (?:large|big)|file size|size limit|maximum size|max(?:imum)? (?:allowed )?(?:file )?size|"
-    r"exceeds?[^.;]{0,40}\b(?:bytes|[kmg]i?b)\b|文件(?:过大|大小)|"
-    r"\bfiles?\b[^.;]{0,40}\b(?:under|below|within|up to|at most|smaller than|less than)"
-    r"[^.;]{0,20}\b(?:bytes|[kmg]i?b)\b",
+    rf"exceeds?{_ON}{{0,40}}\b(?:bytes|[kmg]i?b)\b|文件(?:过大|大小)|"
+    rf"\bfiles?\b{_ON}{{0,40}}\b(?:under|below|within|up to|at most|smaller than|less than)"
+    rf"{_ON}{{0,20}}\b(?:bytes|[kmg]i?b)\b",
     re.IGNORECASE,
 )
 _NUMBER = r"(?<![A-Za-z0-9_-])(\d[\d.,_]*)\s*([KkMmGg]i?(?:[Bb](?:ytes?)?)?\b|bytes\b)?"
@@ -61,6 +63,7 @@ _AFTER = re.compile(
 _BEFORE = re.compile(
     rf"{_NUMBER}\s*(?:{_UNIT})?\s*(?:at most|maximum|max\b|limit|or (?:less|fewer)|allowed)", re.IGNORECASE
 )
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 _TOKENS = re.compile(r"[Ll]imit(?:\s+of|:)?\s*(\d[\d.,]*)\s*([KkMm])?\b")
 _SO_MANY_TOKENS = re.compile(r"(?:exceed\w*:?|more than|at most|maximum of)\s+(\d[\d.,]*)\s*([KkMm])?\b", re.IGNORECASE)
 
@@ -92,11 +95,14 @@ def _named(message: str) -> int | None:
 
 def _number(match: re.Match[str]) -> int | None:
     text = match[1].rstrip(".,_").replace(",", "").replace("_", "")
+    unit = (match[2] or "").lower()
+    power = {"k": 1, "m": 2, "g": 3}.get(unit[:1], 0)
+    # Many languages write five thousand as "5.000". Only before a larger unit is it a fraction, as in "1.024 MB".
+    if _THOUSANDS.fullmatch(text) and (not power or text.count(".") > 1):
+        text = text.replace(".", "")
     try:
         number = float(text)
     except ValueError:
         return None
-    unit = (match[2] or "").lower()
     binary = unit.endswith("ib") or unit[1:2] == "i"
-    power = {"k": 1, "m": 2, "g": 3}.get(unit[:1], 0)
     return int(number * (1024 if binary else 1000) ** power) or None

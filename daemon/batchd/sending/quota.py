@@ -16,8 +16,9 @@ Queue = tuple[str, str]
 FIRST_PAUSE = 15.0
 MAX_PAUSE = 600.0
 SMALLEST_SHARE = 20
-"""The divisor of a limit that the provider named: a learned limit is never below a twentieth of it. Others may be using
-the rest for now."""
+"""The divisor of the most that one refusal lowers a limit: to a twentieth of the tokens that the provider named, since
+others may be using the rest for now, or of the batch that it refused, since a limit in its words may be misread. If it
+is not, the next refusal lowers it further."""
 FIRST_WINDOW = 3
 """Batches of a queue that may be under way before one of them has passed the provider's validation."""
 
@@ -85,7 +86,14 @@ class Quotas:
 
     def too_large(self, queue: Queue, kind: LimitKind, *, named: int | None, had: int) -> None:
         """The provider takes fewer requests, or bytes, in one batch than the `had` that were sent."""
-        limit = max(1, named if named is not None and named < had else had * 4 // 5 if named is not None else had // 2)
+        if named is None:
+            limit = had // 2
+        elif named < had:
+            # Too low a limit would stay for good: no service refuses a batch for being small.
+            limit = max(named, had // SMALLEST_SHARE)
+        else:
+            limit = had * 4 // 5
+        limit = max(1, limit)
         before = self.of(queue)
         self._note(
             queue, replace(before, requests=limit) if kind is LimitKind.REQUESTS else replace(before, size=limit)
