@@ -13,6 +13,7 @@ from batchd.domain.routing import Route
 from batchd.engine.looks import held_look
 from batchd.model import Failure
 from batchd.money.budget import Ceilings, SpendingLimits
+from batchd.money.price_list import PriceList
 from batchd.money.pricing import UNIT, Price
 from batchd.testing.household import REVIEWS, Household
 from batchd.values import replace
@@ -124,6 +125,24 @@ async def test_an_amount_that_is_said_with_the_approval_limits_the_job(tmp_path:
         assert (await living.context.store.jobs.get(job)).reason_code == "approved_amount"
         await order(living, "approve", job, up_to="50")
         await living.drain()
+    assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
+
+
+async def test_an_amount_for_a_job_of_unknown_price_is_not_said_to_be_too_little(tmp_path: Path) -> None:
+    house = household(tmp_path, prices={})
+    job = await until_held(house)
+    async with house.living() as living:
+        await order(living, "approve", job, up_to="5")
+        await living.drain()
+        held = await living.context.store.jobs.get(job)
+        assert (held.state, held.reason_code) == (JobState.HELD, "price_unknown")
+        assert "not known whether it is within the 5.00 USD that were approved. The price of" in (held.reason or "")
+        # It goes on by itself once there is a price at which the amount is enough.
+        provider = living.context.configured.providers["fake"]
+        prices = PriceList({"small": Price(input=Decimal(0), output=Decimal(1))}, currency="USD")
+        living.reconfigure(providers={"fake": replace(provider, prices=prices)})
+        await living.work()
+        assert (await living.context.store.jobs.get(job)).state is JobState.DONE
     assert house.report("reviews/may.report.json")["rows"]["ok"] == 10
 
 

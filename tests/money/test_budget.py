@@ -84,8 +84,9 @@ def test_approved_is_an_amount_in_all_whatever_the_limits(account: Account, appr
     [
         (Account(own=1), {"price_unknown": "Add it."}, "price_unknown"),
         (Account(own=1, unlimited=2), {}, "unlimited_answers"),
-        (Account(own=1), {"price_unknown": "Add it.", "approved": 5 * UNIT}, "approved_amount"),
-        (Account(own=1, unlimited=2), {"approved": 5 * UNIT}, "approved_amount"),
+        (Account(own=1), {"price_unknown": "Add it.", "approved": 5 * UNIT}, "price_unknown"),
+        (Account(own=1, unlimited=2), {"approved": 5 * UNIT}, "unlimited_answers"),
+        (Account(own=6 * UNIT, unlimited=2), {"approved": 5 * UNIT}, "approved_amount"),
         (Account(own=1, unlimited=2), {"price_unknown": "Add it.", "approved": MAX_AMOUNT}, None),
         # Nothing is left to ask: then there is nothing to hold.
         (Account(open_parts=0), {"price_unknown": "Add it."}, None),
@@ -103,6 +104,9 @@ def test_the_reason_is_what_a_sentence_is_made_of() -> None:
     )
     assert refusal is not None
     assert refusal.reason == "it is not known whether it is within the budget. Add it"
+    refusal = find_refusal(SpendingLimits(), "acme", Account(), approved=5 * UNIT, price_unknown="Add it.")
+    assert refusal is not None
+    assert refusal.reason == "it is not known whether it is within the 5.00 USD that were approved. Add it"
 
 
 def test_without_any_limit_everything_is_sent() -> None:

@@ -140,30 +140,37 @@ def find_refusal(
     if account.month + account.reserved + account.whole >= MAX_AMOUNT:
         return _uncountable(budget, account)
     if approved is not None:
-        if approved >= MAX_AMOUNT or (not price_unknown and not account.unlimited and account.whole <= approved):
+        if approved >= MAX_AMOUNT:
             return None
-        currency = budget.currency
-        return Refusal(
-            "approved_amount",
-            f"it can cost {at_most(account.whole, currency)} {currency} by now, and {amount(approved, currency)} "
-            f"{currency} were approved",
-        )
+        allowed = f"{amount(approved, budget.currency)} {budget.currency}"
+        if account.whole > approved:
+            most = f"{at_most(account.whole, budget.currency)} {budget.currency}"
+            return Refusal("approved_amount", f"it can cost {most} by now, and {allowed} were approved")
+        return _unbounded(account, price_unknown, allowed)
     if not budget.limits(provider, route, family):
         return None
+    if (refusal := _unbounded(account, price_unknown)) is not None:
+        return refusal
+    exceeded = [limit for limit in limits_for(budget, provider, route, account, family) if limit.needed > limit.left]
+    if not exceeded:
+        return None
+    # Name the limit that lasts longest, so that the message stays true: one that time does not lift, then a month's.
+    return _refusal(budget, max(exceeded, key=lambda limit: (not limit.passes, limit.until(account.at))), account)
+
+
+def _unbounded(account: Account, price_unknown: str | None, approved: str = "") -> Refusal | None:
+    """Why the most that the job can cost is not known, None if it is. `approved` is the amount, if it is for that."""
     if price_unknown:
-        reason = f"it is not known whether it is within the budget. {price_unknown}"
-        return Refusal(PRICE_UNKNOWN, reason.removesuffix("."))  # like all reasons: it becomes part of a sentence
+        within = f"the {approved} that were approved" if approved else "the budget"
+        why = price_unknown.removesuffix(".")  # like all reasons: it becomes part of a sentence
+        return Refusal(PRICE_UNKNOWN, f"it is not known whether it is within {within}. {why}")
     if account.unlimited:
         return Refusal(
             "unlimited_answers",
             f"{account.unlimited:,} of its requests set no limit to their answers, so the most that they can cost is "
             "not known. Set max_tokens in the route's [params] and drop the file again, or approve it at any cost",
         )
-    exceeded = [limit for limit in limits_for(budget, provider, route, account, family) if limit.needed > limit.left]
-    if not exceeded:
-        return None
-    # Name the limit that lasts longest, so that the message stays true: one that time does not lift, then a month's.
-    return _refusal(budget, max(exceeded, key=lambda limit: (not limit.passes, limit.until(account.at))), account)
+    return None
 
 
 def _uncountable(budget: SpendingLimits, account: Account) -> Refusal:
