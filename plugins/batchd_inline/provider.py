@@ -214,14 +214,18 @@ class InlineProvider(HttpBatchProvider[InlineSettings]):
         wanted = {str(file): "/files" for file in files} if isinstance(files, list) else {}
         if dialect.files and submission.upload:
             wanted[submission.upload] = dialect.files
+        problems: list[str] = []
         if dialect.files and submission.attempt > 1:
-            wanted |= dict.fromkeys(await self._left_behind(submission), dialect.files)
+            try:
+                wanted |= dict.fromkeys(await self._left_behind(submission), dialect.files)
+            except ProviderError as error:
+                problems.append(f"uploads of failed tries, if there are any: {error}")
         if batch.id and dialect.deletes:
             wanted[batch.id] = dialect.batches
-        purged = await self.delete_each(wanted, lambda name: self._delete(wanted[name], name))
         if batch.id and not dialect.deletes:
-            return replace(purged, problems=(f"{batch.id}: {dialect.kept}", *purged.problems))
-        return purged
+            problems.append(f"{batch.id}: {dialect.kept}")
+        purged = await self.delete_each(wanted, lambda name: self._delete(wanted[name], name))
+        return replace(purged, problems=(*problems, *purged.problems))
 
     async def _delete(self, path: str, id_: str) -> bool:
         """Delete a file or a batch. False if the service does not know it."""

@@ -109,7 +109,11 @@ class LiveClient:
             async with asyncio.timeout(self._settings.request_timeout):
                 return await self._call("GET", self.address + path, self._sent, {**access.query, **query})
         except TooLarge:
-            failure: BatchdError = TransientError(TOO_LARGE, answered=True)
+            failure: BatchdError = TransientError(
+                f"{self.address}{path} sends more than {MAX_ANSWER / 1e6:.0f} MB, and batchd reads no more. "
+                f"Check {self.service.to_check} and any proxy in between.",
+                answered=True,
+            )
         except HTTP_ERRORS as error:
             failure = translate(error, HttpCall("say what it has"), self.service)
         raise failure

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .live import LiveClient
 
 _KEPT_WITHIN = 20.0
+_MAX_SENT_AGAIN = 1_000
 _GONE = frozenset({"error", "deleted", "deleting", "expired", "failed"})
 _NO_SUCH = re.compile(r"not[ _]?found|no such|does not exist", re.IGNORECASE)
 
@@ -60,6 +61,8 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         super().__init__(settings)
         self._pacing = pacing or OpenAIPacing()
         self.completion_window = settings.window
+        # The keys whose file was sent again within one upload, the last ones: the service may have it twice.
+        self._sent_again: dict[str, None] = {}
 
     @cached_property
     def _client(self) -> Client:
@@ -119,6 +122,8 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
             existing = await self._uploaded(submission) if attempt > submission.attempt else None
             if existing is not None:
                 return existing
+            if attempt > submission.attempt:
+                self._note_sent_again(submission.key)
             name, attempt = f"batchd-{submission.key}-{attempt}.jsonl", attempt + 1
             return await self._upload(submission, name)
 
@@ -209,9 +214,11 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         """Delete the input file, and any that failed tries left behind."""
         if submission.upload:
             await self._delete(submission.upload)
-        if submission.attempt > 1:
+        # Not for each batch: to look means to list all files of the account.
+        if submission.attempt > 1 or submission.key in self._sent_again:
             for file in await self._ours(submission):
                 await self._delete(str(file["id"]))
+            self._sent_again.pop(submission.key, None)
 
     async def purge(self, batch: RemoteBatch, submission: Submission) -> Purged:
         """Delete the input file, the answers and the errors, and check that they are gone."""
@@ -219,9 +226,7 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         if batch.id and not _files(details):
             with suppress(RemoteMissing):
                 details = (await self.poll(batch)).details
-        files = [submission.upload, *_files(details)]
-        if submission.attempt > 1:
-            files += [str(file["id"]) for file in await self._ours(submission)]
+        files = [file for file in (submission.upload, *_files(details)) if file]
 
         async def delete(file: str) -> bool:
             known = await self._delete(file)
@@ -229,7 +234,16 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
                 raise ProviderError(f"{self.settings.base_url} still has it after it was asked to delete it.")
             return known
 
-        return await self.delete_each(dict.fromkeys(file for file in files if file), delete)
+        purged = await self.delete_each(dict.fromkeys(files), delete)
+        # Last, so that these are gone even if the list never comes. Any upload may have been sent twice.
+        try:
+            left = {str(file["id"]): None for file in await self._ours(submission)}
+        except ProviderError as error:
+            return replace(purged, problems=(*purged.problems, f"uploads of failed tries, if there are any: {error}"))
+        more = await self.delete_each([file for file in left if file not in files], delete)
+        return Purged(
+            [*purged.deleted, *more.deleted], [*purged.absent, *more.absent], [*purged.problems, *more.problems]
+        )
 
     async def check(self, models: Sequence[str]) -> Sequence[str]:
         """Check the key, the address and the models."""
@@ -239,6 +253,11 @@ class OpenAIProvider(HttpBatchProvider[OpenAISettings], HttpLiveProvider[OpenAIS
         """Close the connections."""
         for name in {"_client", "_live"} & vars(self).keys():
             await getattr(self, name).aclose()
+
+    def _note_sent_again(self, key: str) -> None:
+        self._sent_again[key] = None
+        if len(self._sent_again) > _MAX_SENT_AGAIN:
+            del self._sent_again[next(iter(self._sent_again))]
 
     async def _upload(self, submission: Submission, name: str) -> str:
         within = self._pacing.min_upload + submission.size / self.settings.slowest_upload

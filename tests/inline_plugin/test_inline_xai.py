@@ -169,6 +169,19 @@ async def test_a_purge_deletes_every_upload_and_says_what_stays(
     assert list(purged.problems) == [f"batch_0: {XAI.kept}"]
 
 
+async def test_a_purge_that_cannot_look_for_uploads_deletes_the_one_it_knows(
+    provider: InlineProvider, xai: XAIService, tmp_path: Path
+) -> None:
+    submission = await uploaded(provider, dataclasses.replace(submission_of(tmp_path), attempt=2))
+    remote = RemoteBatch(await provider.submit(submission), submission.key, {})
+    xai.refuse("GET /files", 403, {"code": "forbidden", "error": "Not with this key."})
+    purged = await provider.purge(remote, submission)
+    assert (list(purged.deleted), xai.files) == ([submission.upload], {})
+    assert len(purged.problems) == 2
+    assert "uploads of failed tries, if there are any: " in purged.problems[0]
+    assert "Not with this key" in purged.problems[0]
+
+
 @pytest.mark.parametrize(
     ("result", "code", "transient"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from openai_support import KEY, Connect, FakeService, batch, hang_up, named
 
+from batchd_openai.live import MAX_ANSWER
 from batchd_openai.provider import OpenAIProvider
 
 MODELS = {
@@ -115,6 +116,15 @@ async def test_a_service_with_files_may_have_batches_that_it_cannot_list(
     found = await provider.find_batches()
     assert found.there is None
     assert f"status {status} when asked to list its batches, and lists files" in found.why
+
+
+@pytest.mark.slow
+async def test_a_list_that_is_too_large_is_no_answer_to_a_row(service: FakeService, provider: OpenAIProvider) -> None:
+    service.on("GET", "/batches", (200, "x" * (MAX_ANSWER + 1)))
+    found = await provider.find_batches()
+    assert found.there is None
+    assert f"{service.url}/batches sends more than 32 MB, and batchd reads no more. Check base_url" in found.why
+    assert "max_tokens" not in found.why
 
 
 async def test_a_service_without_a_list_of_models_may_be_fine(service: FakeService, provider: OpenAIProvider) -> None:

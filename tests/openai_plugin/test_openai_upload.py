@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from openai_support import Connect, FakeService, hang_up, named, serving, submission_of
+from openai_support import Connect, FakeService, hang_up, named, remote, serving, submission_of
 
 from batchd import RejectedError, SubmissionRefused, TransientError
 from batchd_openai.pacing import OpenAIPacing
@@ -192,3 +192,52 @@ async def test_forgetting_deletes_the_file_and_what_lost_tries_left(
     await provider.forget(submission_of(tmp_path, attempt=2))
     assert service.count("DELETE", "/files/file-2") == 1
     assert service.count("DELETE", "/files/file-3") == 0
+
+
+async def test_forgetting_looks_for_a_second_upload_where_the_first_may_have_arrived(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    first, second = (stored(f"file-{number}", f"batchd-01key-{number}.jsonl", 5) for number in (1, 2))
+    service.on("POST", "/files", hang_up, second)
+    # The list lags behind, so the file is sent again.
+    service.on("GET", "/files", listed(), listed(first, second), listed())
+    assert await provider.upload(submission_of(tmp_path)) == "file-2"
+    service.on("DELETE", "/files/file-2", {"deleted": True}, 404)
+    service.on("DELETE", "/files/file-1", 503)
+    submission = submission_of(tmp_path, upload="file-2")
+    with pytest.raises(TransientError):
+        await provider.forget(submission)
+    # The daemon tries again.
+    service.on("GET", "/files", listed(first), listed()).on("DELETE", "/files/file-1", {"deleted": True})
+    await provider.forget(submission)
+    assert service.calls("DELETE", "/files/file-1")
+    # To list the files of the account for each batch would be too much.
+    lists = service.count("GET", "/files")
+    await provider.forget(submission)
+    await provider.forget(submission_of(tmp_path, key="other", upload="file-2"))
+    assert service.count("GET", "/files") == lists
+
+
+async def test_a_purge_looks_for_what_lost_tries_left(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    names = ("batchd-01key-1.jsonl", "batchd-01key-2.jsonl", "batchd-01other-1.jsonl")
+    service.on("GET", "/files", listed(*(stored(f"file-{at}", name, 5) for at, name in enumerate(names))))
+    for file in ("file-0", "file-1", "file-out"):
+        service.on("DELETE", f"/files/{file}", {"deleted": True})
+    purged = await provider.purge(remote(), submission_of(tmp_path))
+    assert (purged.deleted, purged.absent, purged.problems) == (["file-1", "file-out", "file-0"], [], [])
+    assert service.count("DELETE", "/files/file-2") == 0
+
+
+async def test_a_purge_that_cannot_look_deletes_what_it_knows(
+    service: FakeService, provider: OpenAIProvider, tmp_path: Path
+) -> None:
+    service.on("GET", "/files", 503)
+    for file in ("file-1", "file-out"):
+        service.on("DELETE", f"/files/{file}", {"deleted": True})
+    purged = await provider.purge(remote(), submission_of(tmp_path, attempt=2))
+    assert purged.deleted == ["file-1", "file-out"]
+    (problem,) = purged.problems
+    assert problem.startswith("uploads of failed tries, if there are any: ")
+    assert "status 503" in problem
