@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
-from aiohttp import ClientError, FormData
+from aiohttp import ClientError, FormData, StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 
-from batchd.web.tokens import WebRole
+from batchd.web.answers import Refused
+from batchd.web.desk import Desk
+from batchd.web.receiving import from_form
+from batchd.web.tokens import Key, WebRole
+from batchd.web.visitor import Visitor
 
 from ..cli.cli_kit import House
+from ..live.virtual_time import run
 from .web_kit import served
 
 
@@ -149,6 +157,54 @@ async def test_hostile_uploads(house: House) -> None:
     left = [path for path in house.folders.inbox.rglob("*") if path.is_file()]
     assert all(path.parent == house.folders.inbox / "reviews" for path in left)
     assert not [path for path in left if path.name.startswith(".") or b"xx" in path.read_bytes()]
+
+
+async def test_the_fields_of_a_form_are_few_and_short(house: House) -> None:
+    async with served(house) as web:
+        browser = await web.browser()
+        for fields, status, words in (
+            ([("route", "reviews"), *[("more", "x")] * 18], 303, ""),
+            ([("route", "reviews"), *[("more", "x")] * 19], 413, "more than 20 fields"),
+            ([("route", "reviews"), *[("more", "")] * 5_000], 413, "more than 20 fields"),
+            ([("route", "reviews"), ("more", "x" * 4_096)], 303, ""),
+            ([("route", "reviews"), ("more", "x" * 4_097)], 413, "longer than 4,096 bytes"),
+            ([("route", "reviews"), ("more", "x" * 900_000)], 413, "longer than 4,096 bytes"),
+        ):
+            form = FormData()
+            for name, value in [("form_token", browser.form_token), *fields]:
+                form.add_field(name, value)
+            form.add_field("file", b"review\ngood\n", filename="may.csv")
+            answer = await browser.post("/upload", form)
+            assert (answer.status, words in await answer.text()) == (status, True), (len(fields), await answer.text())
+    # The two with 303.
+    assert len(list((house.folders.inbox / "reviews").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arrived", "status", "words"),
+    [
+        (b"", 408, "did not arrive in time"),
+        (b'--x\r\nContent-Disposition: form-data; name="route"\r\n\r\nrevi', 408, "did not arrive in time"),
+        (b'--x\r\nContent-Disposition: form-data; name="route"\r\n\r\nreviews\r\n--x\r\n', 408, "did not arrive"),
+        (b"--x\r\n" + b"X: y\r\n" * 1_000, 400, "This is no form"),
+    ],
+)
+def test_a_form_that_stops_coming_is_given_up(arrived: bytes, status: int, words: str) -> None:
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        connection = BaseProtocol(loop)
+        connection.connection_made(asyncio.Transport())
+        body = StreamReader(connection, 1 << 16, loop=loop)
+        body.feed_data(arrived)
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        request = make_mocked_request("POST", "/upload", headers, payload=body)
+        async with asyncio.timeout(86_400):
+            # It never comes to the file, so nothing is asked of the desk.
+            await from_form(cast("Desk", None), request, Visitor(WebRole.ORDER, "anna", Key(WebRole.ORDER, b"")))
+
+    with pytest.raises(Refused) as refused:
+        run(ask())
+    assert (refused.value.status, words in refused.value.sentence) == (status, True), refused.value.sentence
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(house: House) -> None:

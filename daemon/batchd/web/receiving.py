@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ..domain.names import archive_name, display, numbered
 from ..domain.never_taken import is_conflict_copy, is_never_taken, is_our_own
@@ -29,6 +30,11 @@ PIECE_WITHIN = 60.0
 """Seconds without a byte after which an upload is given up."""
 DRAFT = ".batchd-upload-"
 """How the name of an incomplete upload begins. The daemon takes no file with such a name."""
+FORM_WITHIN = 60.0
+"""Seconds for all fields before the file of a form: they are short, and a browser sends them at once."""
+MAX_FIELDS = 20
+MAX_FIELD = 4_096
+"""Bytes of a field. The form of the page has two: a token and the name of a route."""
 _NOT_EVERYWHERE = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 """What Windows allows in no name, and shares show as other characters: people may see inbox and outbox there."""
 LEFT_AFTER = 86_400.0
@@ -177,22 +183,43 @@ def _too_large(most: int) -> Refused:
     return Refused(413, f"The file is larger than the {most:,} bytes that [web] max_upload allows. Nothing was kept.")
 
 
+_NO_FORM = (ValueError, AssertionError, HttpProcessingError)
+_BROKEN = "This is no form with a file, or it broke off."
+
+
 async def from_form(desk: Desk, request: web.Request, visitor: Visitor) -> ReceivedFile:
     """Receive the file of a form. The form's fields, with its token among them, must come before the file."""
-    fields: dict[str, str] = {}
     try:
-        reader = await request.multipart()
-        while (part := await reader.next()) is not None:
-            if not isinstance(part, BodyPartReader):
-                raise Refused(400, "This is no form of this page.")
-            if part.filename is None:
-                fields[part.name or ""] = (await part.read_chunk(4096)).decode("utf-8", "replace")
-                while await part.read_chunk(4096):
-                    pass
-                continue
-            if visitor.browser:
-                require_form_token(request, visitor, fields.get("form_token", ""))
-            return await receive(desk, request, fields.get("route", ""), part.filename, part.read_chunk)
-    except (ValueError, AssertionError):
-        raise Refused(400, "This is no form with a file, or it broke off.") from None
-    raise Refused(400, "There is no file in it.")
+        async with asyncio.timeout(FORM_WITHIN):
+            fields, file = await _until_file(request)
+    except TimeoutError:
+        raise Refused(408, "The form did not arrive in time, so nothing of it was kept.") from None
+    except _NO_FORM:
+        raise Refused(400, _BROKEN) from None
+    if visitor.browser:
+        require_form_token(request, visitor, fields.get("form_token", ""))
+    try:
+        return await receive(desk, request, fields.get("route", ""), file.filename or "", file.read_chunk)
+    except _NO_FORM:
+        raise Refused(400, _BROKEN) from None
+
+
+async def _until_file(request: web.Request) -> tuple[dict[str, str], BodyPartReader]:
+    """The fields before the file, and the file. Raise Refused if there is none, or if they are too many or too long."""
+    fields: dict[str, str] = {}
+    reader = await request.multipart()
+    for _ in range(MAX_FIELDS + 1):
+        part = await reader.next()
+        if part is None:
+            raise Refused(400, "There is no file in it.")
+        if not isinstance(part, BodyPartReader):
+            raise Refused(400, "This is no form of this page.")
+        if part.filename is not None:
+            return fields, part
+        value = bytearray()
+        while piece := await part.read_chunk(MAX_FIELD):
+            value += piece
+            if len(value) > MAX_FIELD:
+                raise Refused(413, f"A field of the form is longer than {MAX_FIELD:,} bytes.")
+        fields[part.name or ""] = value.decode("utf-8", "replace")
+    raise Refused(413, f"The form has more than {MAX_FIELDS} fields before its file.")
