@@ -351,6 +351,15 @@ def test_check_does_not_call_a_provider_without_its_key(tmp_path: Path) -> None:
     assert "FAKE_KEY is not set" in text
 
 
+def test_check_says_once_that_the_secret_of_a_sink_is_missing(tmp_path: Path) -> None:
+    house = real_house(tmp_path / "house")
+    path = house / "config.toml"
+    path.write_text(f'{path.read_text()}\n[sinks.warehouse]\nplugin = "postgres"\nurl = "env:WAREHOUSE"\n')
+    [(level, text)] = levels(house, FAKE_KEY="x", WAREHOUSE="")["sink warehouse"]
+    assert level == "wrong"
+    assert "WAREHOUSE is not set" in text
+
+
 def test_check_of_folders_that_are_missing_or_no_folders(tmp_path: Path) -> None:
     house = real_house(tmp_path / "house")
     (house / "outbox").rmdir()

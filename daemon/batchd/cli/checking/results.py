@@ -167,7 +167,7 @@ def _observer(name: str, table: ObserverTable, catalogue: Catalogue) -> CheckRes
 async def remote_results(
     config: Config, catalogue: Catalogue, without_key: Collection[str]
 ) -> AsyncIterator[CheckResult]:
-    """Call providers, nodes, sinks and observers. `without_key`: providers and observers to skip."""
+    """Call providers, nodes, sinks and observers. `without_key`: providers, sinks and observers to skip."""
     for name, table in config.providers.items():
         if f"provider {name}" in without_key or catalogue.absent("provider", table.plugin) is not None:
             continue
@@ -181,7 +181,7 @@ async def remote_results(
     async for result in _nodes(config, catalogue):
         yield result
     for name, sink in config.sinks.items():
-        if catalogue.absent("sink", sink.plugin) is not None:
+        if f"sink {name}" in without_key or catalogue.absent("sink", sink.plugin) is not None:
             continue
         async for result in _asked(f"sink {name}", catalogue, "sink", sink, "It can be written to."):
             yield result
