@@ -35,7 +35,7 @@ from .approve import approve
 from .deliver import CANCELLED_MAY_TAKE, hurry
 from .missing_answers import GIVEN_UP
 from .reject import reject
-from .route_refusals import PROVIDER_REFUSED, changed_route, go_on_by
+from .route_refusals import PROVIDER_REFUSED, changed_meanwhile, changed_route, go_on_by
 from .tries import begin
 from .useless_answers import ask_anew
 
@@ -209,15 +209,18 @@ async def _is_waiting(context: Context, job: Job) -> bool:
 async def _go_on(context: Context, job: Job) -> str:
     """Let a stopped job go on where it was. A refused one goes on by its route as it is now, if that was changed."""
     if job.reason_code == PROVIDER_REFUSED and (route := changed_route(context, job)) is not None:
-        await go_on_by(context, job, route)
+        if not await go_on_by(context, job, route):
+            raise changed_meanwhile(job)
         return f"Job {job.id} goes on, by the route {route.name} as it is configured now."
     admitted = job.planned_at is not None and not job.early_rows
     state = JobState.CLAIMED if job.rows is None else JobState.RUNNING if admitted else JobState.PLANNING
     parts = [replace(part, worker_crashes=0) for part in await context.store.jobs.parts(job.id) if part.worker_crashes]
     event = JobRetried(job=job.id, rows=job.rows or 0)
-    await context.store.jobs.revive(
+    goes_on = await context.store.jobs.revive(
         job, state=state, event=event, parts=parts, reason=None, reason_code=None, worker_crashes=0
     )
+    if not goes_on:
+        raise changed_meanwhile(job)
     return f"Job {job.id} goes on."
 
 
@@ -232,7 +235,8 @@ async def _ask_again(context: Context, job: Job) -> str:
         raise NotCarriedOut(f"Every row of job {job.id} has its answer; there is nothing to retry.")
     family = [job] if job.step_columns is None else await context.store.chains.family(job)
     revived = [await _revived(context, each) for each in family]
-    await context.store.chains.revived(revived, JobRetried(job=job.id, rows=rows))
+    if not await context.store.chains.revived(revived, JobRetried(job=job.id, rows=rows)):
+        raise changed_meanwhile(job)
     return f"{count(rows, 'row')} of job {job.id} will be asked again; the results will stand beside the first ones."
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from ...domain.records import Job, JobState, PartState
 from ...domain.routing import PluginSpec, Route
 from ...events import JobRetried
+from ...orders.values import NotCarriedOut
 from ...sending.line_refusals import RouteRefused, what_to_change
 from ...store.database import to_json
 from ...values import replace
@@ -14,7 +17,7 @@ from ..context import Context
 from .account_refusals import sentence
 
 PROVIDER_REFUSED = "provider_refused"
-PLANNED_ANEW = {"planned_at": None, "early_rows": 0, "early_from": None}
+PLANNED_ANEW: Mapping[str, Any] = {"planned_at": None, "early_rows": 0, "early_from": None}
 """Columns of a job whose open rows are all planned anew, before any is sent."""
 _WORDS = frozenset({"user", "system", "system_role", "schema_mode"})
 """Settings of a prompt that do not change the columns of its answers."""
@@ -41,10 +44,19 @@ def changed_route(context: Context, job: Job) -> Route | None:
     return route if _columns(route.prompt) == _columns(job.route.prompt) else None
 
 
-async def go_on_by(context: Context, job: Job, route: Route) -> None:
+def changed_meanwhile(job: Job) -> NotCarriedOut:
+    """The answer to an order that a change of the job came before."""
+    return NotCarriedOut(
+        f"Job {job.id} changed while the order was being carried out; the order changed nothing. Look at the job, and "
+        "order it again if it is still to be done."
+    )
+
+
+async def go_on_by(context: Context, job: Job, route: Route) -> bool:
     """Plan the job's open rows anew by this route, and admit it again: it may cost something else.
 
-    Answers to requests that are under way by the old route are still used.
+    Answers to requests that are under way by the old route are still used. Return False if the job changed meanwhile:
+    it stays as it is.
     """
     parts = await context.store.jobs.parts(job.id)
     # Rows that asked the same may ask something else by the new route.
@@ -54,7 +66,7 @@ async def go_on_by(context: Context, job: Job, route: Route) -> None:
         for each in parts
         if each.state is PartState.PLANNED or (each.state is PartState.COLLECTED and each.settled < each.rows)
     ]
-    await context.store.jobs.revive(
+    return await context.store.jobs.revive(
         job,
         state=JobState.PLANNING,
         event=JobRetried(job=job.id, rows=job.rows or 0),

@@ -12,7 +12,7 @@ from ...secrets.known import covered
 from ...sending.useless_answers import Useless
 from ...values import replace
 from ..context import Context
-from .route_refusals import PLANNED_ANEW, changed_route, go_on_by
+from .route_refusals import PLANNED_ANEW, changed_meanwhile, changed_route, go_on_by
 
 
 async def hold_for_a_person(context: Context, job: Job, asked: Asked, useless: Useless) -> None:
@@ -51,12 +51,20 @@ async def ask_anew(context: Context, job: Job) -> str:
         for part in await context.store.jobs.parts(job.id)
         if not part.later and part.state in {PartState.COLLECTED, PartState.UNPLANNED, PartState.PLANNED}
     ]
-    await context.store.trials.were_useless(job)
     await asyncio.to_thread(context.spool.forget_follows, job.id)
     event = JobRetried(job=job.id, rows=job.rows or 0)
-    await context.store.jobs.revive(
-        job, state=JobState.PLANNING, event=event, parts=parts, reason=None, reason_code=None, **PLANNED_ANEW
+    goes_on = await context.store.jobs.revive(
+        job,
+        state=JobState.PLANNING,
+        event=event,
+        parts=parts,
+        useless=True,
+        reason=None,
+        reason_code=None,
+        **PLANNED_ANEW,
     )
+    if not goes_on:
+        raise changed_meanwhile(job)
     again = await context.store.jobs.get(job.id)
     if (route := changed_route(context, again)) is not None:
         await go_on_by(context, again, route)

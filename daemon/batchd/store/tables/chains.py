@@ -66,12 +66,18 @@ class Chains(StoreTable):
         tx.record(event)
 
     @change
-    def revived(self, tx: Transaction, family: Sequence[Revived], event: Event) -> None:
-        """A person's order for a whole chain: rows without an answer are asked again, in whichever step."""
+    def revived(self, tx: Transaction, family: Sequence[Revived], event: Event) -> bool:
+        """A person's order for a whole chain: rows without an answer are asked again, in whichever step.
+
+        If a job is not in the state that it had, return False and change none of them.
+        """
+        found = [row["state"] for each in family for row in tx.fetch("job", id=each.job.id)]
+        if found != [each.job.state for each in family]:
+            return False
         for each in family:
             job = each.job
-            if not tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns):
-                return
+            tx.update("jobs", {"id": job.id, "state": job.state}, state=JobState.PLANNING, **each.columns)
             put_parts(tx, each.parts)
             tx.run("delete_deliveries", job=job.id)
         tx.record(event)
+        return True

@@ -291,12 +291,29 @@ class Jobs(StoreTable):
 
     @change
     def revive(
-        self, tx: Transaction, /, job: Job, *, state: JobState, event: Event, parts: Sequence[Part] = (), **columns: Any
-    ) -> None:
-        """A person's order: the job goes on from `state`, with these parts changed."""
-        if change_job(tx, job.id, job.state, state, event, **columns):
-            put_parts(tx, parts)
-            tx.run("delete_deliveries", job=job.id)
+        self,
+        tx: Transaction,
+        /,
+        job: Job,
+        *,
+        state: JobState,
+        event: Event,
+        parts: Sequence[Part] = (),
+        useless: bool = False,
+        **columns: Any,
+    ) -> bool:
+        """A person's order: the job goes on from `state`, with these parts changed.
+
+        `useless` says that what was spent on the answers so far is wasted. If the job is not in the state that it had,
+        return False and change nothing.
+        """
+        if not change_job(tx, job.id, job.state, state, event, **columns):
+            return False
+        put_parts(tx, parts)
+        tx.run("delete_deliveries", job=job.id)
+        if useless:
+            tx.run("waste_spending", job=job.id)
+        return True
 
     @change
     def cancelled(self, tx: Transaction, job: Job, event: Event, *, state: JobState) -> None:

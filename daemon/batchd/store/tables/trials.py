@@ -32,10 +32,6 @@ class Trials(StoreTable):
         columns = {"state": JobState.HELD, "reason": reason, "reason_code": code}
         await self._database.write(lambda tx: step(tx, "jobs", where, event, **columns))
 
-    async def were_useless(self, job: Job) -> None:
-        """All rows are asked again: what was spent on the answers so far is wasted."""
-        await self._run("waste_spending", job=job.id)
-
     @change
     def passed(self, tx: Transaction, job: Job) -> None:
         """No person has to look at the answers: the other rows are asked, too."""
