@@ -205,6 +205,20 @@ def test_whatever_is_answered_there_is_a_page(answers: list[list[Any]], name: st
     assert page(Language(code), answers=records).endswith("</html>")
 
 
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("en", "from 1,100,000 to 1,369,000, on average 1,235,000"),
+        ("vi", "từ 1.100.000 đến 1.369.000, trung bình 1.235.000"),
+    ],
+)
+def test_large_numbers_have_plain_digits(code: Any, sentence: str) -> None:
+    lines = [ResultLine(row, True, [number]) for row, number in enumerate((1_100_000, 1_369_134))]
+    text = Read(page(Language(code), answers=answers_of(summarize(lines, 1), ["price"]))).text
+    assert sentence in text
+    assert "e+" not in text
+
+
 @pytest.mark.parametrize(("low", "high"), [(-1.7e308, 1.7e308), (1e-320, 2e-320), (5.0, 5.0), (1.79e308, 1.79e308)])
 def test_numbers_at_the_edge_have_bins(low: float, high: float) -> None:
     [record] = answers_of(summarize([ResultLine(0, True, [low]), ResultLine(1, True, [high])], 1), ["x"])

@@ -53,6 +53,10 @@ def test_numbers_amounts_and_times_are_written_as_people_there_do():
     at = datetime(2026, 11, 29, 18, 5, tzinfo=UTC)
     assert [EN.number(1234567), VI.number(1234567)] == ["1,234,567", "1.234.567"]
     assert [EN.number(3.25), VI.number(3.25)] == ["3.25", "3,25"]
+    # Six significant digits, and no exponent.
+    large = [999_999.7, 1_234_567.0, -1_234_567.8, 2.5e14]
+    assert [EN.number(each) for each in large] == ["1,000,000", "1,234,570", "-1,234,570", "250,000,000,000,000"]
+    assert [VI.number(1_234_567.0), EN.number(1e300)] == ["1.234.570", "1e+300"]
     assert [EN.money(1234.5, "USD"), VI.money(1234.5, "VND")] == ["1,234.50 USD", "1.234,50 VND"]
     assert [EN.money(0.0045, "USD"), EN.money(0.00001, "USD"), EN.money(0, "USD")] == [
         "0.0045 USD",

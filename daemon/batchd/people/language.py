@@ -53,7 +53,9 @@ class Language(Struct, frozen=True):
         if isinstance(value, int) and digits is None:
             text = f"{value:,}"
         elif digits is None:
-            text = f"{value:,.6g}" if abs(value) < 1e15 else f"{value:.6g}"
+            # `g` alone writes an exponent from a million on. First round: 999,999.7 is a million.
+            rounded = float(f"{value:.6g}")
+            text = f"{rounded:,.0f}" if 1e6 <= abs(rounded) < 1e15 else f"{rounded:,.6g}"
         else:
             text = f"{value:,.{digits}f}"
         return text.translate(TO_VI) if self.code == "vi" else text
