@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from batchd.money.budget import MAX_AMOUNT, beginnings
 from batchd.store.database import QUERIES, migrations
+from batchd.store.reading.snapshot import snapshot
 from batchd.store.tables.sums import with_money
+
+from .conftest import Opened
 
 NOW = 1_800_000_000.0
 DAY, MONTH = beginnings(NOW)
@@ -100,6 +103,19 @@ def test_a_line_that_is_changed_by_hand_changes_its_sums(change: str) -> None:
         insert(connection, [(NOW, "acme", "reviews", "USD", 5), (NOW, "acme", "letters", "USD", None)])
         connection.execute(change)
         assert sums(connection) == by_lines(connection)
+
+
+async def test_a_day_that_is_more_than_can_be_counted_is_shown_all_the_same(store: Opened) -> None:
+    day = int(NOW // 86_400)
+    lines = [("acme", "USD", MAX_AMOUNT), ("other", "USD", MAX_AMOUNT), ("acme", "EUR", 5)]
+    rows = [
+        {"day": day, "currency": currency, "provider": provider, "route": "reviews", "cost": cost}
+        for provider, currency, cost in lines
+    ]
+    await store.database.write(lambda tx: tx.insert("spent_by_day", rows))
+    with snapshot(store.path.parent) as state:
+        spent = [state.spent_on(day, "USD"), state.spent_on(day, "EUR"), state.spent_on(day + 1, "USD")]
+    assert spent == [MAX_AMOUNT, 5, 0]
 
 
 def test_an_admission_reads_no_line_of_other_jobs() -> None:

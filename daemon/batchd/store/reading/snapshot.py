@@ -113,7 +113,9 @@ WHERE family IS NULL AND source = :place AND json_extract(stamp, '$[1]') = :size
   AND json_extract(stamp, '$[2]') = :changed
 ORDER BY claimed_at DESC LIMIT 1
 """
-_SPENT = "SELECT COALESCE(SUM(cost), 0) AS cost FROM spent_by_day WHERE day = :day AND currency = :currency"
+_SPENT = with_money(
+    "SELECT COALESCE(MONEY(cost), 0) AS cost FROM spent_by_day WHERE day = :day AND currency = :currency"
+)
 
 
 class State:
