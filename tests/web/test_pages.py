@@ -11,12 +11,14 @@ from pathlib import Path
 from batchd.money.pricing import unit
 from batchd.people.language import Language
 from batchd.status.listing import JobList, Wanted, likely_back
+from batchd.status.overview import Overview
 from batchd.status.places import Places
+from batchd.status.telling import JobStory
 from batchd.store.reading.snapshot import snapshot
 from batchd.values import replace
 from batchd.web.rendering import Words, commands
 
-from ..cli.cli_kit import House, finished_house, stuck
+from ..cli.cli_kit import House, finished_house, half_way, stuck
 from .web_kit import served
 
 
@@ -94,6 +96,22 @@ def test_a_job_with_a_held_batch_needs_a_person(with_held_batch: tuple[House, st
     house, job, _ = with_held_batch
     listed = JobList.take(Places.of(house.config), Wanted(group="held"))
     assert [each.id for _, each in listed.jobs] == [job]
+
+
+def test_pages_and_the_command_line_say_the_same_time_when_answers_are_expected(tmp_path: Path) -> None:
+    house, [may, june] = half_way(tmp_path / "house", "reviews/may.csv", "reviews/june.csv")
+    with contextlib.closing(sqlite3.connect(house.state / "batchd.db")) as connection, connection:
+        # Another batch of the provider took ten minutes.
+        connection.execute("CREATE TEMP TABLE earlier AS SELECT * FROM batches LIMIT 1")
+        connection.execute("UPDATE earlier SET key = 'earlier', state = 'done', ended_at = submitted_at + 600")
+        connection.execute("INSERT INTO batches SELECT * FROM earlier")
+    places = Places.of(house.config)
+    by_status = {each["id"]: each["timestamps"]["expected"] for each in Overview.take(places).record()["jobs"]}
+    assert None not in (by_status[may], by_status[june])
+    listed = JobList.take(places, Wanted()).record()["jobs"]
+    assert {each["id"]: each["timestamps"]["expected"] for each in listed} == by_status
+    stories = {job: JobStory.take(places, job).record()["job"] for job in (may, june)}
+    assert {job: told["timestamps"]["expected"] for job, told in stories.items()} == by_status
 
 
 def test_when_a_job_is_likely_to_be_back(under_way: tuple[House, list[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from batchd.status.uploads import ReceivedFile
@@ -47,6 +48,18 @@ async def test_an_upload_is_followed_to_its_job(house: House) -> None:
         told = await program.json(f"/api/v1/uploads/{gone['upload']}")
         assert (told["job"], told["waits_in_inbox"]) == (None, False)
         assert (await program.get("/api/v1/uploads/nosuch")).status == 404
+
+
+async def test_another_file_of_its_place_and_size_is_not_the_upload(house: House) -> None:
+    async with served(house) as web:
+        program = web.program()
+        first = await sent(program, b"review\ngood\n")
+        look, path = f"/api/v1/uploads/{first['upload']}", house.folders.inbox / first["place"]
+        assert (await program.json(look))["waits_in_inbox"] is True
+        path.write_bytes(b"review\nfine\n")
+        later = ReceivedFile.of(first["upload"]).changed + 10**9
+        os.utime(path, ns=(later, later))
+        assert (await program.json(look))["waits_in_inbox"] is False
 
 
 async def test_a_file_of_another_size_is_another_file(finished: House, finished_job: str) -> None:

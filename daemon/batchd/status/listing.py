@@ -63,6 +63,8 @@ class JobList(Struct, frozen=True, kw_only=True):
                 offset=(wanted.page - 1) * wanted.size,
             )
             usual = usual_times(state)
+            expected = {job.id: at for _, job in jobs if (at := expected_at(job, usual, around.now)) is not None}
+            around = replace(around, expected=expected)
             back = {job.id: at for _, job in jobs if (at := likely_back(job, usual, around.now)) is not None}
             return cls(around=around, wanted=wanted, jobs=jobs, counts=counts, routes=route_names(state), back=back)
 

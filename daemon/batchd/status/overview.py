@@ -228,10 +228,10 @@ class JobDetails(Struct, frozen=True):
         """Look at several in one go. KeyError if one is not there."""
         with snapshot(places.state) as state:
             around = Overview.of_conditions(places, state)
-            return [cls._of(around, state, state.job(job)) for job in jobs]
+            return [cls.of(around, state, state.job(job)) for job in jobs]
 
     @classmethod
-    def _of(cls, around: Overview, state: State, job: JobSummary) -> JobDetails:
+    def of(cls, around: Overview, state: State, job: JobSummary) -> JobDetails:
         """The details of this job."""
         expected = expected_at(job, usual_times(state), around.now) if job.batches else None
         if expected is not None:

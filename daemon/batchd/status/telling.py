@@ -64,9 +64,8 @@ class JobStory(Struct, frozen=True, kw_only=True):
         with snapshot(places.state) as state:
             job = job_called(state, word)
             told = state.events(job.id)
-            around = Overview.of_conditions(places, state)
-            details = JobDetails(around, job, state.batches(job.id), state.deliveries(job.id))
-            back = likely_back(job, usual_times(state), around.now)
+            details = JobDetails.of(Overview.of_conditions(places, state), state, job)
+            back = likely_back(job, usual_times(state), details.around.now)
             group = group_of(state, job.id)
         files = _files(places, details)
         return cls(

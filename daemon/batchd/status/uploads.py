@@ -40,7 +40,8 @@ class ReceivedFile(Struct, frozen=True):
             found = os.stat(inbox / self.place, follow_symlinks=False)
         except OSError:
             return False
-        return found.st_size == self.size
+        # Compared as `job` does: another file may have come to this place, of the same size.
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.changed)
 
     def job(self, state: Path) -> str | None:
         """The job that it has become, if the daemon has taken it."""
