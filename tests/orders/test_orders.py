@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,17 @@ def test_one_of_a_newer_batchd_is_not_known() -> None:
     assert from_stored("skip", "job", {}) is None
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1", "inf", "nan", "1e30"])
+@pytest.mark.parametrize(
+    "text", ["", "much", "-1", "inf", "nan", "1e30", "1e18", "1234567890123456789", "9999999999999999999.5"]
+)
 def test_what_is_no_amount_of_money(text: str) -> None:
     with pytest.raises(ValueError, match="Write an amount of money such as 12.50."):
         amount(text)
+
+
+@pytest.mark.parametrize("text", ["0", "12.50", "123456789012345678", "999999999999999999.99", "0.0000001"])
+def test_an_amount_has_up_to_18_digits_before_the_point(text: str) -> None:
+    assert Decimal(amount(text)) == Decimal(text)
 
 
 async def test_who_gave_it_how_and_when_is_kept(state: Path) -> None:

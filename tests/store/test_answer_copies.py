@@ -46,6 +46,18 @@ def test_a_copy_has_what_was_there_when_it_was_made(book: Path, tmp_path: Path) 
     assert list(spool.iterdir()) == []
 
 
+def test_a_copy_stays_for_the_task_that_was_given_it_last(book: Path, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    first = readable_copy(book, spool)
+    long_ago = first.stat().st_mtime - 2 * KEPT_FOR
+    os.utime(first, (long_ago, long_ago))
+    assert readable_copy(book, spool) == first, "a task is given it now"
+    with AnswerCache.opened(book) as cache:
+        cache.keep([(b"b" * 16, b"two")], at=2.0)
+    assert readable_copy(book, spool) != first
+    assert read(first) == {b"a" * 16: b"one"}
+
+
 def test_where_the_spool_lies_beside_it_there_is_no_copy(book: Path) -> None:
     assert readable_copy(book, book.parent) == book
     assert [each.name for each in book.parent.iterdir() if each.name.startswith("ahead-")] == []

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 MAX_DIGITS = 18
-"""Digits of an amount of money; more must be a mistake."""
+"""Digits of an amount of money before its point; more must be a mistake."""
 
 
 class NotCarriedOut(Exception):
@@ -123,6 +123,6 @@ def amount(text: str) -> str:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("nan")
-    if not value.is_finite() or value < 0 or value.adjusted() > MAX_DIGITS:
+    if not value.is_finite() or value < 0 or value.adjusted() >= MAX_DIGITS:
         raise ValueError("Write an amount of money such as 12.50.")
     return str(value)
