@@ -18,7 +18,7 @@ from .xml_text import plain
 MAX_COLUMNS = 200
 """The most cells of a row with a shape: compiling more takes longer than it saves."""
 MAX_SHAPES = 20
-_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
+_DURATION = re.compile(r"(-?)P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,](\d+))?S)?")
 _ROW = re.compile(r'<table:table-row((?: table:(?:style-name|visibility)="[^"<]*")*)>')
 _CELL = re.compile(
     r'<table:(table-cell|covered-table-cell)((?: [\w.:-]+="[^"<]*")*)(?:/>|>(?:<text:p>([^<]*)</text:p>)?</table:\1>)'
@@ -36,12 +36,21 @@ _DIGITS = re.compile("0[0-9]+")
 
 
 def duration(text: str) -> str | None:
-    """A time or duration as hours, minutes and seconds; None if the text is neither."""
+    """A time or duration as hours, minutes and seconds; None if the text is neither.
+
+    >>> [duration(text) for text in ("PT16H05M00S", "PT10H30M15.5S", "PT10H29M59.9999999S")]
+    ['16:05:00', '10:30:15.500', '10:30:00']
+    """
     match = _DURATION.fullmatch(text)
     if match is None:
         return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
-    return f"{match[1]}{days * 24 + hours:02}:{minutes:02}:{seconds:02}"
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:5])
+    # As in a workbook of Excel: milliseconds if there are any, rounded.
+    more, milliseconds = divmod(round(float(f"0.{match[6] or 0}") * 1_000), 1_000)
+    minutes, seconds = minutes + (seconds + more) // 60, (seconds + more) % 60
+    hours, minutes = days * 24 + hours + minutes // 60, minutes % 60
+    fraction = f".{milliseconds:03}" if milliseconds else ""
+    return f"{match[1]}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
 
 
 class OdsShape:

@@ -80,22 +80,60 @@ class ParquetReader(Reader[ParquetSettings]):
             size += batch.nbytes
             limits.check(size, size)
             rows += batch.num_rows
-            columns = [
-                values if convert is None else [None if value is None else convert(value) for value in values]
-                for values, convert in zip((column.to_pylist() for column in batch.columns), converters, strict=True)
-            ]
+            columns = [_cells(column, convert) for column, convert in zip(batch.columns, converters, strict=True)]
             yield from map(list, zip(*columns, strict=True))
         if rows == 0:
             raise FileRefused("no_rows", "The file has columns but no rows. Add rows and drop it again.")
 
 
+def _cells(column: Any, convert: Callable[[Any], Json] | None) -> Sequence[Json]:
+    """The values of a column as JSON values."""
+    values = column if convert is exact_json else column.to_pylist()
+    return values if convert is None else [None if value is None else convert(value) for value in values]
+
+
 def _converter(type_: Any) -> Callable[[Any], Json] | None:
     """The function that turns a value of this type into a JSON value; None if it is one."""
     name = str(type_)
+    if "[ns" in name:
+        return exact_json
     if name.startswith("dictionary<values="):
         name = name.removeprefix("dictionary<values=").partition(",")[0]
     plain = ("string", "large_string", "string_view", "bool", "null", "int", "uint")
     return None if name in plain[:5] or (name.startswith(plain[5:]) and "<" not in name) else as_json
+
+
+def exact_json(scalar: Any) -> Json:
+    """A value of pyarrow as a JSON value, with its nanoseconds.
+
+    Python's own times end at microseconds, so pyarrow makes none of a time with nanoseconds, unless pandas is there.
+    """
+    import pyarrow as pa
+
+    type_ = scalar.type
+    if not scalar.is_valid:
+        return None
+    if isinstance(scalar, pa.DictionaryScalar):
+        return exact_json(scalar.value)
+    if pa.types.is_map(type_):
+        return {str(exact_json(pair[0])): exact_json(pair[1]) for pair in scalar.values}
+    if isinstance(scalar, pa.ListScalar):
+        return [exact_json(inner) for inner in scalar.values]
+    if pa.types.is_struct(type_):
+        if len(set(scalar)) < len(scalar):
+            raise ValueError("two fields have the same name")  # as pyarrow refuses them without nanoseconds
+        return {name: exact_json(inner) for name, inner in scalar.items()}
+    if getattr(type_, "unit", None) != "ns":
+        return as_json(scalar.as_py())
+    if pa.types.is_duration(type_):
+        return as_json(scalar.value / 10**9)
+    microseconds, rest = divmod(scalar.value, 1_000)
+    coarse = pa.timestamp("us", type_.tz) if pa.types.is_timestamp(type_) else pa.time64("us")
+    moment = pa.scalar(microseconds, coarse).as_py()
+    if not rest:
+        return as_json(moment)
+    whole, _, fraction = moment.isoformat(timespec="microseconds").partition(".")
+    return f"{whole}.{fraction[:6]}{rest:03}{fraction[6:]}"
 
 
 def as_json(value: Any) -> Json:

@@ -18,6 +18,8 @@ _ROWS = 2_000
 """Rows of a row group, which are in memory at a time."""
 _CHUNK = 1 << 20
 _INT64 = 2**63
+_FLOAT64 = 2**53
+"""Up to this, floats have all integers."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -25,7 +27,8 @@ _decode = msgspec.json.Decoder().decode
 class ParquetSink(FileSink[Settings]):
     """Publishes `.results.parquet` and, if rows failed, `.failed.parquet` with those rows as they were dropped.
 
-    A column has integers, floats or booleans if all its values are such, else text.
+    A column has integers, floats or booleans if all its values are such, else text. It also has text if it has floats
+    and an integer that no float has.
     """
 
     def heads(self, shape: Shape) -> Mapping[str, bytes]:  # noqa: ARG002  # such a file has no head
@@ -69,7 +72,7 @@ class _Typed:
         """Add a row."""
         for kinds, value in zip(self._kinds, values, strict=True):
             kind = type(value)
-            kinds.add(str if kind is int and not -_INT64 <= value < _INT64 else kind)
+            kinds.add(kind if kind is not int or -_FLOAT64 <= value <= _FLOAT64 else _kind_of(value))
         self._file.write(_encode(values) + b"\n")
         self.rows += 1
 
@@ -95,10 +98,20 @@ class _Typed:
                 yield chunk
 
 
+class _NoFloat(int):
+    """Stands for an integer that no float has."""
+
+
+def _kind_of(large: int) -> type:
+    if not -_INT64 <= large < _INT64:
+        return str
+    return int if float(large) == large else _NoFloat
+
+
 def _type_of(kinds: set[type]) -> str:
     if kinds == {bool}:
         return "bool"
-    if kinds == {int}:
+    if kinds and kinds <= {int, _NoFloat}:
         return "int"
     return "float" if kinds == {float} or kinds == {int, float} else "text"
 

@@ -122,9 +122,12 @@ class SheetXml:
 
     def _shared(self, value: str) -> str:
         try:
-            return self._texts[int(value)]
+            place = int(value)
+            if place >= 0:  # a negative place would count from the end
+                return self._texts[place]
         except (IndexError, ValueError):
-            raise broken("has no text for a cell") from None
+            pass
+        raise broken("has no text for a cell")
 
     def _row(self, found: Sequence[tuple[str, ...]], number: int) -> SheetRow:
         """A row of usual cells."""

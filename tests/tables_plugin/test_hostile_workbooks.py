@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from workbooks import HEADER, PARTS, hand_made, read, refused, sheet
+from workbooks import HEADER, MAIN, PARTS, hand_made, read, refused, sheet
 
 from batchd import FileRefused, Source, UnpackLimits
 from batchd_tables.xlsx_reader import XlsxReader
@@ -57,6 +57,13 @@ def test_xml_that_declares_anything_or_does_not_fit_is_refused(tmp_path: Path) -
             "damaged",
         ),
         "no such text": ({SHEET: sheet('<row r="1"><c r="A1" t="s"><v>9</v></c></row>')}, "damaged"),
+        "a text before the first": (
+            {
+                SHEET: sheet('<row r="1"><c r="A1" t="s"><v>-1</v></c></row>'),
+                "xl/sharedStrings.xml": f'<sst xmlns="{MAIN}"><si><t>id</t></si></sst>',
+            },
+            "damaged",
+        ),
         "a column twice": ({SHEET: sheet('<row r="1"><c r="B1"><v>1</v></c><c r="A1"><v>2</v></c></row>')}, "damaged"),
         "a far column": ({SHEET: sheet('<row r="1"><c r="ZZZZ1"><v>1</v></c></row>')}, "columns"),
         "deep": ({BOOK: "<a>" * 100_000}, "damaged"),

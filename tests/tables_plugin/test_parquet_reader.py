@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,6 +55,64 @@ def test_types_become_json(tmp_path: Path) -> None:
     faults = [f"{name}: {found!r}" for (name, _, _, value), found in zip(VALUES, first, strict=True) if found != value]
     assert not faults, "\n".join(faults)
     assert second == [None] * len(VALUES)
+
+
+MOMENT = 1_777_631_400_000_000_000
+"""2026-05-01 10:30 in UTC, in nanoseconds."""
+NANOSECONDS: list[tuple[str, Any, Any, Any]] = [
+    ("whole", pa.timestamp("ns"), MOMENT, "2026-05-01T10:30:00"),
+    ("microseconds", pa.timestamp("ns"), MOMENT + 1_000, "2026-05-01T10:30:00.000001"),
+    ("nanoseconds", pa.timestamp("ns"), MOMENT + 1, "2026-05-01T10:30:00.000000001"),
+    ("before 1970", pa.timestamp("ns"), -1, "1969-12-31T23:59:59.999999999"),
+    ("zone", pa.timestamp("ns", "Europe/Berlin"), MOMENT + 12, "2026-05-01T12:30:00.000000012+02:00"),
+    ("offset", pa.timestamp("ns", "-05:30"), MOMENT, "2026-05-01T05:00:00-05:30"),
+    ("duration", pa.duration("ns"), 1_500_000_001, 1.500000001),
+    ("whole duration", pa.duration("ns"), -2_000_000_000, -2),
+    ("time", pa.time64("ns"), 58_200_000_000_123, "16:10:00.000000123"),
+    ("list", pa.list_(pa.timestamp("ns")), [MOMENT + 1, None], ["2026-05-01T10:30:00.000000001", None]),
+    ("struct", pa.struct({"at": pa.timestamp("ns"), "b": pa.decimal128(3, 1)}), {"at": MOMENT + 1, "b": Decimal("0.5")},
+     {"at": "2026-05-01T10:30:00.000000001", "b": "0.5"}),
+    ("map", pa.map_(pa.string(), pa.duration("ns")), [("a", 1)], {"a": 1e-9}),
+]  # fmt: skip
+WITHOUT_PANDAS = """
+import json, sys
+
+class NotInstalled:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotInstalled())
+from pathlib import Path
+from workbooks import read
+from batchd_tables.parquet_reader import ParquetReader
+rows = read(Path(sys.argv[1]), ParquetReader(ParquetReader.Settings()))
+assert "pandas" not in sys.modules
+print(json.dumps(rows))
+"""
+
+
+@pytest.mark.slow
+def test_times_keep_their_nanoseconds_with_and_without_pandas(tmp_path: Path) -> None:
+    category = pa.array([MOMENT + 1, None], pa.timestamp("ns")).dictionary_encode()
+    arrays = [*(pa.array([value, None], type_) for _, type_, value, _ in NANOSECONDS), category]
+    names = [*(name for name, *_ in NANOSECONDS), "category"]
+    pq.write_table(pa.table(arrays, names), path := tmp_path / "may.parquet")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    child = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PANDAS, str(path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert child.returncode == 0, child.stderr
+    expected = [*(value for *_, value in NANOSECONDS), "2026-05-01T10:30:00.000000001"]
+    for found in (read(path, reader()), json.loads(child.stdout)):
+        assert [*map(list, found)] == [names, expected, [None] * len(names)]
+
+
+@pytest.mark.parametrize("type_", [pa.timestamp("us"), pa.timestamp("ns")], ids=str)
+def test_fields_of_the_same_name_are_refused(tmp_path: Path, type_: Any) -> None:
+    fields = [pa.array([place], type_) for place in range(2)]
+    pq.write_table(pa.table({"s": pa.StructArray.from_arrays(fields, ["a", "a"])}), path := tmp_path / "may.parquet")
+    assert refused(path, reader())[0] == "damaged"
 
 
 def test_what_is_no_table_is_refused_in_words(tmp_path: Path) -> None:
