@@ -155,7 +155,7 @@ def _moment(value: float | None) -> int | None:
 def _usage(outcome: Outcome) -> dict[str, Any]:
     return {
         "input_tokens": outcome.input_tokens,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": outcome.cached_tokens},
         "output_tokens": outcome.output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": outcome.input_tokens + outcome.output_tokens,

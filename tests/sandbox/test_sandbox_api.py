@@ -57,6 +57,7 @@ async def test_the_ledger_has_what_was_paid(sandbox: Running) -> None:
     assert ledger["distinct"] == 3
     assert ledger["executed_twice"] == ["row-1", "row-2"]
     assert [upload["deleted"] for upload in ledger["uploads"]] == [False, True]
+    assert ledger["tokens"]["cached"] == 0
     assert ledger["tokens"]["input"] == first.usage.input_tokens + second.usage.input_tokens  # type: ignore[union-attr]
     assert ledger["batches_to_come"] == 0
 
@@ -296,13 +297,14 @@ async def test_a_bad_body_fails_its_line_alone(sandbox: Running) -> None:
         request_line("good"),
         request_line("no-messages") | {"body": {"model": "sandbox-small"}},
         request_line("zero", max_tokens=0),
+        request_line("negative", max_tokens=-1),
         request_line("hot", temperature=9),
         request_line("typed", max_tokens="many"),
         request_line("long", text="word " * 110_000),
     ]
     batch = await sandbox.run(lines)
     assert batch.status == "completed"
-    assert counts_of(batch) == (6, 1, 5)
+    assert counts_of(batch) == (7, 1, 6)
     output, errors = await sandbox.results(batch)
     assert list(output) == ["good"]
     assert {line["response"]["status_code"] for line in errors.values()} == {400}
@@ -311,6 +313,7 @@ async def test_a_bad_body_fails_its_line_alone(sandbox: Running) -> None:
     assert problems["no-messages"]["param"] == "messages"
     assert problems["no-messages"]["code"] == "missing_required_parameter"
     assert problems["zero"]["code"] == "integer_below_min_value"
+    assert problems["negative"]["message"].endswith("but got -1 instead.")
     assert problems["hot"]["param"] == "temperature"
     assert problems["typed"]["param"] == "max_tokens"
     assert problems["long"]["code"] == "context_length_exceeded"
@@ -402,6 +405,10 @@ async def test_responses_and_embeddings(sandbox: Running) -> None:
     cut = await sandbox.client.responses.create(model="m", input="one two three four five", max_output_tokens=2)
     assert cut.incomplete_details is not None
     assert cut.incomplete_details.reason == "max_output_tokens"
+    for limit in (0, -1):
+        with pytest.raises(openai.BadRequestError) as refused:
+            await sandbox.client.responses.create(model="m", input="one two", max_output_tokens=limit)
+        assert (refused.value.code, refused.value.param) == ("integer_below_min_value", "max_output_tokens")
     embeddings = await sandbox.client.embeddings.create(model="m", input=["a", "b", "a"], dimensions=8)
     assert [len(one.embedding) for one in embeddings.data] == [8, 8, 8]
     assert embeddings.data[0].embedding == embeddings.data[2].embedding != embeddings.data[1].embedding

@@ -212,3 +212,13 @@ async def test_faults_of_lines_can_be_combined(sandbox: Running) -> None:
         (line["response"]["body"]["choices"][0]["message"]["content"] is None) == (line["custom_id"] == "row-1")
         for line in lines[:-1]
     )
+
+
+async def test_cached_tokens_are_in_the_usage_of_the_batch(sandbox: Running) -> None:
+    await sandbox.order("line:shapes")
+    batch = await sandbox.run([request_line("a", "Good <shape usage-openai>"), request_line("b")])
+    output, _ = await sandbox.results(batch)
+    cached = output["a"]["response"]["body"]["usage"]["prompt_tokens_details"]["cached_tokens"]
+    assert cached > 0
+    assert batch.usage is not None
+    assert batch.usage.input_tokens_details.cached_tokens == cached == (await sandbox.ledger())["tokens"]["cached"]

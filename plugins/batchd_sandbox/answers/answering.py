@@ -93,8 +93,8 @@ def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: Col
     `faults` are the kinds of faults of the request's line; some of them change the text.
     """
     limit = request.max_completion_tokens or request.max_tokens
-    if not limit:
-        limit = _check_limits(request)
+    if not limit or limit < 0:
+        limit = _check_limits(request, "max_completion_tokens", "max_tokens")
     if request.temperature is not None and not 0 <= request.temperature <= 2:
         message = f"Invalid 'temperature': expected a value from 0 to 2, but got {request.temperature:g} instead."
         raise invalid(message, "temperature", "decimal_out_of_range")
@@ -118,13 +118,16 @@ def answer_chat(request: ChatRequest, identity: bytes, created: int, faults: Col
 
 def answer_responses(request: ResponsesRequest, identity: bytes, created: int, faults: Collection[str] = ()) -> Answer:
     """Answers /v1/responses."""
+    limit = request.max_output_tokens
+    if not limit or limit < 0:
+        limit = _check_limits(request, "max_output_tokens")
     schema, json_object = None, False
     if request.text and isinstance(wanted := request.text.get("format"), dict):
         json_object = wanted.get("type") == "json_object"
         schema = wanted.get("schema") if wanted.get("type") == "json_schema" else None
     input_tokens = prompt_tokens(request)
     text = respond(_messages(request), schema, json_object=json_object)
-    text, output_tokens, cut = _cut(text, request.max_output_tokens or _UNLIMITED, faults)
+    text, output_tokens, cut = _cut(text, limit, faults)
     written = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     message = {
         "id": f"msg_{identity.decode()}",
@@ -207,12 +210,12 @@ def _messages(request: ResponsesRequest) -> list[Message]:
     return messages if request.instructions is None else [Message("system", request.instructions), *messages]
 
 
-def _check_limits(request: ChatRequest) -> int:
-    # Called if neither limit is set, or if the one that is set is zero.
-    for name in ("max_completion_tokens", "max_tokens"):
-        if getattr(request, name) is not None:
+def _check_limits(request: Request, *names: str) -> int:
+    # Called if no limit is set, or if the one that is set is below one.
+    for name in names:
+        if (value := getattr(request, name)) is not None:
             raise invalid(
-                f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got 0 instead.",
+                f"Invalid '{name}': integer below minimum value. Expected a value >= 1, but got {value} instead.",
                 name,
                 "integer_below_min_value",
             )
@@ -243,8 +246,6 @@ def _cut(text: str, limit: int, faults: Collection[str]) -> tuple[str, int, bool
         limit = min(limit, max(1, tokens // 2))
     if tokens <= limit:
         return text, tokens, "length" in faults
-    if limit < 1:
-        raise invalid("Invalid limit of tokens: expected a value >= 1.", "max_tokens", "integer_below_min_value")
     return text.encode("utf-8", "surrogatepass")[: limit * 4].decode("utf-8", "ignore"), limit, True
 
 
