@@ -6,8 +6,11 @@ import asyncio
 import logging
 import socket
 import stat
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from batchd.config.problems import Problems
 from batchd.config.web import Address, WebTable, check_web
 from batchd.settings import Secret
 from batchd.web import serving
+from batchd.web.desk import READS_AT_ONCE, Desk
 from batchd.web.serving import Serving
 from batchd.web.tokens import WebRole, make_token
 
@@ -172,3 +176,31 @@ def test_an_address_that_others_reach_needs_a_token(tmp_path: Path) -> None:
     problems = Problems(document)
     check_web(WebTable(listen="0.0.0.0:80"), tmp_path, problems)
     assert not problems
+
+
+async def test_a_read_keeps_its_place_until_its_thread_ends(house: House) -> None:
+    desk = Desk(FakeDaemon(house), Address("127.0.0.1", 0))
+    loop = asyncio.get_running_loop()
+    go, began = threading.Event(), asyncio.Queue[int]()
+
+    def read(number: int) -> None:
+        loop.call_soon_threadsafe(began.put_nowait, number)
+        go.wait()
+
+    with ThreadPoolExecutor(READS_AT_ONCE + 1) as threads:
+        loop.set_default_executor(threads)
+        try:
+            reads = [asyncio.create_task(desk.read(partial(read, number))) for number in range(READS_AT_ONCE)]
+            for _ in reads:
+                await began.get()
+            for each in reads:
+                each.cancel()
+            await asyncio.wait(reads)
+            another = asyncio.create_task(desk.read(go.is_set))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            # One thread is free. It would have taken the other read before this.
+            await asyncio.to_thread(lambda: None)
+        finally:
+            go.set()
+        assert await another

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -81,8 +81,12 @@ class Desk:
             raise Busy
         self._waiting += 1
         try:
-            async with room:
-                return await asyncio.to_thread(function)
+            await room.acquire()
+            work = asyncio.create_task(asyncio.to_thread(function))
+            # A request may be cancelled. Its thread goes on, and keeps its place until it ends.
+            work.add_done_callback(lambda ended: _leave(room, ended))
+            await asyncio.wait([work])
+            return work.result()
         finally:
             self._waiting -= 1
 
@@ -97,6 +101,12 @@ class Desk:
     def note(self, name: str) -> tuple[str, bool] | None:
         """Return what was kept under this word, and forget it."""
         return self._notes.pop(name, None)
+
+
+def _leave(room: asyncio.Semaphore, ended: asyncio.Task[Any]) -> None:
+    room.release()
+    if not ended.cancelled():
+        ended.exception()  # asyncio logs one that nobody asks for, as after a request that was cancelled
 
 
 DESK: web.AppKey[Desk] = web.AppKey("desk", Desk)
