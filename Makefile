@@ -74,6 +74,7 @@ bench: $(STAMP)  ## throughput, memory, validation and token counting, compared 
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/stages.py
 	$(BIN)/python bench/stages_collect.py
+	$(BIN)/python bench/reuse.py
 	$(BIN)/python bench/small_files.py
 	$(BIN)/python bench/look.py
 	$(BIN)/python bench/idle.py

@@ -11,6 +11,7 @@ full sheet of 1,048,576 rows, and prints how much memory each takes; it takes mi
 
 from __future__ import annotations
 
+import argparse
 import csv
 import datetime as dt
 import gzip
@@ -312,14 +313,17 @@ def main() -> int:
     if len(sys.argv) == 5:
         measure(sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
         return 0
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as name:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=200_000)
+    parser.add_argument("--large", nargs="?", const=tempfile.gettempdir(), metavar="FOLDER")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.large) as name:
         folder = Path(name)
-        if sys.argv[1:2] == ["--large"]:
+        if options.large is not None:
             large(folder)
             return 0
-        rows = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-        slow = compare("reader", KINDS, rows, folder, ("plain", "ours"))
-        slow += compare("sink", SINKS, rows, folder, ("plain sink", "our sink"))
+        slow = compare("reader", KINDS, options.rows, folder, ("plain", "ours"))
+        slow += compare("sink", SINKS, options.rows, folder, ("plain sink", "our sink"))
     if slow:
         print(f"Below half of the plain way: {', '.join(slow)}.")
     return 1 if slow else 0

@@ -11,13 +11,13 @@ import argparse
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from throughput import write_reviews
 
 from batchd.domain.routing import PluginSpec
 from batchd.store.answer_cache import AnswerCache
+from batchd.values import replace
 from batchd.work.planning.plan import PlanTask, plan
 from batchd.work.planning.reuse import Reuse
 from batchd.work.reading.read import ReadTask, read
@@ -62,7 +62,7 @@ def main() -> None:
             )
             for first, _, offset, length in done.parts
         ]
-        reuse = Reuse(str(scratch / "answers.db"), "acme", 0.0, str(scratch / "keys"))
+        reuse = Reuse("acme", str(scratch / "keys"), book=str(scratch / "answers.db"))
         ratios = []
         for _ in range(options.rounds):
             without = seconds(tasks)

@@ -10,6 +10,7 @@ by the clock.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import multiprocessing
 import sqlite3
@@ -167,9 +168,11 @@ def compare(kind: str, plain: Way, ours: Way, rows: int) -> bool:
 
 def main() -> int:
     """Measure all, and say what is too slow."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", type=int, nargs="?", default=100_000)
+    count = parser.parse_args().rows
     from tests.sinks_plugin.postgres_server import postgres_server
 
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     rows = list(results(count))
     print(f"{'sink':10} {'plain rows/s':>12} {'batchd rows/s':>14} {'share':>6}")
     fast = {}

@@ -2,7 +2,8 @@
 
 For the file: time and peak memory, compared with a plain script that decodes each line, checks its fields and keeps
 the custom_ids in a set, for each number of lines. The program ends with status 1 if memory grows from the first number
-to the last by more than the size of the caches. For planning: the time with the rules, compared with the time without.
+to the last by more than the size of the caches. For planning: the time with the rules, compared with the time without,
+of a prompt that Jinja must fill; the requests of other prompts are checked together.
 
     python bench/validating.py [--lines 10000 1000000]
 """
@@ -22,7 +23,8 @@ from measuring import Measured, measure
 
 from batchd.domain import rows
 from batchd.domain.routing import PluginSpec
-from batchd.work.planning import plan
+from batchd.requests.rules import BodyRules
+from batchd.work.planning import plan, request_file
 
 WORDS = ["good", "bad", "late", "early", "broken", "giao", "hàng", "nhanh", "chậm", "tốt", "hỏng", "the", "box", "was"]
 CACHES = 8_000_000
@@ -75,7 +77,7 @@ def checked(path: Path, lines: int) -> tuple[Measured, Measured]:
     return ours, script
 
 
-class NoRules(plan.BodyRules):
+class NoRules(BodyRules):
     """Accepts everything."""
 
     def read(self, body: bytes) -> tuple[None, int]:  # noqa: ARG002
@@ -88,7 +90,7 @@ def planning(folder: Path) -> float:
     chance = random.Random(7)
     with (folder / "rows.jsonl").open("wb") as file:
         file.writelines(rows.encode([str(number), "a product", 3, text(chance)]) for number in range(PLANNED))
-    prompt = {"system": "You label product reviews. Answer as A|B|C.", "user": "Review: {{ review }}"}
+    prompt = {"system": "You label product reviews. Answer as A|B|C.", "user": "Review: {{ review | trim }}"}
     task = plan.PlanTask(
         job="abcd1234",
         first=0,
@@ -104,19 +106,18 @@ def planning(folder: Path) -> float:
         endpoint="/v1/chat/completions",
         max_line_bytes=1_000_000,
     )
-    usual = plan.BodyRules
 
-    def seconds(rules: type[plan.BodyRules]) -> float:
-        plan.BodyRules = rules  # type: ignore[misc]
+    def seconds(rules: type[BodyRules]) -> float:
+        request_file.BodyRules = rules  # type: ignore[attr-defined]
         try:
             before = time.process_time()
             plan.plan(task)
             return time.process_time() - before
         finally:
-            plan.BodyRules = usual  # type: ignore[misc]
+            request_file.BodyRules = BodyRules  # type: ignore[attr-defined]
 
-    seconds(usual)
-    return statistics.median(seconds(usual) / seconds(NoRules) for _ in range(ROUNDS))
+    seconds(BodyRules)
+    return statistics.median(seconds(BodyRules) / seconds(NoRules) for _ in range(ROUNDS))
 
 
 def main() -> None:
