@@ -87,6 +87,24 @@ def test_limits_of_the_configuration_are_kept_to() -> None:
     assert pace.wait(0.0, 1.0) == float("inf"), "one call is under way"
 
 
+def test_a_call_that_did_not_begin_counts_for_nothing() -> None:
+    def shown(others: int) -> tuple[float, ...]:
+        pace = Pace(tokens_per_minute=600, max_window=10)
+        pace.wait(0.0, 5.0)
+        for _ in range(10):
+            pace.started(0.0, 0.25)
+        for _ in range(others):
+            pace.started(0.0, 0.25)
+        for _ in range(others):
+            pace.undo(0.0, 0.25)
+        waits = pace.wait(0.0, 5.0), pace.tokens.wait(0.0, 5.0)
+        pace.refused(0.5, 0.0, 0.25)
+        return (*waits, pace.in_flight, pace.requests.rate(2.0), pace.tokens.rate(2.0))
+
+    assert shown(20) == shown(0)
+    assert shown(0)[3] < math.inf, "the refusal has shown a rate"
+
+
 def test_one_refusal_of_few_calls_does_not_slow_it_down() -> None:
     pace = Pace()
     pace.started(0.0, 1.0)

@@ -132,6 +132,8 @@ class Caller:
         for batch in self._batches.values():
             with suppress(OSError):
                 await batch.journal.close()
+            # If the disk is full, these answers are lost. The journal has their calls, so the rows are told.
+            batch.journal.let_go()
         self._batches.clear()
 
     # --- calls begin ---------------------------------------------------------------------------------------------
@@ -139,15 +141,17 @@ class Caller:
     async def _run(self) -> None:
         while self._batches and not self._stopping:
             self._wake.clear()
+            pause = None
             try:
                 pause = self._begin()
             except OSError as error:
-                # The disk is full or broken: answers stay in memory, and no call begins meanwhile.
                 self._troubled(error)
-                pause = DISK_PAUSE
             await self._end_batches()
             if not self._batches:
                 return
+            if isinstance(self.trouble, OSError):
+                # The disk is full or broken: answers stay in memory, and no call begins meanwhile.
+                pause = DISK_PAUSE
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -166,7 +170,8 @@ class Caller:
                 batch.journal.write()
         except OSError:
             for batch, row in begun:
-                self.pace.broke_down()
+                self.pace.undo(row.begun, row.tokens)
+                batch.journal.take_back(row.custom_id)
                 batch.put_back(row, _now())
             raise
         for batch, row in begun:
@@ -211,7 +216,7 @@ class Caller:
                 await batch.journal.close()
             except OSError as error:
                 self._troubled(error)
-                continue
+                continue  # the next look closes it
             del self._batches[batch.key]
             if all(other.job != batch.job for other in self._batches.values()):
                 self._turns.forget(batch.job)

@@ -8,17 +8,21 @@
     !cancel                                       no more calls begin
 
 All lines of one turn of the event loop go out in one write, and count only then. A kill loses no line that counts, so
-at most the calls in flight are made again. A power cut may lose what was written in the last second, too.
+at most the calls in flight are made again. A power cut may lose what was written in the last second, too, and leaves
+anything where the disk had not written yet, mostly zeros. Such lines are passed over. Those after them count: they are
+of calls that were made, and of answers that are paid.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -31,13 +35,17 @@ from ..files import fsync_folder
 from ..model import Json
 from ..system.threads import threads_of
 
+logger = logging.getLogger(__name__)
+
 SYNC_EVERY = 1.0
 """Seconds between two fdatasync, each in a thread: on one disk they took 9 to 50 ms."""
 MAX_REFUSAL = 4_000
 """Characters kept of a refusal that is not JSON."""
 
-_ID = re.compile(rb'\{"custom_id":"([^"\\]*)","response":(?:\{"status_code":(\d+)|null)')
+_OUTCOME = re.compile(rb'\{"custom_id":"([!#-\[\]-~]*)","response":(?:\{"status_code":(\d+)|null)')
+_NOTE = re.compile(rb"([?~-])([!#-\[\]-~]+)\n")
 _JSON = msgspec.json.Decoder(msgspec.Raw)
+_HEAD = msgspec.json.Decoder(dict[str, str | int])
 
 
 class NotJson(Exception):
@@ -46,7 +54,10 @@ class NotJson(Exception):
 
 @dataclass(slots=True)
 class JournalState:
-    """What a journal says about earlier runs of the daemon. `size` is the bytes of its whole lines."""
+    """What a journal says about earlier runs of the daemon.
+
+    `size` is the bytes of its whole lines; `unreadable` of them are not as they were written.
+    """
 
     head: Mapping[str, Json] = field(default_factory=dict)
     answered: set[str] = field(default_factory=set)
@@ -56,6 +67,7 @@ class JournalState:
     over: Counter[str] = field(default_factory=Counter)
     cancelled: bool = False
     size: int = 0
+    unreadable: int = 0
 
 
 def read(path: Path) -> JournalState | None:
@@ -64,39 +76,57 @@ def read(path: Path) -> JournalState | None:
     try:
         with path.open("rb") as lines:
             for line in lines:
-                if not line.endswith(b"\n") or not _take(past, line):
+                if not line.endswith(b"\n"):
                     break
+                _take(past, line)
                 past.size += len(line)
     except FileNotFoundError:
         return None
     return past if past.head else None
 
 
-def _take(past: JournalState, line: bytes) -> bool:
-    sign, rest = line[:1], line[1:-1]
-    if sign == b"{":
-        found = _ID.match(line)
-        if found is None:
-            return False
-        row = found[1].decode()
+def _take(past: JournalState, line: bytes) -> None:
+    if (outcome := _outcome(line)) is not None:
+        row = outcome[1].decode()
         past.open.discard(row)
         past.answered.add(row)
-        past.failed += found[2] is None or int(found[2]) >= 400
-    elif sign == b"?":
-        past.open.add(rest.decode())
-    elif sign == b"-":
-        past.open.discard(rest.decode())
-        past.over[rest.decode()] += 1
-    elif sign == b"~":
-        past.open.discard(rest.decode())
-        past.unsure.add(rest.decode())
+        past.failed += outcome[2] is None or int(outcome[2]) >= 400
+    elif (note := _NOTE.fullmatch(line)) is not None:
+        sign, row = note[1], note[2].decode()
+        if sign == b"?":
+            past.open.add(row)
+            return
+        past.open.discard(row)
+        if sign == b"-":
+            past.over[row] += 1
+        else:
+            past.unsure.add(row)
     elif line == b"!cancel\n":
         past.cancelled = True
-    elif sign == b"!":
-        past.head = msgspec.json.decode(rest)
+    elif past.size == 0:
+        past.head = _head(line)
     else:
-        return False  # a power cut can leave anything where the disk had not written yet
-    return True
+        past.unreadable += 1
+
+
+def _outcome(line: bytes) -> re.Match[bytes] | None:
+    """Return the beginning of a line with the outcome of a row; None if it is another, or not as it was written."""
+    found = _OUTCOME.match(line)
+    if found is not None:
+        try:
+            _JSON.decode(line)
+        except msgspec.DecodeError:
+            return None
+        except RecursionError:
+            pass  # `line_of` has read its body, which is one of many levels
+    return found
+
+
+def _head(line: bytes) -> Mapping[str, Json]:
+    if line.startswith(b"!"):
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return _HEAD.decode(line[1:])
+    return {}
 
 
 def create(path: Path, head: Mapping[str, Json]) -> None:
@@ -129,20 +159,20 @@ def outcomes(path: Path) -> Iterator[bytes]:
     """The lines with outcomes of rows."""
     with path.open("rb") as lines:
         for line in lines:
-            if line.startswith(b"{") and line.endswith(b"\n"):
+            if line.endswith(b"\n") and _outcome(line) is not None:
                 yield line
 
 
 def copy_outcomes(path: Path, target: IO[bytes]) -> None:
     """Write the lines with outcomes to a file, then one for each row with a call whose outcome is not known."""
-    unknown: set[bytes] = set()
+    unknown: set[str] = set()
     with path.open("rb") as lines:
         for line in lines:
-            if line.startswith(b"{") and line.endswith(b"\n"):
+            if line.endswith(b"\n") and _outcome(line) is not None:
                 target.write(line)
-            elif line.startswith(b"~") and line.endswith(b"\n"):
-                unknown.add(line[1:-1])
-    target.writelines(unknown_call(row.decode()) for row in sorted(unknown))
+            elif (note := _NOTE.fullmatch(line)) is not None and note[1] == b"~":
+                unknown.add(note[2].decode())
+    target.writelines(map(unknown_call, sorted(unknown)))
 
 
 def line_of(custom_id: str, answer: LiveAnswer, at: float) -> bytes:
@@ -176,6 +206,14 @@ class Journal:
 
     def __init__(self, path: Path, past: JournalState) -> None:
         self.path = path
+        if past.unreadable:
+            logger.warning(
+                "Lines of %s cannot be read, as after a power cut: %d. The calls that they were about may be made, and "
+                "paid, again.",
+                path,
+                past.unreadable,
+                extra={"action": "Poll"},
+            )
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._size = past.size
         os.ftruncate(self._descriptor, past.size)
@@ -190,6 +228,14 @@ class Journal:
     def note(self, sign: str, custom_id: str) -> None:
         """Add a note on a row to the next write."""
         self._lines.append(f"{sign}{custom_id}\n".encode())
+
+    def take_back(self, custom_id: str) -> None:
+        """Take back the last note that a call for this row begins: it does not."""
+        line = f"?{custom_id}\n".encode()
+        if line in self._lines:
+            self._lines.remove(line)
+        else:
+            self.note("-", custom_id)  # it is in the file, so a line must say that nothing was paid
 
     def write(self) -> None:
         """Write all lines. If the disk is full, they stay for the next try, and nothing of them is in the file."""
@@ -217,16 +263,21 @@ class Journal:
         await asyncio.to_thread(os.fdatasync, self._descriptor)
 
     async def close(self) -> None:
-        """Write and sync what is left, and close the file."""
-        try:
-            self.write()
-            if self._syncing is not None:
-                self._syncing.cancel()
-                await asyncio.gather(self._syncing, return_exceptions=True)
-            if self._dirty:
-                await asyncio.to_thread(os.fdatasync, self._descriptor)
-        finally:
-            os.close(self._descriptor)
+        """Write and sync what is left, and close the file. If the disk does not take it, all stays for the next try."""
+        self.write()
+        if self._syncing is not None:
+            self._syncing.cancel()
+            await asyncio.gather(self._syncing, return_exceptions=True)
+        if self._dirty:
+            await asyncio.to_thread(os.fdatasync, self._descriptor)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file, if it is open, without what is not written yet."""
+        # Another file may get the number at once, so it is closed only once, and nothing more is written to it.
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     async def _sync_soon(self) -> None:
         await asyncio.sleep(SYNC_EVERY)

@@ -93,7 +93,11 @@ class LiveBatch:
         batch.job = request.job if request is not None else key
         if batch.requests - len(past.answered) > 2 * FIRST:
             batch.first_answers = []
-        journal.write()
+        try:
+            journal.write()
+        except OSError:
+            journal.let_go()  # the next poll opens it again
+            raise
         return batch
 
     def peek(self, now: float) -> CallRow | None:

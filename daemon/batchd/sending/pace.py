@@ -142,6 +142,12 @@ class Bucket:
         """Take back the amount of a call that began then and was refused."""
         self.let_in.add(begun, -amount)
 
+    def undo(self, begun: float, amount: float) -> None:
+        """Undo `use` for a call that did not begin after all."""
+        self.give_back(begun, amount)
+        if self.filled_at != -math.inf:
+            self.level += amount
+
     def cut(self, now: float, seconds: float, share: float) -> None:
         """Lower the rate after a refusal, to what was let in over the last seconds, times a share."""
         # If not one call was let in, nothing was measured: half of the rate before, or the slowest that was seen.
@@ -167,7 +173,7 @@ class Pace:
     """The pace of one provider, model and endpoint.
 
     All times are seconds of a steady clock. `wait` says when the next call may begin; then `started`, and once for each
-    call one of `answered`, `refused` and `broke_down`.
+    call one of `answered`, `refused`, `broke_down` and `undo`.
 
     Args:
         requests_per_minute: A limit that is known beforehand, or None.
@@ -318,6 +324,12 @@ class Pace:
     def broke_down(self) -> None:
         """Note that a call ended without an answer (a 5xx, a broken connection, silence): no sign of a limit."""
         self.in_flight -= 1
+
+    def undo(self, begun: float, tokens: float) -> None:
+        """Note that a call that was to begin then did not begin: nothing was sent."""
+        self.in_flight -= 1
+        self.requests.undo(begun, 1.0)
+        self.tokens.undo(begun, tokens)
 
     def limited_by(self, now: float) -> Literal["requests", "tokens", "window", "pause", "nothing"]:
         """What limits the calls now, for `status`."""
