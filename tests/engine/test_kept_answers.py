@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+from typing import IO
 
-from batchd.domain.lifecycle import Distribute, Redeliver
+import msgspec
+
+from batchd import RemoteBatch
+from batchd.answers.joining import ResultLine
+from batchd.domain.lifecycle import Collect, Distribute, Redeliver
 from batchd.secrets.known import remember
+from batchd.testing.fakes import FakeProvider, FakeService
 from batchd.work.collecting.sorted_answers import part_answers
 from batchd.work.kept_answers import index_of
-from batchd.work.part_files import decode_results
+from batchd.work.part_files import decode_results, write_results
 
 from .conftest import MakeHousehold, csv_of, route
 
@@ -89,3 +96,50 @@ async def test_a_key_in_an_answer_is_covered_in_what_is_kept(make_household: Mak
     await household.work()
     assert b"Your key is ***" in household.outbox()["reviews/may.results.jsonl"]
     assert not [path for path in household.folder.rglob("*") if path.is_file() and key.encode() in path.read_bytes()]
+
+
+class Listing(FakeProvider):
+    """Answers the row “bad” with a list in place of an object, in each attempt."""
+
+    async def download(self, batch: RemoteBatch, target: IO[bytes]) -> None:
+        plain = io.BytesIO()
+        await super().download(batch, plain)
+        for line in plain.getvalue().splitlines():
+            target.write((b"data: [%b]" % line if b"re: bad" in line else line) + b"\n")
+
+
+async def test_a_list_in_place_of_an_answer_fails_its_row_and_not_the_delivery(make_household: MakeHousehold) -> None:
+    service = FakeService()
+    household = make_household(routes=(route(sinks=("jsonl",)),), service=service, provider=Listing(service))
+    household.drop("reviews/may.csv", csv_of(["good", "bad", "fine"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await daemon.drain(most=100)
+        [job] = await daemon.context.store.jobs.ids()
+        [part] = await daemon.context.store.jobs.parts(job)
+        assert bytes(decode_results(daemon.context.spool.results(part))[1].raw) == b"null"
+    lines = [json.loads(line) for line in household.outbox()["reviews/may.results.jsonl"].splitlines()]
+    assert [line["response"] is not None for line in lines] == [True, False, True]
+    assert lines[1]["error"]["code"] == "unreadable_line"
+
+
+async def test_a_list_that_an_earlier_version_kept_does_not_stop_the_delivery(make_household: MakeHousehold) -> None:
+    household = make_household(routes=(route(sinks=("jsonl",)),))
+    household.drop("reviews/may.csv", csv_of(["good", "bad", "fine"]))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        while not isinstance(await daemon.step(), Collect):
+            pass
+        spool = daemon.context.spool
+        [job] = await daemon.context.store.jobs.ids()
+        [part] = await daemon.context.store.jobs.parts(job)
+        lines = decode_results(spool.results(part))
+        kept = msgspec.Raw(b'[{"custom_id":"%b-1"}]' % job.encode())
+        lines[1] = ResultLine(1, False, code="unreadable_line", message="It is a list.", raw=kept)
+        write_results(spool.results(part), lines.values())
+        [rendered] = spool.results(part).parent.glob("*.piece.*.results.jsonl")
+        rendered.unlink()
+        await daemon.drain(most=100)
+    rows = [json.loads(line) for line in household.outbox()["reviews/may.results.jsonl"].splitlines()]
+    assert [row["response"] is not None for row in rows] == [True, False, True]
+    assert rows[1]["error"] == {"code": "unreadable_line", "message": "It is a list."}

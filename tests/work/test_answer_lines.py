@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import tracemalloc
 from pathlib import Path
 
@@ -71,6 +72,53 @@ def test_a_line_that_was_cut_costs_no_other(tmp_path: Path) -> None:
     expected = [line.strip().removesuffix(b",") for line in lines]
     got = [line.removesuffix(b",") for line in read(tmp_path / "answers", b"\n".join(lines))]
     assert got == expected
+
+
+def test_an_answer_across_two_blocks_is_read_like_any_other(tmp_path: Path) -> None:
+    pieces = ['{"', '["', '"', "\\", "}", "]", "}{", "},{", "x", "\n", "\u2028", '{"label": ["late", "broken"]}']
+    chance, path, faults = random.Random(8), tmp_path / "answers", []
+    for number in range(50):
+        texts = ["".join(chance.choices(pieces, k=chance.randrange(20))) for _ in range(6)]
+        # A file is read in blocks of 64 KiB: the first of these ends somewhere in the texts.
+        texts.insert(0, "x" * (65_500 - chance.randrange(400)))
+        records = [{"custom_id": f"j-{place}", "text": text} for place, text in enumerate(texts)]
+        lines = [json.dumps(each).encode() for each in records]
+        forms = {
+            "an array": json.dumps(records).encode(),
+            "one line": b"".join(lines),
+            "commas between": b", ".join(lines),
+            "under a key": json.dumps({"data": records}).encode(),
+        }
+        for name, content in forms.items():
+            path.write_bytes(content)
+            if [*answer_lines(path)] != lines:
+                faults.append(f"{number}: {name}")
+    assert not faults
+
+
+def test_a_line_that_was_cut_at_the_end_of_a_block_costs_no_other(tmp_path: Path) -> None:
+    half, good = b'{"custom_id":"j-1","list":[{"a":1},{"b"', b'{"custom_id":"j-2","list":[]}'
+    path, faults = tmp_path / "answers", []
+    for place in range(65_530, 65_540):
+        full = b'{"custom_id":"j-0","text":"' + b"x" * (place - len(half) - 31) + b'"}'
+        path.write_bytes(b"[" + full + b"," + half + b"\n" + good + b",\n" + good + b"]")
+        assert path.read_bytes().index(b"\n") == place
+        if [*answer_lines(path)] != [full, half, good, good]:
+            faults.append(place)
+    assert not faults
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b",", b" ,\t"])
+def test_objects_on_one_line_are_read_one_by_one(tmp_path: Path, between: bytes) -> None:
+    plain = b'{"custom_id":"j-1","list":[{"a":1},{"b":2}, {"c":3}],"text":"\\"},{"}'
+    odd = b'{"custom_id":"j-2","list":[{"a":NaN},{"b":2}, {"c":3}],"text":"\\"},{"}'
+    half = b'{"custom_id":"j-3","list":[{"a":1},{"b"'
+    escape = b'{"custom_id":"j-3","text":"\\'
+    ends: list[list[bytes]] = [[plain], [odd], [plain, odd], [half], [odd, half], [escape]]
+    for end in ends:
+        several = [plain, *end]
+        content = between.join(several) + b"\n" + odd + b"\n" + plain + b"\n"
+        assert read(tmp_path / "answers", content) == [*several, odd, plain]
 
 
 HOSTILE = {

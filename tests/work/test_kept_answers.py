@@ -81,6 +81,17 @@ def test_every_form_is_given_to_the_parts(tmp_path: Path) -> None:
     assert not faults
 
 
+def test_lines_with_lists_of_objects_are_read_in_place(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    lines = [b'{"custom_id":"j-%d","list":[{"a":1}, {"b":2}],"text":"}{ } { },{"}\r\n' % number for number in range(5)]
+    answers.write_bytes(b"".join(lines))
+    index = index_answers(answers, [Rows("j", 0, 5)], None)
+    assert (index.odd, index.answers) == (False, 5)
+    answers.write_bytes(b'{"custom_id":"j-0"} {"custom_id":"j-1"}\n{"custom_id":"j-2"},{"custom_id":"j-3"}\n')
+    index = index_answers(answers, [Rows("j", 0, 5)], None)
+    assert (index.odd, index.answers) == (True, 4)
+
+
 PIECES = st.sampled_from(
     [
         usual("a|b").replace(b"job-3", b"j-3"),

@@ -311,9 +311,10 @@ def _param(error: Json) -> str | None:
 
 
 def readable(line: bytes) -> bytes | None:
-    """The line, repaired if its JSON is not valid; None if it cannot be read."""
+    """The line, repaired if its JSON is not valid; None if it cannot be read or is no object."""
+    read: bytes | None = line
     try:
         _decoder.decode(line)
     except _UNREADABLE:
-        return repair(line)
-    return line
+        read = repair(line)
+    return read if read is not None and read.startswith(b"{") else None

@@ -105,7 +105,10 @@ class KeptAnswers:
         said = bytes(raw)
         if said[:1] != b"[":
             return None if said == b"null" else said
-        name, start, size = _decode_place(said)
+        try:
+            name, start, size = _decode_place(said)
+        except msgspec.ValidationError:
+            return None  # earlier versions stored a list that a service had written in place of an object
         descriptor = self._open.get(name)
         if descriptor is None:
             if len(self._open) >= MOST_OPEN:
