@@ -162,9 +162,15 @@ def _check_directory(file: IO[bytes], limits: UnpackLimits) -> None:
         if record.startswith(b"PK\x06\x06"):
             entries, length = struct.unpack_from("<QQ", record, 32)
     file.seek(0)
-    if entries > limits.max_files or length > _MAX_DIRECTORY:
+    if entries > limits.max_files:
         raise FileRefused(
             "too_many_files",
             f"This archive says that it holds {entries:,} files, and batchd opens those with at most "
             f"{limits.max_files:,}. Unpack it and drop the tables that are inside.",
+        )
+    if length > _MAX_DIRECTORY:
+        raise FileRefused(
+            "too_long",
+            f"This archive's list of its files is longer than {_MAX_DIRECTORY:,} bytes, which no program writes. "
+            "Unpack it and drop the tables that are inside.",
         )

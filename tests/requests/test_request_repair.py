@@ -100,6 +100,14 @@ def test_a_line_with_anothers_id_gets_one_of_its_own_only_if_that_is_asked_for(f
     assert look(out)[0].fine
 
 
+def test_a_line_is_left_out_for_what_a_repair_cannot_fix(file: Path, out: Path) -> None:
+    marked = [MARK + request("b", model="large"), MARK + request("a", text="other"), MARK + request("c")]
+    done = repaired(write(file, [request("a"), *marked]), out)
+    assert ids(out) == ["a", "c"]
+    assert dict(done.left_out) == {"mismatched_model": 1, "duplicate_custom_id": 1}
+    assert done.numbers == {"mismatched_model": [2], "duplicate_custom_id": [3], "byte_order_mark": [4]}
+
+
 def test_an_id_that_cannot_be_made_longer_is_left_out(file: Path, out: Path) -> None:
     write(file, [request("x" * 251), request("x" * 251, text="other")])
     done = repaired(file, out, rename=True)

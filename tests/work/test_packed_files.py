@@ -15,6 +15,7 @@ import zstandard
 
 from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused
+from batchd.people.reasons import reason_in
 from batchd.work.reading.read import ReadDone, ReadTask, read
 
 pytestmark = pytest.mark.field("files")
@@ -132,6 +133,17 @@ def test_bombs_are_refused_in_bounded_memory(desk: Desk) -> None:
     assert found == ["ratio", "ratio", "too_large", "too_large", "too_many_files"]
 
 
+@pytest.mark.field("hostile files")
+def test_a_long_list_of_few_files_is_not_told_as_many_files(desk: Desk) -> None:
+    archive = bytearray(zipped(a_csv=CSV, b_csv=CSV, c_csv=CSV))
+    end = archive.rindex(b"PK\x05\x06")
+    archive[end + 12 : end + 16] = (70_000_000).to_bytes(4, "little")
+    code, words = desk.refused("a.zip", bytes(archive), ["zip"])
+    assert code == "too_long"
+    assert words.startswith("This archive's list of its files is longer than 67,108,864 bytes")
+    assert reason_in(words, "vi") != words
+
+
 def test_archives(desk: Desk) -> None:
     one = zipped(may_csv=CSV, README_txt=b"hello")
     assert desk.read("may.zip", one, ["csv", "zip"]) == ROWS
@@ -169,6 +181,20 @@ def test_archives(desk: Desk) -> None:
             archive.writestr(name, CSV)
     assert len(desk.read("a.zip", names.getvalue(), ["zip"])) == 6
     assert {path.name for path in desk.folder.iterdir()} == {"source", "rows.jsonl"}
+
+
+def test_bad_rows_of_an_archive_are_in_the_columns_of_its_first_table_and_say_where_they_are(desk: Desk) -> None:
+    tables = zipped(a_csv=b'id,text\n1,2\n"3" c,4\n', b_csv=b'text,id\n6,5\n8,"7" c\n9,9,9,9\n')
+    good, first, other, second, ragged = desk.read("may.zip", tables, ["zip"])
+    assert (good, other) == (["1", "2", "a.csv"], ["5", "6", "b.csv"])
+    assert first["values"] == ['"3" c', "4", "a.csv"]
+    assert second["values"] == ['"7" c', "8", "b.csv"]
+    assert ragged["values"] == ["9", "9", "9", "9"]
+    assert ragged["message"].startswith("In “b.csv”: ")
+    lines = zipped(a_jsonl=b'{"text":"one"}\n', b_jsonl=b'{"text":"two"}\n{"text":\n')
+    bad = desk.read("may.zip", lines, ["zip"])[-1]
+    assert bad["values"] == ['{"text":'], "a line that is no row is given back as it is"
+    assert bad["message"].startswith("In “b.jsonl”: ")
 
 
 def test_only_formats_that_the_route_takes(desk: Desk) -> None:

@@ -80,6 +80,16 @@ def test_a_file_is_put_into_the_request_as_it_was_read_first(tmp_path: Path) -> 
     assert data(png()).encode() in made
 
 
+@pytest.mark.parametrize("name", ["./cat.png", ".\\cat.png", "./may/cat.png"])
+def test_a_name_that_begins_at_the_folder_itself_is_the_name_without_that(tmp_path: Path, name: str) -> None:
+    photos = tmp_path / "photos"
+    (photos / "may").mkdir(parents=True)
+    (photos / "cat.png").write_bytes(png())
+    (photos / "may" / "cat.png").write_bytes(png())
+    for copies in (None, str(tmp_path / "copies")):
+        assert sent(name, PictureFolder(str(photos), 10_000, copies)) == data(png())
+
+
 def test_what_is_no_picture_in_the_folder_fails_its_row(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     (photos / "deep").mkdir(parents=True)
@@ -96,6 +106,11 @@ def test_what_is_no_picture_in_the_folder_fails_its_row(tmp_path: Path) -> None:
         "../secret.png": "no name of a picture",
         str(tmp_path / "secret.png"): "no name of a picture",
         "deep//x.png": "no name of a picture",
+        "./../secret.png": "no name of a picture",
+        f"./{tmp_path / 'secret.png'}": "no name of a picture",
+        "./": "no name of a picture",
+        "./link.png": "a link or a device",
+        "./away/secret.png": "There is no picture",
         "link.png": "a link or a device",
         "away/secret.png": "There is no picture",
         "hard.png": "not a plain file",

@@ -114,7 +114,9 @@ def _repaired(file: RequestFile, line: Line, finding: Finding | None, done: Repa
             done.note(done.changed, RENAMED, line.number)
             text, finding = renamed, None
     if text is None or (finding is not None and finding.fix is not Fix.REWRITE):
-        done.note(done.left_out, finding.faults[0].code if finding else "", line.number)
+        # A repair removes a byte order mark: a line is left out for what else is wrong with it.
+        codes = [fault.code for fault in finding.faults] if finding is not None else []
+        done.note(done.left_out, next((code for code in codes if code != BYTE_ORDER_MARK), ""), line.number)
         return None
     if line.marked:
         done.note(done.changed, BYTE_ORDER_MARK, line.number)

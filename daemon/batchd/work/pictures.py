@@ -142,8 +142,12 @@ def _kept(name: str, folder: PictureFolder) -> bytes:
 
 def key_of(name: str) -> str:
     """Return the file name of a picture's copy."""
-    name = name.replace("\\", "/").removeprefix("./")
-    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(_beneath(name).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _beneath(name: str) -> str:
+    """Return the name as a path beneath the folder. It is not checked."""
+    return name.replace("\\", "/").removeprefix("./")
 
 
 LARGE = ".large"
@@ -183,7 +187,7 @@ def _too_large(name: str, size: int, most: int) -> _Unusable:
 def _read(name: str, folder: PictureFolder) -> bytes:
     if folder.root is None:
         raise _Unusable(f"There is no picture “{name}” in the archive. Put it there and drop the archive again.")
-    path = name.replace("\\", "/")
+    path = _beneath(name)
     advice = "Put it there and drop the failed rows again."
     if not path or path.startswith("/") or "\0" in path or {"", ".", ".."} & set(path.split("/")):
         raise _Unusable(

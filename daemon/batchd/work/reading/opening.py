@@ -17,6 +17,7 @@ from ...domain.routing import PluginSpec
 from ...domain.rows import is_blank
 from ...errors import FileRefused
 from ...model import BadRow, Dialect, Json
+from ...values import replace
 from ...workers import worker_plugins
 from .reader_faults import LEAST_ROW, blaming, broken, checked, names_of, read_by
 from .unpacking import Pictures, Unpacked, limits_of, unpacked
@@ -130,7 +131,7 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
 
             def with_name(record: Any, order: Sequence[int] = order, member: str = member, same: bool = same) -> Any:
                 if isinstance(record, BadRow):
-                    return record
+                    return _placed(record, order, member)
                 if is_blank(record):
                     return [*record, None]
                 return [*record, member] if same else [*(record[place] for place in order), member]
@@ -143,6 +144,15 @@ def _joined(found: Unpacked, spec: PluginSpec) -> OpenedFile:
 
     table.blocks = blocks()
     return table
+
+
+def _placed(record: BadRow, order: Sequence[int], member: str) -> BadRow:
+    """Put the values of a bad row under the columns of the first table, if it is certain which value is whose."""
+    values, failure = record.values, record.failure
+    # A single value may be a whole line, which the sink of its form gives back unchanged.
+    if len(values) == len(order) > 1:
+        return BadRow([*(values[place] for place in order), member], failure)
+    return BadRow(values, replace(failure, message=f"In “{member}”: {failure.message}"))
 
 
 def _header(source: Source, spec: PluginSpec) -> list[str]:
