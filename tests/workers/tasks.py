@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from batchd.errors import FileRefused
 from batchd.money import tokens
+from batchd.workers.limits import limited
 
 
 def double(number: int) -> int:
@@ -95,3 +97,21 @@ class Unsendable(Exception):
 def raise_unsendable(_: object) -> None:
     """Raise what the other side cannot read."""
     raise Unsendable(5, "the reason in words")
+
+
+def hang_in_c(where: tuple[float, int]) -> None:
+    """Hang after so many rows, under a limit of so many seconds, where nothing but the end of the process helps."""
+    seconds, rows = where
+    with limited(seconds) as progress:
+        for row in range(rows):
+            progress.at(row)
+        # The limit is over now, and not in a minute.
+        faulthandler.dump_traceback_later(0.05, exit=True, file=notes_of_this_worker())
+        sum(range(10**13))
+
+
+def notes_of_this_worker() -> int:
+    """The open file in which the worker keeps its notes."""
+    return next(
+        int(each) for each in os.listdir("/proc/self/fd") if "batchd-worker-" in os.readlink(f"/proc/self/fd/{each}")
+    )

@@ -21,6 +21,7 @@ import pytest
 from batchd.domain.routing import PluginSpec
 from batchd.errors import FileRefused, NodeLost, PluginError, WorkerLost
 from batchd.workers.fork_server import PRELOADED
+from batchd.workers.limits import LOAD_TIMEOUT, Hung
 from batchd.workers.local import Workers
 from batchd.workers.worker_plugins import load_plugins
 
@@ -29,6 +30,7 @@ from .tasks import (
     be_killed,
     double,
     double_without_memory_to_say_so,
+    hang_in_c,
     known_vocabularies,
     leave,
     own_pid,
@@ -195,6 +197,7 @@ async def test_closing_ends_what_is_under_way(tmp_path: Path) -> None:
 
 DAEMON = """
 import asyncio, sys
+from batchd.workers.limits import LOAD_TIMEOUT, Hung
 from batchd.workers.local import Workers
 from batchd.workers.worker_plugins import load_plugins
 from tests.workers.tasks import wait_for_ever
@@ -334,3 +337,34 @@ async def test_a_plugin_whose_worker_was_killed_from_outside_is_not_blamed_at_on
             await workers.run(load_plugins, spec)
     await workers.run(load_plugins, spec)
     assert blamed == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seconds", "rows", "allowed", "row"),
+    [(600.0, 3, 600.0, 2), (10.0, 3, 10.0, 2), (10.0, 0, LOAD_TIMEOUT, None), (600.0, 0, 600.0, None)],
+)
+async def test_code_that_hangs_in_c_is_told_with_the_limit_that_it_had(
+    workers: Workers, seconds: float, rows: int, allowed: float, row: int | None
+) -> None:
+    with pytest.raises(Hung) as caught:
+        await workers.run(hang_in_c, (seconds, rows))
+    assert (caught.value.seconds, caught.value.row) == (allowed, row)
+    assert await workers.run(double, 1) == 2
+
+
+@pytest.mark.slow
+async def test_a_plugin_that_hangs_in_c_while_it_is_loaded_is_told_with_the_limit_that_it_had(
+    workers: Workers, tmp_path: Path
+) -> None:
+    (tmp_path / "stuck.py").write_text(
+        "import faulthandler\n"
+        "from tests.workers.tasks import notes_of_this_worker\n"
+        "faulthandler.dump_traceback_later(0.05, exit=True, file=notes_of_this_worker())\n"
+        "sum(range(10 ** 13))\n"
+    )
+    told: list[str] = []
+    workers.on_not_loaded = lambda _, why: told.append(why)
+    with pytest.raises(NodeLost, match=f"within {LOAD_TIMEOUT:g} s"):
+        await workers.run(load_plugins, PluginSpec("", plugin_dir=str(tmp_path)))
+    assert f"within {LOAD_TIMEOUT:g} s" in told[0]

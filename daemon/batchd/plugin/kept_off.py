@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..store.layout import BLOCKED_PLUGINS
 from .blame import Home, PluginPlace, place_of_dump
+from .neighbours import modules_of
 from .sources import entry_points
 
 DEAF = 10.0
@@ -64,15 +65,14 @@ def not_loaded(kept: Iterable[KeptOff]) -> dict[str, str]:
 
 
 def state_of(config: Path | None, plugin_dir: Path | None) -> str:
-    """A fingerprint of the configuration and of the plugins."""
+    """A fingerprint of the configuration and of the plugins, with the modules that they share."""
     digest = hashlib.sha256()
-    files = [
-        *([config] if config is not None else []),
-        *(sorted(plugin_dir.glob("*.py")) if plugin_dir is not None else []),
-    ]
-    for file in files:
+    files = {} if config is None else {config.name: config}
+    if plugin_dir is not None:
+        files |= {os.fspath(file.relative_to(plugin_dir)): file for file in modules_of(plugin_dir)}
+    for name, file in files.items():
         with contextlib.suppress(OSError):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+            digest.update(os.fsencode(name) + b"\0" + file.read_bytes() + b"\0")
     for point, distribution in entry_points():
         digest.update(f"{point.name} {distribution}".encode())
     return digest.hexdigest()[:32]

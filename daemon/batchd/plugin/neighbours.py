@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from pathlib import Path
 from types import ModuleType
+
+_COMPILED = "__pycache__"
 
 
 class _Neighbours:
@@ -42,3 +44,14 @@ def share(folder: Path | None) -> None:
         # A module may have been added since the folder was last listed.
         PathFinder.invalidate_caches()
         sys.meta_path.append(_Neighbours(folder))
+
+
+def modules_of(folder: Path) -> Sequence[Path]:
+    """The files of this folder that may be imported: plugins, and what they share, also in folders.
+
+    No other files: a plugin may write those, and what it wrote is no change of its code. Nor what Python compiles.
+    """
+    beside = [path for path in folder.glob("*") if not path.name.startswith(".") and path.name != _COMPILED]
+    shared = [path for path in beside if path.name.startswith("_") and path.is_dir()]
+    inside = [path for each in shared for path in each.rglob("*") if _COMPILED not in path.relative_to(folder).parts]
+    return sorted(path for path in (*beside, *inside) if path.name.endswith(tuple(all_suffixes())))

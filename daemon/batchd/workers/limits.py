@@ -33,9 +33,11 @@ LOAD_TIMEOUT = 60.0
 """Seconds for the plugins of a worker to load."""
 _KILL_AFTER = 5.0
 """Further seconds after which code that did not stop is ended with its process."""
-_HEAD = 8
+_HEAD = 16
+"""Bytes at the start of a worker's notes: the row, and the seconds that it may take."""
 _NO_TASK = b"\xff" * _HEAD
 _note_row = struct.Struct("<Q").pack_into
+_LIMIT = struct.Struct("<d")
 
 
 class Hung(BatchdError):
@@ -127,7 +129,7 @@ class WorkerEnd(Struct, frozen=True):
     had_task: bool = False
 
 
-def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
+def read_notes(path: Path | None) -> WorkerEnd:
     """In the daemon, once a worker has ended: what its notes say."""
     noted = b""
     if path is not None:
@@ -141,7 +143,8 @@ def read_notes(path: Path | None, seconds: float) -> WorkerEnd:
     had_task = noted[:_HEAD] not in {b"", _NO_TASK}
     if "Timeout" not in text:
         return WorkerEnd(loading, ended, had_task=had_task)
-    row = int.from_bytes(noted[:_HEAD], "little") - 1
+    row = int.from_bytes(noted[: _HEAD - _LIMIT.size], "little") - 1
+    [seconds] = _LIMIT.unpack_from(noted, _HEAD - _LIMIT.size)
     hung = Hung(row if row >= 0 else None, seconds, str(place or "a worker process"))
     return WorkerEnd(loading, ended, hung, had_task)
 
@@ -215,5 +218,8 @@ class _Watch:
             raise TimeIsUp(place_of_frame(frame))
 
     def arm(self) -> None:
+        if _notes.position is not None:
+            # Only this process knows it: tasks have limits of their own, and the first row has more time.
+            _LIMIT.pack_into(_notes.position, _HEAD - _LIMIT.size, self.allowed)
         if _notes.file is not None:
             faulthandler.dump_traceback_later(self.allowed - self.waited + _KILL_AFTER, exit=True, file=_notes.file)

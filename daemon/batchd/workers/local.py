@@ -16,7 +16,7 @@ from ..contracts import Settings
 from ..errors import NodeLost, WorkerLost
 from ..executor import DoneT, Executor, TaskT
 from .fork_server import fork_server
-from .limits import READ_TIMEOUT, Hung, read_notes
+from .limits import Hung, read_notes
 from .process import Ended, WorkerProcess
 
 _GRACE = 2.0
@@ -54,8 +54,7 @@ class Workers(Executor[Settings]):
             worker = await self._ready(worker)
             result = await worker.run(function, task)
         except (Ended, Hung) as error:
-            notes = worker.notes if worker else None
-            end = read_notes(notes, getattr(task, "row_timeout", READ_TIMEOUT))
+            end = read_notes(worker.notes if worker else None)
             hung = error if isinstance(error, Hung) else end.hung
             if end.loading is not None:
                 self._drop(worker)
