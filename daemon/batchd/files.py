@@ -59,6 +59,8 @@ def group_id(name: str) -> int:
 def replacing(target: Path, *, mode: int = 0o640, sync_folder: bool = True) -> Iterator[IO[bytes]]:
     """A context manager: write `target` completely, replacing an existing file. If the block raises, nothing changes.
 
+    After any other error `target` is whole, but may be the new file already: its folder is synced after the rename.
+
     To write several files into one folder, pass `sync_folder=False` for all but the last: one sync covers them all.
 
     The draft is in the same folder, under a hidden name that no reader of drop folders picks up.

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..domain.names import numbered
+from ..domain.names import numbered, shortened
 from ..domain.questions import NAME as QUESTION
 from ..domain.questions import with_question
 from ..domain.routing import Route, matches, route_for
 from ..errors import BatchdError, FileRefused
-from ..files import make_folder
+from ..files import make_folder, move_without_replacing, named
+
+DRAFT = ".batchd-drop-"
+"""How the name of an incomplete copy begins. The daemon takes no file with such a name."""
+LEFT_AFTER = 86_400.0
+"""Seconds after which an incomplete copy is removed, if a killed command has left it."""
+_LONGEST = 255
+"""Bytes of a name in a file system."""
 
 
 class NotClear(BatchdError):
@@ -50,13 +60,35 @@ def named_route(routes: Sequence[Route], wanted: str) -> Route:
 def drop(file: Path, target: Path) -> None:
     """Copy a file into the inbox so that it is whole when it appears, under a name that is free there."""
     make_folder(target.parent, mode=0o770)
+    for left in target.parent.glob(f"{DRAFT}*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_AFTER:
+                left.unlink()
+    # Not named after the target: that name may be long, and another file may be on its way to it.
+    draft = target.with_name(f"{DRAFT}{secrets.token_hex(8)}.part")
+    try:
+        with named(target):
+            shutil.copyfile(file, draft)
+            with draft.open("rb") as copy:
+                os.fsync(copy.fileno())
+            _move_to_free_name(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _move_to_free_name(draft: Path, target: Path) -> None:
     number, place = 1, target
-    while os.path.lexists(place):
-        number += 1
-        place = target.with_stem(numbered(target.stem, number))
-    draft = place.with_name(f".{place.name[:200]}.part")
-    shutil.copyfile(file, draft)
-    draft.rename(place)
+    while True:
+        try:
+            move_without_replacing(draft, place)
+        except FileExistsError:
+            number += 1
+            ending = f"{numbered('', number)}{target.suffix}"
+            room = _LONGEST - len(os.fsencode(ending))
+            stem = target.stem if len(os.fsencode(target.stem)) <= room else shortened(target.stem, room)
+            place = target.with_name(stem + ending)
+        else:
+            return
 
 
 def _named(name: str, routes: Sequence[Route], wanted: str | None) -> Route:
