@@ -391,6 +391,28 @@ async def test_a_file_that_nobody_knows_rests_before_it_is_rejected(make_househo
     assert (household.folders.rejected / "may.csv.xyzdownload").read_bytes() == b"half of it"
 
 
+@pytest.mark.field("folders")
+async def test_a_file_that_a_plugin_which_is_kept_off_may_read_waits_and_is_told_of(
+    make_household: MakeHousehold,
+) -> None:
+    household = make_household()
+    stray = household.drop("may.abc", b"a table")
+    async with household.living() as daemon:
+        daemon.reconfigure(not_loaded=("abc-tables", "xyz-tables"))
+        await daemon.take_in()
+        household.clock.advance(10_000.0)
+        await daemon.work()
+        assert stray.exists()
+        [sentence] = (await daemon.context.store.event_log.conditions()).values()
+        assert "five minutes" not in sentence
+        assert "waits in the inbox" in sentence
+        assert sentence.endswith("which are kept off, one may read it: abc-tables, xyz-tables.")
+        daemon.reconfigure(not_loaded=())
+        await daemon.work()
+        assert await daemon.context.store.event_log.conditions() == {}
+    assert (household.folders.rejected / "may.abc").exists()
+
+
 async def test_a_name_that_is_taken_gets_a_number_and_nothing_is_overwritten(make_household: MakeHousehold) -> None:
     household = make_household()
     theirs = household.folders.outbox / "reviews" / "may.results.csv"

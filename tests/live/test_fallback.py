@@ -16,6 +16,7 @@ import pytest
 from batchd import RejectedError, TooManyCalls, TransientError
 from batchd.contracts import Limits
 from batchd.domain.states import PartState
+from batchd.domain.subjects import Subject
 from batchd.live.lanes import LiveTerms
 from batchd.money.budget import Ceilings, SpendingLimits
 from batchd.money.pricing import UNIT, Price
@@ -328,6 +329,25 @@ async def test_a_provider_that_works_again_is_asked_first(make_household: MakeHo
         await daemon.take_in()
         await until(daemon, lambda: is_done(household, "june"))
     assert sorted(backup.asked) == NINE
+
+
+async def test_while_a_provider_is_out_status_says_so_and_what_comes_moves_soon(make_household: MakeHousehold) -> None:
+    """Also while nothing waits for it, since all has moved."""
+    service = SlowBatches(answers=9)
+    down(service, "upload: before")
+    household, backup = house(make_household, service, fallback_after=600.0)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    async with household.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, lambda: is_done(household))
+        await daemon.engine.look()
+        assert Subject.provider("fake") in await daemon.context.store.event_log.conditions()
+        began = household.clock.steady()
+        household.drop("reviews/june.csv", csv_of(["june one"]))
+        await daemon.take_in()
+        await until(daemon, lambda: is_done(household, "june"))
+        assert household.clock.steady() < began + 400
+    assert sorted(backup.asked) == ["june one", *NINE]
 
 
 async def test_without_room_in_the_budget_the_job_waits_and_status_says_so(make_household: MakeHousehold) -> None:

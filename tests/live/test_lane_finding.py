@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from batchd import BatchesFound, FindsBatches, RejectedError, Submission
+from batchd.domain.subjects import Subject
 from batchd.live.lanes import LiveTerms
 from batchd.money.pricing import Price
 from batchd.testing.fakes import FakeProvider, FakeService
-from batchd.testing.household import Household
+from batchd.testing.household import Household, Living
 
 from ..engine.conftest import MakeHousehold, csv_of
+from ..engine.test_faults import order
 from .conftest import LiveService
 
 THERE = BatchesFound(True, "acme lists its batches.")
@@ -117,6 +119,35 @@ async def test_in_the_minute_between_two_looks_status_says_what_is_done(make_hou
     assert "batchd is finding out whether fake has batches, and asks once more in a minute" in raised.sentence
     assert "status 404" in raised.sentence
     assert [event.kind for event in household.events if event.kind == "ConditionCleared"]
+
+
+async def go_on(daemon: Living) -> None:
+    """Do what is due; the question about batches is asked beside."""
+    for due in (await daemon.engine.look()).due:
+        await daemon.engine.perform(due)
+    await asyncio.sleep(0.001)
+    daemon.household.clock.advance(0.5)
+
+
+async def test_what_an_earlier_daemon_said_goes_once_it_is_known(make_household: MakeHousehold) -> None:
+    """Also if nothing can be sent yet, whose success would end it."""
+    provider = Both(UNKNOWN)
+    household = house(make_household, provider)
+    fake = Subject.provider("fake")
+    household.drop("reviews/may.csv", csv_of(["may one"]))
+    async with asyncio.timeout(120), household.living() as daemon:
+        await daemon.take_in()
+        while fake not in await daemon.context.store.event_log.conditions():
+            await go_on(daemon)
+        await order(daemon, "pause", "provider fake")
+        await daemon.engine.look()
+        await daemon.engine.end_orders()
+    provider.answers = [THERE]
+    async with asyncio.timeout(20), household.living() as daemon:
+        while fake in await daemon.context.store.event_log.conditions():
+            await go_on(daemon)
+        await daemon.engine.end_orders()
+    assert household.asked() == []
 
 
 @pytest.mark.field("services")

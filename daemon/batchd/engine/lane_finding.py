@@ -74,7 +74,12 @@ class LaneFinding:
                 await self._conditions.say(Subject.provider(name), words, cause="lane")
         for name in [each for each in self._said if each not in providers or providers[each].lane is not None]:
             del self._said[name]
-            await self._conditions.all_well(Subject.provider(name))
+            if name not in self._context.accounts.blocked():
+                await self._conditions.all_well(Subject.provider(name))
+
+    def forget(self, name: str) -> None:
+        """Forget what was said about a provider that nothing waits for any more."""
+        self._said.pop(name, None)
 
     async def end(self) -> None:
         """Cancel the questions under way."""
@@ -135,6 +140,9 @@ class LaneFinding:
             found.until = found.no_at + APART
             found.words = _finding_out(name, why)
             return
+        if found.lane is None:
+            # An earlier daemon may have told people that it was not known.
+            self._said.setdefault(name, "")
         await _believe(self._context, provider, Lane.BATCH if answer.there else Lane.LIVE, why)
 
 

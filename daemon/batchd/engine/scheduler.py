@@ -14,6 +14,7 @@ from typing import Any
 
 from ..domain import lifecycle
 from ..domain.lifecycle import Action, Pack
+from ..domain.records import BatchState
 from ..domain.subjects import Subject, SubjectKind
 from ..errors import NodeLost, RejectedError, RemoteMissing, TransientError, WorkerLost
 from ..money.lanes import Lane
@@ -87,6 +88,7 @@ class Engine:
         for subject in await self.conditions.of_kinds(SubjectKind.DEADLINE, SubjectKind.FALLBACK):
             if subject not in wanted:
                 await self.conditions.all_well(subject)
+        await self._let_go_of_providers()
         for name, text in outlook.missing.items():
             await self.conditions.say(Subject.provider(name), text)
         # Actions that were given up have an infinite time.
@@ -218,8 +220,9 @@ class Engine:
             await self._complain(due, error)
 
     async def _went_well(self, due: Due) -> None:
-        if isinstance(due.action, lifecycle.Poll):
-            self.retry_clock.pause(due.action, await self._poll_pause(due.action))
+        pause = await self._poll_pause(due.action) if isinstance(due.action, lifecycle.Poll) else None
+        if pause is not None:
+            self.retry_clock.pause(due.action, pause)
         else:
             self.retry_clock.forget(due.action)
         await self._answered(due)
@@ -242,6 +245,20 @@ class Engine:
             if sink.name not in waiting:
                 self.retry_clock.forget(sink)
                 await self.conditions.all_well(sink)
+
+    async def _let_go_of_providers(self) -> None:
+        """Clear the conditions of providers that nothing waits for: these are not tried, so no success clears them.
+
+        Whatever comes next is tried at once, as after a restart.
+        """
+        for subject in await self.conditions.of_kinds(SubjectKind.PROVIDER, SubjectKind.PACKING):
+            if not self._look.is_needed(subject.name):
+                callee = Subject.provider(subject.name)
+                self.retry_clock.forget(callee)
+                self._streaks.pop(callee, None)
+                self.context.accounts.forget(subject.name)
+                self._lane_finding.forget(subject.name)
+                await self.conditions.all_well(subject)
 
     async def _answered(self, due: Due) -> None:
         if due.callee is not None:
@@ -266,8 +283,11 @@ class Engine:
             queue = quotas.changed.pop()
             await self.context.store.learnt.learn(queue, quotas.of(queue))
 
-    async def _poll_pause(self, action: lifecycle.Poll) -> float:
+    async def _poll_pause(self, action: lifecycle.Poll) -> float | None:
+        """Seconds until the next poll of the batch; None if there is none, since this one found that it has ended."""
         batch = await self.context.store.batches.get(action.batch)
+        if batch.state is not BatchState.SUBMITTED:
+            return None
         if batch.lane is Lane.LIVE:
             return 0.1  # the poll itself waits for the end
         provider = self.context.configured.providers.get(batch.provider)

@@ -108,6 +108,10 @@ class Accounts:
             if provider in {None, place[0]}:
                 self._blocks[place] = Block(block.stage, block.text, block.failures, 0.0, block.key)
 
+    def forget(self, provider: str) -> None:
+        """Forget the blocks of a provider that nothing waits for, as a restart does."""
+        self._blocks = {place: block for place, block in self._blocks.items() if place[0] != provider}
+
 
 def _overlap(some: frozenset[tuple[str, int, int]], others: frozenset[tuple[str, int, int]]) -> bool:
     return any(

@@ -5,6 +5,7 @@ A look for work reads only this list. Without it, each look would read every job
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ class ChangedJob(Struct, frozen=True):
     """A job as a look needs it. `has_work` says that there may be something to do for it now.
 
     `waiting` is how its rows are asked, if some of its parts wait for a batch. `late` says that they are to be asked by
-    live calls.
+    live calls. `provider` is the one that it may wait for soon, if its rows are being prepared or asked.
     """
 
     id: str
@@ -27,6 +28,10 @@ class ChangedJob(Struct, frozen=True):
     has_work: bool
     waiting: Asking | None
     late: bool
+    provider: str | None = None
+
+
+_ASKING = frozenset({JobState.PLANNING, JobState.RUNNING})
 
 
 class ChangedRecords(Struct, frozen=True):
@@ -57,17 +62,7 @@ class ChangeLog:
         def look(tx: Transaction) -> ChangedRecords:
             job_ids = [row["id"] for row in tx.fetch("changed_jobs")]
             batch_keys = [row["key"] for row in tx.fetch("changed_batches")]
-            jobs = [
-                ChangedJob(
-                    row["id"],
-                    JobState(row["state"]),
-                    row["claimed_at"],
-                    bool(row["has_work"]),
-                    asking_of(row["route"]) if row["waiting"] else None,
-                    row["late_at"] is not None,
-                )
-                for row in (tx.fetch("changed_jobs_in_work") if job_ids else ())
-            ]
+            jobs = [_changed_job(row) for row in (tx.fetch("changed_jobs_in_work") if job_ids else ())]
             batches = [batch_of(row) for row in (tx.fetch("changed_batches_in_work") if batch_keys else ())]
             if job_ids:
                 tx.run("forget_changed_jobs")
@@ -78,3 +73,17 @@ class ChangeLog:
         changed = await self._database.read_beside_writes(look)
         self._commits = commits
         return changed
+
+
+def _changed_job(row: sqlite3.Row) -> ChangedJob:
+    state = JobState(row["state"])
+    asking = asking_of(row["route"]) if state in _ASKING else None
+    return ChangedJob(
+        row["id"],
+        state,
+        row["claimed_at"],
+        bool(row["has_work"]),
+        asking if row["waiting"] else None,
+        row["late_at"] is not None,
+        asking.provider if asking is not None else None,
+    )

@@ -128,6 +128,11 @@ class InWork:
         """Whether there may be something to do for a job other than these."""
         return any(place.job not in but for line in self._lines.values() for place in line.places)
 
+    def needs(self, provider: str) -> bool:
+        """Whether a job waits for the provider, or may soon, or a batch of it is under way."""
+        jobs, batches = self._jobs.values(), self.batches.values()
+        return any(each.provider == provider for each in jobs) or any(each.provider == provider for each in batches)
+
     async def views(self, *, resting: Container[str], only: Container[str] | None) -> list[JobView]:
         """Jobs that may have work, the oldest first; at most VIEWS_AT_A_TIME of each state.
 

@@ -30,6 +30,10 @@ RESTING = (
     "No folder is set up for this file, and batchd cannot read files of its kind. If it is still there in five minutes "
     "and has not changed, batchd moves it to the rejected folder, with a note that says where to put it."
 )
+WAITS_FOR_PLUGIN = (
+    "No folder is set up for this file, and no plugin that is loaded reads files of its kind. It waits in the inbox, "
+    "since of these plugins, which are kept off, one may read it: {plugins}."
+)
 QUESTION_RESTS = (
     "The file waits for five minutes. If nothing has changed by then, batchd moves it to the rejected folder, with a "
     "note."
@@ -102,8 +106,7 @@ class InboxLook:
             elif not self._rests(job, steady):
                 jobs.append(job)
             else:
-                fault = (job.route.question or {}).get("fault")
-                resting.append((job.relative_path, RESTING if fault is None else f"{fault} {QUESTION_RESTS}"))
+                resting.append((job.relative_path, self._why_it_rests(job)))
         return _Look(jobs, waiting, again_in, [*listing.oddities, *resting])
 
     def _look_for_questions(self, paths: Iterable[str], routes: Sequence[Route], steady: float) -> None:
@@ -136,6 +139,13 @@ class InboxLook:
         if not known and configured.not_loaded:
             return True  # a plugin that is kept off may be the one that takes it
         return not known and self._settling.unchanged_for(job.relative_path, steady) < UNKNOWN_RESTS
+
+    def _why_it_rests(self, job: Job) -> str:
+        fault = (job.route.question or {}).get("fault")
+        if fault is not None:
+            return f"{fault} {QUESTION_RESTS}"
+        not_loaded = self._context.configured.not_loaded
+        return WAITS_FOR_PLUGIN.format(plugins=", ".join(not_loaded)) if not_loaded else RESTING
 
     def _busy(self, path: str, steady: float) -> bool:
         """Whether a process has the file open for writing. That may delay the file, but never keep it out for good."""

@@ -44,6 +44,18 @@ class Outlook(Struct, frozen=True):
 
 _WAITING_FOR_OTHERS = (lifecycle.Forget, lifecycle.Admit, lifecycle.Hasten, lifecycle.Move, lifecycle.Recheck)
 
+_OF_OPEN_BATCHES = (
+    lifecycle.Upload,
+    lifecycle.Submit,
+    lifecycle.Find,
+    lifecycle.Poll,
+    lifecycle.Recheck,
+    lifecycle.CancelBatch,
+    lifecycle.Fetch,
+    lifecycle.Distribute,
+)
+"""What is done for batches that are not over. Nothing is remembered of it for the others, as they become ever more."""
+
 
 class Look:
     """Looks repeatedly. It remembers what has to wait, and since when parts wait for a batch."""
@@ -133,6 +145,10 @@ class Look:
         """Whether a provider or sink fails us as a whole: it is down, or refuses our key."""
         return callee is not None and self._retry_clock.failures(callee) > 0
 
+    def is_needed(self, provider: str) -> bool:
+        """Whether it matters that the provider fails: something waits for it, or jobs move to a fallback for that."""
+        return self._in_work.needs(provider) or self._switch_look.knows_out(provider)
+
     def _turn(self, due: Due) -> float:
         return self._retry_clock.until(due.action) if self.is_shut(due.callee) else 0.0
 
@@ -167,7 +183,11 @@ class Look:
             self._resets = self._retry_clock.resets
             self._resting, self._asleep = {}, {}
         while self._in_work.changed_batches:
-            self._asleep.pop(self._in_work.changed_batches.pop(), None)
+            key = self._in_work.changed_batches.pop()
+            self._asleep.pop(key, None)
+            if key not in self._in_work.batches:
+                for kind in _OF_OPEN_BATCHES:
+                    self._retry_clock.forget(kind(key))
         asleep, awake, again = self._asleep, [], math.inf
         for key, batch in self._in_work.batches.items():
             until = asleep.get(key, 0.0)

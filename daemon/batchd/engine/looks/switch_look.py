@@ -90,6 +90,10 @@ class SwitchLook:
         jobs = await self._context.store.switching.to_move(lasting)
         return {Move(job): lasting[name] for job, name, provider in jobs if lasting[name].provider == provider}
 
+    def knows_out(self, provider: str) -> bool:
+        """Whether the provider is out, and jobs are moved to the fallback of their route for that."""
+        return any(place[0] == provider for place in self._out_since)
+
     def _is_out(self, provider: str, model: str, *, just_now: bool = False) -> bool:
         """Whether the provider is out; with `just_now`, whether the last try has only just shown that.
 
