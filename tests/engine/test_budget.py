@@ -403,6 +403,25 @@ async def test_renaming_the_note_approves_where_that_is_allowed(tmp_path: Path) 
     assert list(house.folders.held.rglob("*.txt")) == []
 
 
+async def test_a_note_whose_job_cannot_be_approved_comes_back_with_the_reason(tmp_path: Path) -> None:
+    price = Price(input=Decimal(0), output=Decimal(10) ** 13)
+    house = household(tmp_path, prices={"small": price}, approve_in_folder=True)
+    house.drop("reviews/may.csv", csv(10))
+    async with house.at_rest() as living:
+        job = await only(living, "reviews/may.csv")
+        assert (job.state, job.reason_code) == (JobState.HELD, "uncountable")
+        note = house.folders.held / "reviews/may.csv.held.txt"
+        note.rename(note.with_name("may.csv.approved.txt"))
+        for _ in range(3):
+            await held_look.look(living.context)
+            await living.drain()
+        assert (await only(living, "reviews/may.csv")).state is JobState.HELD
+    assert [path.name for path in house.folders.held.rglob("*.txt")] == ["may.csv.held.txt"]
+    [refused] = [event for event in house.events if event.kind == "OrderRefused"]
+    assert refused.job == job.id
+    assert refused.sentence.startswith(f"Could not approve: Job {job.id} is still held: it can cost more than batchd")
+
+
 async def test_renaming_the_note_approves_nothing_where_that_is_not_allowed(tmp_path: Path) -> None:
     house = household(tmp_path, per_job=9)
     house.drop("reviews/may.csv", csv(10))

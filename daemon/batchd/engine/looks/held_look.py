@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
+from ...domain.records import Job, JobState
+from ...events import OrderRefused
 from ...orders.values import NotCarriedOut
 from ..context import Context
 from ..steps.approve import approve
+from ..steps.hold_note import take_note_away
 
 
 async def look(context: Context) -> None:
@@ -21,5 +23,15 @@ async def look(context: Context) -> None:
             if await asyncio.to_thread(context.notes.is_gone, job.note):
                 await context.store.money.noted(job, None)
         elif approve_in_folder:
-            with suppress(NotCarriedOut):  # it stays as it is
+            try:
                 await approve(context, job, None, where=approval)
+            except NotCarriedOut as refusal:
+                await _refuse(context, job, str(refusal))
+
+
+async def _refuse(context: Context, job: Job, why: str) -> None:
+    """Report why the job stays held. Its note comes back under the old name, as the renamed one approves nothing."""
+    if (await context.store.jobs.get(job.id)).state is not JobState.HELD:
+        return  # another order has decided meanwhile
+    await context.store.event_log.record(OrderRefused(job=job.id, order="approve", reason=why))
+    await take_note_away(context, job)
