@@ -95,6 +95,18 @@ async def test_answered_rows_go_on_and_one_job_delivers_all(tmp_path: Path) -> N
     assert [path.name for path in (house.folders.archive / "reviews").iterdir()] == ["may.csv"]
 
 
+async def test_nothing_is_kept_in_memory_of_steps_that_have_ended(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    house.drop("reviews/may.csv", FILE)
+    async with house.at_rest() as daemon:
+        assert [
+            job.family
+            for each in await daemon.context.store.jobs.ids()
+            if (job := await daemon.context.store.jobs.get(each)).family
+        ]
+        assert daemon.context.pieces == {}
+
+
 async def test_three_steps_and_steps_without_rows(tmp_path: Path) -> None:
     third = replace(WHY, name="sum", then=None, prompt=PluginSpec("template", {"user": "Sum: {{ reason }}"}))
     routes = [FIRST, replace(WHY, then="sum"), third]

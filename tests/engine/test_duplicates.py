@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batchd.model import Failure
+from batchd.model import Failure, Json, Response, Result, Usage
+from batchd.money.pricing import Price
 from batchd.store.reading.snapshot import snapshot
+from batchd.testing.fakes import FakeService
 from batchd.testing.household import REVIEWS, Household
 from batchd.values import replace
 
@@ -34,6 +37,38 @@ async def test_the_same_bytes_under_many_names_are_paid_once(make_household: Mak
     assert report["rows"]["reused"] == 9
     assert report["tokens"]["input"] == 0
     assert report["redelivered_from"]
+
+
+class WritingCaches(FakeService):
+    """Counts all of the input as written to a cache, some of it for an hour."""
+
+    def answered(self, request: dict[str, Json]) -> Result:
+        result = super().answered(request)
+        if isinstance(result.outcome, Failure):
+            return result
+        kept = {"ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 70}
+        usage = {"prompt_tokens": 100, "completion_tokens": 5, "cache_creation": kept}
+        return Result(result.custom_id, Response({**result.outcome.body, "usage": usage}))
+
+
+async def test_what_is_saved_is_what_was_paid_also_for_writing_to_a_cache(make_household: MakeHousehold) -> None:
+    million = Decimal(1_000_000)
+    price = Price(input=million, output=million, cache_write=2 * million, cache_write_1h=3 * million)
+    service = WritingCaches(lambda body: Failure("refused", "No.") if "two" in str(body["messages"]) else "fine")
+    household = make_household(service=service, prices={"small": price})
+    household.drop("reviews/first.csv", csv_of(["one", "two"]))
+    await household.work()
+    service.answer = lambda body: "fine"
+    household.drop("reviews/second.csv", csv_of(["one", "two"]))
+    await household.work()
+    row = 30 * 2 + 70 * 3 + 5
+    cost = household.report("reviews/second.report.json")["cost"]
+    assert (cost["actual"], cost["saved"]) == (row, row), "one row was asked, and the answer to the other was there"
+    household.drop("reviews/third.csv", csv_of(["one", "two"]))
+    async with household.at_rest() as daemon:
+        third = max(await daemon.context.store.jobs.ids())
+        [part] = await daemon.context.store.jobs.parts(third)
+        assert (part.reused, part.saved) == (2, Usage(200, 0, 10, cache_writes=200, long_writes=140))
 
 
 async def test_a_duplicate_of_a_cancelled_job_is_asked_about_itself(make_household: MakeHousehold) -> None:

@@ -12,6 +12,7 @@ from batchd.contracts import Limits
 from batchd.errors import NodeLost, WorkerLost
 from batchd.testing.fakes import InlineExecutor
 from batchd.testing.household import Household
+from batchd.workers.limits import Hung
 
 from ..engine.conftest import csv_of, make_household, route
 
@@ -29,7 +30,7 @@ FOUR_ROWS = Limits(max_requests=4)
 class Dying(InlineExecutor):
     """An executor whose processes die over one function, so many times."""
 
-    def __init__(self, function: str, times: int, error: type[WorkerLost] = WorkerLost) -> None:
+    def __init__(self, function: str, times: int, error: Callable[[str], Exception] = WorkerLost) -> None:
         super().__init__()
         self.function = function
         self.times = times
@@ -40,6 +41,17 @@ class Dying(InlineExecutor):
             self.times -= 1
             raise self.error("The worker process died.")
         return await super().run(function, task)
+
+
+class CodeThatEnds(WorkerLost):
+    """A plugin's code has ended its process."""
+
+    where = 'build of the plugin "deadly" ended it: Segmentation fault'
+
+
+def code_that_hangs(_: str) -> Hung:
+    """A plugin's code does not return."""
+    return Hung(None, 10.0, 'build of the plugin "deadly"')
 
 
 async def ask(household: Household) -> str:
@@ -81,6 +93,22 @@ async def test_a_file_that_kills_its_reader_three_times_comes_back_with_the_reas
     rejected = household.folders.rejected / "reviews"
     assert (rejected / "may.csv").read_text() == csv_of(NINE)
     assert "crashed the worker process 3 times" in (rejected / "may.csv.why.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "because"),
+    [
+        (CodeThatEnds, 'because build of the plugin "deadly" ended it: Segmentation fault. '),
+        (code_that_hangs, 'because build of the plugin "deadly" did not return within 10 s, and was stopped. '),
+    ],
+)
+async def test_the_reason_names_the_code_of_a_plugin_that_is_the_cause(
+    make_household: Callable[..., Household], error: Callable[[str], Exception], because: str
+) -> None:
+    household = make_household(executor=Dying("plan", -1, error))
+    assert await ask(household) == "failed"
+    [failed] = [event for event in household.events if event.kind == "JobFailed"]
+    assert f"from row 0 crashed the worker process 3 times, {because}Give batchd more memory" in failed.sentence
 
 
 @pytest.mark.parametrize("function", ["read", "plan", "split", "distribute", "collect"])

@@ -34,7 +34,7 @@ JSON = st.recursive(
 )
 TABLE = st.dictionaries(TEXT, JSON, max_size=3)
 MOMENT = st.none() | st.builds(Moment, at=TIME, steady=TIME, boot=TEXT)
-USAGE = st.builds(Usage, COUNT, COUNT, COUNT)
+USAGE = st.builds(Usage, COUNT, COUNT, COUNT) | st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT)
 STEPS = st.lists(st.builds(Step, COUNT, COUNT, COUNT, COUNT), max_size=2).map(tuple)
 RATES = st.builds(Rates, COUNT, COUNT, COUNT, STEPS)
 SPANS = st.sampled_from([HourSpan.read(text) for text in ("10:00-24:00", "Sat-Sun", "Mon-Fri 04:00-06:00")])

@@ -23,6 +23,7 @@ from ...work.chain import HandedOn, HandOnTask, JoinTask, StepOutcomes, hand_on,
 from ..context import Context
 from .close import is_settled
 from .identical_rows import follow_other_parts
+from .render import forget_pieces
 
 MISSING = "columns"
 
@@ -155,3 +156,5 @@ async def end_step(context: Context, action: EndStep) -> None:
     ok, failed = sum(part.ok for part in parts), sum(part.failed for part in parts)
     event = StepEnded(job=job.id, source=job.source, route=job.route.name, ok=ok, failed=failed)
     await context.store.chains.step_ended(job, event, context.clock.now())
+    # The job that took the file delivers these rows, so nobody asks for what was made of them.
+    forget_pieces(context, job)

@@ -92,6 +92,8 @@ def _billed(part: Part) -> Usage:
         max(0, usage.input_tokens - wasted.input_tokens) + saved.input_tokens,
         max(0, usage.cached_tokens - wasted.cached_tokens) + saved.cached_tokens,
         max(0, usage.output_tokens - wasted.output_tokens) + saved.output_tokens,
+        max(0, usage.cache_writes - wasted.cache_writes) + saved.cache_writes,
+        max(0, usage.long_writes - wasted.long_writes) + saved.long_writes,
     )
 
 

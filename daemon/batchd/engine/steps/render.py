@@ -117,7 +117,7 @@ async def publish_files(
 
 
 def forget_pieces(context: Context, job: Job) -> None:
-    """Forget what was kept in memory of a job that is published now."""
+    """Forget what was kept in memory of a job that is published, or is a later step that has ended."""
     context.hung.pop(job.id, None)
     context.last_tries.discard(job.id)
     context.pieces.pop(job.id, None)

@@ -31,9 +31,9 @@ async def note_worker_crash(context: Context, job: Job, first: int | None, lost:
     times = await context.store.jobs.worker_died(job.id, first)
     if times < MAX_WORKER_CRASHES:
         return
-    why = str(lost) if isinstance(lost, Hung) else "most likely because memory ran out."
+    why = f"because {lost}" if isinstance(lost, Hung) else "most likely because memory ran out."
     if isinstance(lost, WorkerLost) and lost.where:
-        why = f"since {lost.where}."
+        why = f"because {lost.where}."
     if first is None:
         known = isinstance(lost, WorkerLost) and lost.where
         what = "For the operator: fix the plugin. Then drop it again." if known else "Drop it again in smaller files."

@@ -121,8 +121,9 @@ def columns_of(record: Job | Part | Batch) -> dict[str, Any]:
 
 
 def usage_columns(usage: Usage) -> list[int]:
-    """How Usage is stored."""
-    return [usage.input_tokens, usage.cached_tokens, usage.output_tokens]
+    """How Usage is stored: input, cached input and output tokens, then what was written to a cache, if anything was."""
+    writes = [usage.cache_writes, usage.long_writes] if usage.cache_writes or usage.long_writes else []
+    return [usage.input_tokens, usage.cached_tokens, usage.output_tokens, *writes]
 
 
 @lru_cache(maxsize=256)
