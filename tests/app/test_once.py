@@ -17,7 +17,9 @@ from batchd.domain.records import Job, JobState
 from batchd.domain.subjects import Subject
 from batchd.engine.looks.inbox_look import QUESTION_RESTS, Seen
 from batchd.engine.looks.look import Outlook
+from batchd.orders.values import Cancel, Purge, Retry
 from batchd.store.reading.snapshot import snapshot
+from batchd.store.tables.orders import Door, answer_to, leave
 from batchd.testing.household import REVIEWS, Household, Living
 from batchd.values import replace
 
@@ -25,6 +27,7 @@ from .conftest import prepared
 
 pytestmark = pytest.mark.field("once")
 
+PATIENCE = 60.0
 NOTHING = Outlook([], None, {})
 
 
@@ -148,3 +151,26 @@ async def test_it_is_not_idle_while_parts_wait_or_something_is_new(living: Livin
     assert await ours._idle(missing)  # noqa: SLF001 - the question that it asks itself
     ours.wake()
     assert not await ours._idle(missing)  # noqa: SLF001 - the question that it asks itself
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", [Purge, Retry, Cancel])
+async def test_an_order_that_asks_no_old_job_again_does_not_change_how_a_run_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: type[Purge | Retry | Cancel]
+) -> None:
+    monkeypatch.setenv("ACME_KEY_OF_NOBODY", "k")
+    monkeypatch.setenv("ACME_SECRET_OF_NOBODY", "s")
+    config, catalogue = prepared(tmp_path, WITHOUT_A_KEY.format(mode="batch"), "")
+    (tmp_path / "inbox" / "reviews" / "empty.csv").touch()
+    async with asyncio.timeout(PATIENCE):
+        first = await once(config, catalogue)
+    [(rejected, _)] = first.jobs
+    assert (rejected.state, first.exit_status) == (JobState.REJECTED, 1)
+    given = order(rejected.id)
+    number = leave(
+        tmp_path / "state", given.kind, given.target, given.data(), at=1.0, who="anna", door=Door.COMMAND_LINE
+    )
+    async with asyncio.timeout(PATIENCE):
+        second = await once(config, catalogue)
+    assert answer_to(tmp_path / "state", number) is not None, "the order was seen"
+    assert (list(second.jobs), second.exit_status) == ([], 0)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from batchd.app.retaining import remove_old_files
+from batchd.app.retaining import AT_A_TIME, FAILED_TOLD, remove_old_files
 from batchd.app.stopping import Stopping
 from batchd.config.tables import RetentionTable
 from batchd.testing.household import Household, Living
 
+from ..durability.disks import require_mounting
 from ..engine.conftest import MakeHousehold, csv_of, make_household, route
 
 __all__ = ["make_household"]
@@ -41,6 +43,16 @@ async def ended(household: Household, daemon: Living, *names: str) -> None:
         as_if_written_at(folder, household.clock.wall, *names)
 
 
+async def swept(daemon: Living) -> None:
+    """What is done every hour."""
+    await remove_old_files(daemon.context, daemon.engine.conditions, Stopping(daemon.household.clock))
+
+
+async def told(daemon: Living) -> dict[str, str]:
+    """The conditions, as `batchd status` shows them."""
+    return {str(subject): text for subject, text in (await daemon.context.store.event_log.conditions()).items()}
+
+
 async def test_old_files_of_ours_go_and_nothing_else(make_household: MakeHousehold) -> None:
     household = make_household(routes=(route(sinks=("csv", "jsonl"), review=1),))
     outbox, archive, rejected = household.folders.outbox, household.folders.archive, household.folders.rejected
@@ -57,13 +69,13 @@ async def test_old_files_of_ours_go_and_nothing_else(make_household: MakeHouseho
         before = (files(outbox), files(archive), files(rejected))
         stopping = Stopping(household.clock)
         daemon.reconfigure(retention={})
-        await remove_old_files(daemon.context, stopping)
+        await remove_old_files(daemon.context, daemon.engine.conditions, stopping)
         household.clock.advance(11 * DAY)
-        await remove_old_files(daemon.context, stopping)
+        await remove_old_files(daemon.context, daemon.engine.conditions, stopping)
         assert (files(outbox), files(archive), files(rejected)) == before, "it is off by default"
         daemon.reconfigure(retention=ALL)
-        await remove_old_files(daemon.context, stopping)
-        await remove_old_files(daemon.context, stopping)
+        await remove_old_files(daemon.context, daemon.engine.conditions, stopping)
+        await remove_old_files(daemon.context, daemon.engine.conditions, stopping)
     left = {name for name in files(outbox) if "april" in name}
     assert left == {"reviews/good-april.results.csv"}
     assert {"reviews/plan.txt", "reviews/good-may.results.csv", "reviews/good-may.report.json"} <= files(outbox)
@@ -82,13 +94,93 @@ async def test_a_folder_that_is_not_there_is_looked_at_again(make_household: Mak
     async with household.living() as daemon:
         await ended(household, daemon, "reviews/good.csv")
         household.clock.advance(31 * DAY)
-        daemon.reconfigure(retention={"outbox": 30 * DAY})
         away = household.folders.outbox.rename(household.folder / "away")
-        with pytest.raises(FileNotFoundError):
-            await remove_old_files(daemon.context, Stopping(household.clock))
+        daemon.reconfigure(retention=ALL)
+        await swept(daemon)
+        assert (await told(daemon))["old files in outbox"] == (
+            f"{household.folders.outbox}: the folder is not there (is its share mounted?). So nothing is removed "
+            "there, as [retention] says. Trying again every hour."
+        )
+        assert files(household.folders.archive) == set(), "the other folders are there"
         away.rename(household.folders.outbox)
-        await remove_old_files(daemon.context, Stopping(household.clock))
+        await swept(daemon)
+        assert await told(daemon) == {}
     assert files(household.folders.outbox) == set()
+
+
+async def test_a_file_that_cannot_be_removed_stops_no_other_and_is_told_once(
+    make_household: MakeHousehold, caplog: pytest.LogCaptureFixture
+) -> None:
+    household = make_household()
+    outbox, archive = household.folders.outbox, household.folders.archive
+    async with household.living() as daemon:
+        await ended(household, daemon, "reviews/a/good-april.csv")
+        household.clock.advance(DAY)
+        await ended(household, daemon, "reviews/good-may.csv")
+        household.clock.advance(31 * DAY)
+        away = (outbox / "reviews" / "a").rename(household.folder / "away")
+        (outbox / "reviews" / "a").symlink_to("a")  # whoever looks for a file there gets an error, even root
+        daemon.reconfigure(retention=ALL)
+        await swept(daemon)
+        assert (files(outbox), files(archive)) == (set(), set()), "the job after it, and the folder after its own"
+        [said] = (await told(daemon)).items()
+        assert said[0] == "old files in outbox"
+        assert "reviews/a/good-april.results.csv (Too many levels of symbolic links); reviews/a/good-april" in said[1]
+        await swept(daemon)
+        assert [event.kind for event in household.events].count("ConditionRaised") == 1
+        assert not [each for each in caplog.records if "old files" in each.getMessage()], "an event tells it already"
+        (outbox / "reviews" / "a").unlink()
+        away.rename(outbox / "reviews" / "a")
+        await swept(daemon)
+        assert (files(outbox), await told(daemon)) == (set(), {})
+    assert [event.kind for event in household.events].count("ConditionCleared") == 1
+
+
+@pytest.mark.slow
+async def test_more_jobs_than_are_read_at_a_time_may_have_files_that_cannot_be_removed(
+    make_household: MakeHousehold,
+) -> None:
+    household = make_household()
+    number = AT_A_TIME + 1
+    archive = household.folders.archive
+    async with household.living() as daemon:
+        await ended(household, daemon, *(f"reviews/a/bad-{each}.csv" for each in range(number)))
+        household.clock.advance(DAY)
+        await ended(household, daemon, "reviews/bad.csv")
+        household.clock.advance(31 * DAY)
+        rejected = household.folders.rejected / "reviews"
+        (rejected / "a").rename(household.folder / "away")
+        (rejected / "a").symlink_to("a")
+        daemon.reconfigure(retention=ALL)
+        await swept(daemon)
+        assert files(rejected) == set()
+        [text] = (await told(daemon)).values()
+    assert f"; and {number - FAILED_TOLD} more. All others go" in text
+    assert files(archive) == set()
+
+
+@pytest.mark.slow
+async def test_what_is_removed_of_a_job_is_told_though_a_file_of_it_cannot_be_removed(
+    make_household: MakeHousehold,
+) -> None:
+    require_mounting()
+    household = make_household()
+    results = household.folders.outbox / "reviews" / "good.results.csv"
+    async with household.living() as daemon:
+        await ended(household, daemon, "reviews/good.csv")
+        household.clock.advance(31 * DAY)
+        daemon.reconfigure(retention=ALL)
+        subprocess.run(["mount", "--bind", results, results], check=True)
+        try:
+            await swept(daemon)
+            await swept(daemon)
+        finally:
+            subprocess.run(["umount", "--lazy", results], check=True)
+        assert files(household.folders.outbox) == {"reviews/good.results.csv"}
+        assert "reviews/good.results.csv (Device or resource busy)" in (await told(daemon))["old files in outbox"]
+        await swept(daemon)
+    removed = [event.data()["files"] for event in household.events if event.kind == "FilesRemoved"]
+    assert removed == [["reviews/good.report.json"], ["reviews/good.csv"], ["reviews/good.results.csv"]]
 
 
 async def test_the_name_of_a_file_that_came_again_is_that_of_the_later_one(make_household: MakeHousehold) -> None:
@@ -101,7 +193,7 @@ async def test_the_name_of_a_file_that_came_again_is_that_of_the_later_one(make_
         household.clock.advance(31 * DAY)
         await ended(household, daemon, "reviews/good.csv")
         daemon.reconfigure(retention=ALL)
-        await remove_old_files(daemon.context, Stopping(household.clock))
+        await swept(daemon)
     assert "reviews/good.results.csv" in files(household.folders.outbox)
     assert files(household.folders.archive) == {"reviews/good.csv"}
 

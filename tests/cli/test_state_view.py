@@ -40,7 +40,7 @@ def test_each_state_has_its_words() -> None:
     assert {state.value for state in JobState} == {*STATES, "running"}
 
 
-@pytest.mark.parametrize("query", ["expired_jobs", "finished_job_ids"])
+@pytest.mark.parametrize("query", ["expired_jobs", "finished_jobs"])
 def test_the_daemon_asks_for_the_same_final_states(query: str) -> None:
     states = re.search(r"state IN \((.*?)\)", QUERIES[query])
     assert states is not None

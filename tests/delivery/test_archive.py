@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from batchd.delivery.archive import move, reserve, write_why
+from batchd.delivery.archive import holds, move, names_before, reserve, retire_rejected, write_why
 
 CONTENT = b"review\n" + b"good\n" * 300_000
 
@@ -96,6 +97,28 @@ def test_no_file_is_lost_when_the_copy_fails(source, elsewhere, monkeypatch):
     assert contents(elsewhere) == {}
 
 
+def test_a_rejected_file_is_put_away_once_though_killed_before_it_was_removed(tmp_path, archive):
+    rejected = tmp_path / "rejected"
+    write_why(rejected / "may.csv", "empty\n")
+    (rejected / "may.csv").write_bytes(CONTENT)
+    retire_rejected(rejected, archive, "may.csv", "k3j9x2ab")
+    (rejected / "may.csv").write_bytes(CONTENT)
+    retire_rejected(rejected, archive, "may.csv", "k3j9x2ab")
+    assert contents(archive) == {"may (rejected k3j9x2ab).csv": CONTENT}
+    assert contents(rejected) == {}
+
+
+def test_no_other_file_counts_as_an_original(source, tmp_path):
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    assert holds(source, len(CONTENT), sha256)
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT.upper())
+    (tmp_path / "link").symlink_to(source)
+    too_long = tmp_path / ("x" * 300)  # whoever looks for a file there gets an error, even root
+    for path in (other, tmp_path / "link", tmp_path, tmp_path / "none", too_long):
+        assert not holds(path, len(CONTENT), sha256)
+
+
 # --- Names -----------------------------------------------------------------------------------------------------
 
 
@@ -137,6 +160,17 @@ def test_reserve_goes_round_a_file_in_the_way_of_a_folder(tmp_path, source):
     assert name == "reviews (2)/2026/may.csv"
     assert move(source, tmp_path / name)
     assert reserve(tmp_path, "reviews/2026/june.csv") == "reviews (2)/2026/june.csv"
+
+
+@pytest.mark.parametrize("relative", ["reviews/may.csv", "reviews/may (2).csv", "2026.05", "x" * 255, "a\nb.csv"])
+def test_the_names_before_one_are_those_that_were_taken(tmp_path, relative):
+    names = []
+    for _ in range(3):
+        names.append(reserve(tmp_path, relative))
+        path = tmp_path / names[-1]
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        assert names_before(names[-1], relative) == names[:-1]
 
 
 def test_reserve_makes_names_safe(tmp_path):

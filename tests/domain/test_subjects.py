@@ -25,6 +25,7 @@ STORED = {
     "the rest of the inbox": INBOX_REST,
     "disk": DISK,
     "workers": WORKERS,
+    "old files in archive": Subject(SubjectKind.RETENTION, "archive"),
     "node rack-7": Subject(SubjectKind.NODE, "rack-7"),
 }
 

@@ -8,16 +8,22 @@ from typing import Any
 
 import pytest
 
+from batchd.domain.records import JobState
 from batchd.domain.routing import PluginSpec
+from batchd.events import Event, JobRejected
 from batchd.model import Failure
+from batchd.status.overview import JobDetails
+from batchd.status.places import Places
 from batchd.testing.household import REVIEWS, Household
 from batchd.values import replace
 
 from .conftest import stops
+from .test_faults import order
 
 pytestmark = pytest.mark.field("dropped again")
 
 WINDOWS = replace(REVIEWS, reader=PluginSpec("csv", {"encoding": "cp1252", "delimiter": ";"}))
+WRONG, RIGHT = "id,wrong\n1,x\n", "id,review\n1,x\n"
 TEXT = "id;review\r\n1;für Anna\r\n2;schön\r\n"
 
 
@@ -117,7 +123,64 @@ async def test_a_rejected_file_is_put_away_once_one_of_its_name_is_answered(tmp_
     assert sorted(path.name for path in rejected.iterdir()) == ["june.csv", "june.csv.why.txt"]
     archive = house.folders.archive / "reviews"
     assert (archive / "may.csv").read_text() == "id,review\n1,x\n"
-    assert (archive / "may (2).csv").read_text() == "id,wrong\n1,x\n"
+    [may, june] = [
+        str(event.job) for name in ("may", "june") for event in house.events if rejects(event, f"reviews/{name}.csv")
+    ]
+    put_away = archive / f"may (rejected {may}).csv"
+    assert put_away.read_text() == "id,wrong\n1,x\n"
+    # What is known of the job says where the file is now.
+    places = Places(tmp_path / "c", tmp_path / "state", house.folders.outbox, archive.parent, rejected.parent, "USD")
+    assert JobDetails.take(places, may).original() == str(put_away)
+    assert JobDetails.take(places, june).original() == str(rejected / "june.csv")
+
+
+async def test_a_purge_names_a_rejected_file_that_was_put_away(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    for text in (WRONG, RIGHT):
+        house.drop("reviews/may.csv", text)
+        await house.work()
+    [job] = [str(event.job) for event in house.events if rejects(event, "reviews/may.csv")]
+    async with house.living() as daemon:
+        await order(daemon, "purge", job)
+        await daemon.drain()
+    [yours] = [event.data()["yours"] for event in house.events if event.kind == "JobPurged"]
+    assert yours == [str(house.folders.archive / "reviews" / f"may (rejected {job}).csv")]
+
+
+async def test_a_name_that_is_rejected_time_and_again_is_put_away_for_each_job(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    for text in (WRONG, RIGHT) * 2:
+        house.drop("reviews/may.csv", text)
+        await house.work()
+    assert not list((house.folders.rejected / "reviews").iterdir())
+    names = [f"may (rejected {event.job}).csv" for event in house.events if rejects(event, "reviews/may.csv")]
+    assert [name for name in names if (house.folders.archive / "reviews" / name).exists()] == names
+    assert len(names) == 2
+
+
+async def test_a_file_that_is_rejected_while_one_of_its_name_is_asked_stays_with_its_note(tmp_path: Path) -> None:
+    house = Household(tmp_path)
+    for text in (WRONG, RIGHT):
+        house.drop("reviews/may.csv", text)
+        await house.work()
+    async with house.living() as daemon:
+        for text, state in ((RIGHT, JobState.CLAIMED), (WRONG, JobState.REJECTED)):
+            house.drop("reviews/may.csv", text)
+            await daemon.take_in()
+            *_, last = sorted(await daemon.context.store.jobs.ids())
+            while (await daemon.context.store.jobs.get(last)).state is not state:
+                due = (await daemon.engine.look()).due
+                await daemon.engine.perform(next(each for each in due if getattr(each.action, "job", None) == last))
+        await daemon.drain()
+    assert [event.kind for event in house.events if event.kind in {"JobRejected", "JobFinished"}] == [
+        "JobRejected", "JobFinished", "JobRejected", "JobFinished"
+    ]  # fmt: skip
+    rejected = house.folders.rejected / "reviews"
+    assert sorted(path.name for path in rejected.iterdir()) == ["may.csv", "may.csv.why.txt"]
+
+
+def rejects(event: Event, source: str) -> bool:
+    return isinstance(event, JobRejected) and event.source == source
 
 
 async def test_a_rejected_file_stays_while_none_of_its_name_is_answered(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from batchd.domain.records import JobState
 from batchd.engine.steps import orders
 from batchd.model import Problem, Usage
 from batchd.store.tables.orders import Answer, answer_to
 from batchd.testing.household import Household, Living
 
+from . import test_budget, test_pilots
 from .conftest import MakeHousehold, csv_of, route
 from .test_chains import FILE, household
 from .test_useless_answers import REFUSAL, ROWS, batches, held, the_job
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.field("questions")
 
 async def at_once(daemon: Living, *kinds: str) -> list[Answer]:
     """The answers to orders for the only job that took a file, which are carried out side by side."""
-    [job] = {str(each.job) for each in daemon.household.events if each.kind == "JobAccepted"}
+    [job] = {str(each.job) for each in daemon.household.events if each.kind == "JobClaimed"}
     rows = [{"at": 1.0, "kind": kind, "target": job, "data": "{}"} for kind in kinds]
 
     def leave(tx: Any) -> None:
@@ -35,7 +37,11 @@ async def at_once(daemon: Living, *kinds: str) -> list[Answer]:
 
 
 def retried(house: Household) -> int:
-    return sum(each.kind == "JobRetried" for each in house.events)
+    return told(house, "JobRetried")
+
+
+def told(house: Household, *kinds: str) -> int:
+    return sum(each.kind in kinds for each in house.events)
 
 
 async def test_a_chain_that_two_ask_again_is_asked_once(tmp_path: Any) -> None:
@@ -74,3 +80,49 @@ async def test_a_job_with_useless_answers_that_is_cancelled_is_not_asked_anew(ma
         bill = await daemon.context.store.money.of_job((await the_job(house, daemon)).id)
         assert (bill.answers, bill.wasted) == (25, Usage()), "what came is kept"
     assert retried(house) == 0
+
+
+async def until(daemon: Living, state: JobState) -> None:
+    """Work until the job that took the file is in this state."""
+    jobs = daemon.context.store.jobs
+    while state not in {(await jobs.get(each)).state for each in await jobs.ids()}:
+        assert await daemon.step() is not None
+
+
+@pytest.mark.parametrize("state", [JobState.CLAIMED, JobState.PLANNING, JobState.RUNNING, JobState.DELIVERING])
+async def test_a_job_that_two_cancel_is_cancelled_once(make_household: MakeHousehold, state: JobState) -> None:
+    house = make_household()
+    house.drop("reviews/may.csv", csv_of(["good", "better"]))
+    async with house.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, state)
+        answers = await at_once(daemon, "cancel", "cancel")
+        assert sorted(each.refused for each in answers) == [False, True]
+        [late] = [each.text for each in answers if each.refused]
+        assert "the order changed nothing" in late
+        await daemon.drain()
+    assert told(house, "JobCancelled", "JobRejected") == 1
+
+
+async def test_a_chain_that_two_cancel_is_cancelled_once(tmp_path: Any) -> None:
+    house = household(tmp_path)
+    house.drop("reviews/may.csv", FILE)
+    async with house.living() as daemon:
+        await daemon.take_in()
+        await until(daemon, JobState.CHAINED)
+        answers = await at_once(daemon, "cancel", "cancel")
+        assert sorted(each.refused for each in answers) == [False, True]
+        await daemon.drain()
+    assert told(house, "JobCancelled") == 1
+
+
+@pytest.mark.parametrize("held_by", ["budget", "pilot"])
+async def test_a_held_job_that_is_cancelled_is_not_approved(tmp_path: Any, held_by: str) -> None:
+    house = test_budget.household(tmp_path, per_job=5) if held_by == "budget" else test_pilots.household(tmp_path)
+    house.drop("reviews/may.csv", test_budget.csv(10))
+    async with house.at_rest() as daemon:
+        cancel, approve = await at_once(daemon, "cancel", "approve")
+        assert (cancel.refused, approve.refused) == (False, True)
+        assert "is approved" not in approve.text
+        await daemon.drain()
+    assert told(house, "JobApproved", "PilotApproved") == 0

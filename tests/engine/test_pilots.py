@@ -230,3 +230,56 @@ async def test_a_provider_that_warms_caches_gets_one_row_first_and_then_the_othe
     assert await batches(True, cached) == [1, 9]
     assert await batches(False, cached) == [10]
     assert await batches(True, REVIEWS) == [10], "what asks for no cache needs none"
+
+
+async def pilot_left(house: Household) -> str:
+    """The id of a job that is done, and has left its pilot in the outbox."""
+    job = await until_held(house)
+    async with house.living() as living:
+        await order(living, "approve", job)
+        await living.drain()
+    return job
+
+
+async def purged(house: Household, job: str) -> list[str]:
+    """The files of people that the purge names, without the folder."""
+    async with house.living() as living:
+        await order(living, "purge", job)
+        await living.drain()
+    [event] = [event for event in house.events if event.kind == "JobPurged"]
+    return [str(Path(path).relative_to(house.folder)) for path in event.data()["yours"]]
+
+
+async def old_in_the_outbox(house: Household, job: str) -> list[str]:
+    """The names that `[retention]` would remove of the job."""
+    async with house.living() as living:
+        old = await living.context.store.retention.old("outbox", house.clock.now() + 1, 10)
+    return [name for each in old if each.job == job for name in each.names]
+
+
+@pytest.mark.field("people's data")
+@pytest.mark.parametrize("name", ["reviews/may.pilot.csv", "reviews/may (2).pilot.csv"])
+async def test_the_file_is_named_by_a_purge_and_by_retention(tmp_path: Path, name: str) -> None:
+    house = household(tmp_path)
+    if "(2)" in name:
+        theirs = house.folders.outbox / "reviews/may.pilot.csv"
+        theirs.parent.mkdir()
+        theirs.write_text("theirs")
+    job = await pilot_left(house)
+    assert [each for each in await old_in_the_outbox(house, job) if "pilot" in each] == [name]
+    assert [each for each in await purged(house, job) if "pilot" in each] == [f"outbox/{name}"]
+
+
+@pytest.mark.field("people's data")
+async def test_a_file_that_another_jobs_pilot_has_by_now_is_that_jobs(tmp_path: Path) -> None:
+    house = household(tmp_path)
+    first = await pilot_left(house)
+    (house.folders.outbox / "reviews/may.pilot.csv").unlink()
+    # Of another format, so it has the same name in the outbox.
+    house.drop("reviews/may.tsv", TEN.replace("row", "line"))
+    async with house.at_rest() as living:
+        second = max(await living.context.store.jobs.ids())
+        assert (await living.context.store.jobs.get(second)).state is JobState.HELD
+    assert "reviews/may.pilot.csv" in house.outbox()
+    assert [each for each in await old_in_the_outbox(house, first) if "pilot" in each] == []
+    assert [each for each in await purged(house, first) if "pilot" in each] == []

@@ -144,6 +144,18 @@ async def test_files_that_another_account_does_not_know_are_not_called_deleted(
         assert "1 file at the provider" in await purged(pair, daemon, job, at=2.0)
 
 
+async def test_the_note_beside_a_rejected_file_is_the_persons_own(make_pair: MakePair) -> None:
+    pair = await make_pair()
+    pair.household.drop("reviews/empty.csv", "")
+    async with pair.household.living() as daemon:
+        await daemon.take_in()
+        await pair.drain(daemon)
+        [job] = await daemon.context.store.jobs.ids()
+        said = await purged(pair, daemon, job)
+    rejected = pair.household.folders.rejected / "reviews"
+    assert said.endswith(f"These are yours, and stay: {rejected / 'empty.csv'}, {rejected / 'empty.csv.why.txt'}.")
+
+
 async def test_a_job_under_way_is_not_purged(make_pair: MakePair) -> None:
     pair = await make_pair("batch:stuck")
     pair.household.drop("reviews/may.csv", csv_of(NINE))

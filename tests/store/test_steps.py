@@ -416,7 +416,7 @@ async def test_a_step_from_another_state_changes_nothing(store: Opened, step: St
 
 
 def test_every_write_is_looked_at_here() -> None:
-    looks = {"find", "get", "part", "parts", "views", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "finished_ids", "expired", "better_duplicate",
+    looks = {"find", "get", "part", "parts", "views", "sinks_waited_for", "totals", "delivered", "claiming", "ids", "ends", "expired", "better_duplicate", "originals_of_others",
              "of_job", "of_step", "returned_before", "waiting", "enqueued_with", "account", "calibration", "held", "held_as_copy", "has_sent", "last_sent", "knows", "input_files_left"}  # fmt: skip
     public = {name for kind in (Jobs, Batches, Money, Deliveries) for name in vars(kind) if not name.startswith("_")}
     looked_at = {step.name.split(" ")[0].rstrip(",") for step in STEPS}
@@ -513,7 +513,7 @@ async def test_the_story_of_a_small_job_from_claim_to_archive(store: Opened) -> 
     await jobs.finished(await jobs.get("job"), FINISHED, 7.0)
     done = await jobs.get("job")
     assert (done.state, done.finished_at, done.accepted_at, done.size) == (JobState.DONE, 7.0, NOW, 99)
-    assert await jobs.finished_ids() == {"job"} == await jobs.ids()
+    assert (await jobs.ends(), await jobs.ids()) == ({"job": 7.0}, {"job"})
     assert await jobs.expired(8.0) == ["job"]
     assert await jobs.expired(7.0) == []
     await jobs.swept(["job"])

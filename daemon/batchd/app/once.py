@@ -68,9 +68,7 @@ async def once(
     interrupted = False
     with watch_of(config).watching():
         async with daemon(config, catalogue, workers=workers, watch=False) as ours:
-            waiting = await ours.context.store.event_log.orders()
-            # A finished job that an order asks again is work of this run.
-            before = await ours.context.store.jobs.finished_ids() - {each.target for each in waiting}
+            before = await ours.context.store.jobs.ends()
 
             def stop() -> None:
                 nonlocal interrupted
@@ -82,7 +80,10 @@ async def once(
             with handle_signals(stop), keeping_off_what_workers_cannot_load(ours):
                 await ours.supervisor.run_until_idle()
             jobs, held, steps = [], False, set()
-            for job_id in sorted(await ours.context.store.jobs.ids() - before):
+            after = await ours.context.store.jobs.ends()
+            # A finished job that an order asked again is work of this run: it has ended anew, or goes on.
+            same = {job_id for job_id, at in before.items() if after.get(job_id) == at}
+            for job_id in sorted(await ours.context.store.jobs.ids() - same):
                 job = await ours.context.store.jobs.get(job_id)
                 totals = await ours.context.store.jobs.totals(job_id)
                 if job.family is not None:

@@ -102,7 +102,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as loops:
                 loops.create_task(self._watch_inbox(), name="watch the inbox")
                 loops.create_task(self.work(), name="work")
-                loops.create_task(keep_sweeping(self.context, self._stopping), name="sweep")
+                loops.create_task(keep_sweeping(self.context, self.engine.conditions, self._stopping), name="sweep")
                 loops.create_task(
                     WaitingNoteKeeper(self.context).keep(self._stopping), name="notes about files in work"
                 )
@@ -127,18 +127,18 @@ class Supervisor:
         conditions = self.engine.conditions
         while not self._stopping.is_set():
             self._dropped.clear()
-            # In a thread, since a share that hangs must not hold up the rest.
-            pause = await asyncio.to_thread(self._before_scan)
-            began = self.context.clock.steady()
-            seen = None
-            try:
-                seen = await self.intake.look()
-                await held_look.look(self.context)
-                await conditions.all_well(INBOX)
-            except (OSError, StoreUnavailable) as error:
-                await conditions.say(INBOX, _in_words(error, self.context.folders.inbox, pause))
-            self._last_seen = seen
-            self._watchdog.scanned()
+            with self._watchdog.looking():
+                # In a thread, since a share that hangs must not hold up the rest.
+                pause = await asyncio.to_thread(self._before_scan)
+                began = self.context.clock.steady()
+                seen = None
+                try:
+                    seen = await self.intake.look()
+                    await held_look.look(self.context)
+                    await conditions.all_well(INBOX)
+                except (OSError, StoreUnavailable) as error:
+                    await conditions.say(INBOX, _in_words(error, self.context.folders.inbox, pause))
+                self._last_seen = seen
             if seen is not None and seen.settling:
                 self._warm_up()
             if seen is not None and (seen.claimed or until_idle):

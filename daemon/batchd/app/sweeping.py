@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 
+from ..engine.conditions import Conditions
 from ..engine.context import Context
 from ..store.answer_cache import AnswerCache
 from ..store.errors import StoreUnavailable
@@ -19,7 +20,7 @@ DRAFTS_STAY = 3_600.0
 """Seconds after which no worker still writes a draft."""
 
 
-async def keep_sweeping(context: Context, stopping: Stopping) -> None:
+async def keep_sweeping(context: Context, conditions: Conditions, stopping: Stopping) -> None:
     """Sweep now and every hour, until the end."""
     while not stopping.is_set():
         with contextlib.suppress(StoreUnavailable, OSError):
@@ -29,8 +30,8 @@ async def keep_sweeping(context: Context, stopping: Stopping) -> None:
                 await asyncio.to_thread(sweep, context)
         with contextlib.suppress(OSError):
             await asyncio.to_thread(clear_leftovers, context.spool.root)
-        with contextlib.suppress(StoreUnavailable, OSError):
-            await remove_old_files(context, stopping)
+        with contextlib.suppress(StoreUnavailable):
+            await remove_old_files(context, conditions, stopping)
         await stopping.sleep(SWEEP_EVERY)
 
 

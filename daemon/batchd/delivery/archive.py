@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hashlib
 import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from ..domain.names import archive_name, numbered, numbered_file, shortened
+from ..domain.names import archive_name, numbered, numbered_before, numbered_file, rejected_file, shortened
 from ..files import Rights, draft_of, fsync_folder, make_folder, move_without_replacing, publishing
 from ..intake.plain_files import copy_durably, open_source
 from .outbox import require_folder
@@ -52,6 +53,24 @@ def archived_already(source: Path, folder: Path, relative: str) -> str | None:
         if filecmp.cmp(source, path, shallow=False):
             return candidate
     return None
+
+
+def names_before(name: str, relative: str) -> list[str]:
+    """The names that `reserve` has tried before it returned `name` for this file."""
+    folder, slash, _ = name.rpartition("/")
+    plain = archive_name(relative).rpartition("/")[2]
+    return numbered_before(name, f"{folder}{slash}{plain}")
+
+
+def holds(path: Path, size: int, sha256: str | None) -> bool:
+    """Whether a file with this content lies there. One that cannot be read has another content."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size != size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
 
 
 def move(source: Path, target: Path, *, rights: Rights | None = None) -> bool:
@@ -131,11 +150,11 @@ def put_into_rejected(
     move(source, folder / name, rights=rights)
 
 
-def retire_rejected(rejected: Path, archive: Path, name: str, *, rights: Rights | None = None) -> None:
-    """Move a rejected file to the archive and remove its note, once a file of the same name has succeeded."""
+def retire_rejected(rejected: Path, archive: Path, name: str, job: str, *, rights: Rights | None = None) -> None:
+    """Move a job's rejected file to the archive and remove its note, once a file of the same name has succeeded."""
     path = rejected / name
     if path.is_file() and not path.is_symlink():
-        move(path, archive / reserve(archive, name), rights=rights)
+        move(path, archive / rejected_file(name, job), rights=rights)
     note = why_of(path)
     if os.path.lexists(note):
         _remove(note)

@@ -88,12 +88,36 @@ def numbered_file(name: str, number: int) -> str:
     >>> numbered_file("may.csv", 2), numbered_file("2026.05.csv", 3)
     ('may (2).csv', '2026.05 (3).csv')
     """
-    if number < 2:
-        return name
+    return name if number < 2 else _marked(name, str(number))
+
+
+def rejected_file(name: str, job: str) -> str:
+    """The name in the archive of a rejected file, which had `name` in the rejected folder.
+
+    It follows from what is stored of the job. So it can be found there, and no other file has it.
+
+    >>> rejected_file("reviews/may.csv", "k3j9x2ab")
+    'reviews/may (rejected k3j9x2ab).csv'
+    """
+    return _marked(name, f"rejected {job}")
+
+
+def _marked(name: str, mark: str) -> str:
     folder, slash, last = name.rpartition("/")
     suffixes = _SUFFIXES.search(last, 1)
     at = suffixes.start() if suffixes else len(last)
-    return f"{folder}{slash}{last[:at]} ({number}){last[at:]}"
+    return f"{folder}{slash}{last[:at]} ({mark}){last[at:]}"
+
+
+def numbered_before(name: str, plain: str) -> list[str]:
+    """The names that come before `name`, which `numbered_file` made from `plain`. None if it did not make it.
+
+    >>> numbered_before("may (3).csv", "may.csv"), numbered_before("april.csv", "may.csv")
+    (['may.csv', 'may (2).csv'], [])
+    """
+    numbers = (int(digits) for digits in re.findall(r" \((\d+)\)", name))
+    number = next((each for each in numbers if numbered_file(plain, each) == name), 1)
+    return [numbered_file(plain, each) for each in range(1, number)]
 
 
 def shortened(text: str, room: int) -> str:

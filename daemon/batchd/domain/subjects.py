@@ -35,6 +35,8 @@ class SubjectKind(Enum):
     DISK = "disk"
     WORKERS = "workers"
     """The workers as a whole: no task can run at present."""
+    RETENTION = "old files in "
+    """Files in outbox, archive or rejected that are to be removed and cannot be."""
     NODE = "node "
     """A machine on which workers could run, but do not."""
     UNKNOWN = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
-from ..domain.names import REVIEW
+from ..domain.names import REVIEW, rejected_file
 from ..domain.subjects import DISK, SubjectKind, subjects_of
 from ..errors import StateUnusable
 from ..store.reading.snapshot import snapshot
@@ -263,8 +263,11 @@ class JobDetails(Struct, frozen=True):
         places = self.around.places
         if not self.job.final or self.job.archive_name is None:
             return None
-        folder = places.rejected if self.job.state == "rejected" else places.archive
-        return str(folder / self.job.archive_name)
+        if self.job.state != "rejected":
+            return str(places.archive / self.job.archive_name)
+        # It goes to the archive once a later file of its name is answered.
+        archived = places.archive / rejected_file(self.job.archive_name, self.job.id)
+        return str(archived if os.path.exists(archived) else places.rejected / self.job.archive_name)
 
     def record(self) -> dict[str, Any]:
         """For `--json`."""

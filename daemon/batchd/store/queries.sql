@@ -119,8 +119,16 @@ WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND outbox_stem
 ORDER BY claimed_at DESC, id DESC LIMIT 1
 
 -- name: earlier_rejected
-SELECT archive_name FROM jobs
+-- Without a name that a file has that was rejected since: the one before it is gone from there.
+SELECT id, archive_name FROM jobs
 WHERE source = :source AND (claimed_at, id) < (:claimed_at, :id) AND state = 'rejected' AND archive_name IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM jobs AS later WHERE later.archive_name = jobs.archive_name
+                  AND later.state IN ('rejecting', 'rejected')
+                  AND (later.finished_at IS NULL OR later.finished_at > jobs.finished_at))
+
+-- name: originals_of_others
+SELECT DISTINCT archive_name FROM jobs
+WHERE archive_name IN (SELECT value FROM json_each(:names)) AND id != :job AND state NOT IN ('rejecting', 'rejected')
 
 -- name: delivered_sinks
 SELECT sink, files, receipt FROM deliveries WHERE job = :job ORDER BY delivered_at, sink
@@ -373,8 +381,8 @@ DELETE FROM deliveries WHERE job = :job AND NOT skipped
 -- name: job_ids
 SELECT id FROM jobs
 
--- name: finished_job_ids
-SELECT id FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
+-- name: finished_jobs
+SELECT id, finished_at FROM jobs WHERE state IN ('done', 'cancelled', 'rejected')
 
 -- name: account
 -- What is spent, and what is promised. An open part of a job that may be sent, or a part that is at a provider, reserves
@@ -549,21 +557,31 @@ FROM parts JOIN jobs ON jobs.id = parts.job WHERE parts.batch = :batch
 -- Jobs that took a file and ended before this time, and whose results were not removed since.
 SELECT id, source, finished_at FROM jobs
 WHERE state IN ('done', 'cancelled') AND family IS NULL AND trial IS NOT 'try' AND finished_at < :before
-  AND COALESCE(outbox_cleared_at, 0) < finished_at
+  AND COALESCE(outbox_cleared_at, 0) < finished_at AND (finished_at, id) > (:after_at, :after_job)
 ORDER BY finished_at, id LIMIT :most
 
 -- name: old_originals
--- The originals of such jobs. A name that another job has too, with a newer original, belongs to that job.
+-- The originals of such jobs. A name that another job has in the same folder, with a newer original or one that is still
+-- to come, belongs to that job. A rejected job's name is in the rejected folder, all others are in the archive.
 SELECT id, source, finished_at, archive_name, sha256 FROM jobs
 WHERE archive_name IS NOT NULL AND family IS NULL AND finished_at < :before
   AND CASE WHEN :rejected THEN state = 'rejected' ELSE state IN ('done', 'cancelled') END
-  AND COALESCE(original_cleared_at, 0) < finished_at
+  AND COALESCE(original_cleared_at, 0) < finished_at AND (finished_at, id) > (:after_at, :after_job)
   AND NOT EXISTS (SELECT 1 FROM jobs AS other WHERE other.archive_name = jobs.archive_name AND other.id != jobs.id
+                  AND (other.state IN ('rejecting', 'rejected')) = :rejected
                   AND (other.finished_at IS NULL OR other.finished_at > jobs.finished_at))
 ORDER BY finished_at, id LIMIT :most
 
 -- name: published_by
 SELECT data FROM events WHERE job = :job AND kind IN ('JobDelivered', 'JobFinished')
+
+-- name: held_by
+-- Why the job was held: for a pilot, that names the file with its answers.
+SELECT id, data FROM events WHERE job = :job AND kind = 'JobHeld'
+
+-- name: held_since
+-- Why other jobs were held after this event.
+SELECT id, data FROM events WHERE id > :id AND kind = 'JobHeld' AND job != :job
 
 -- name: published_since
 -- What other jobs of the same file published, if they have not ended, or not before this time.

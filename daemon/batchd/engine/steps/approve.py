@@ -9,6 +9,7 @@ from ...money.budget import MAX_AMOUNT, counted
 from ...money.pricing import amount, at_most
 from ...orders.values import NotCarriedOut
 from ..context import Context
+from .route_refusals import changed_meanwhile
 
 
 async def approve(context: Context, job: Job, up_to: object, *, where: str | None = None) -> str:
@@ -42,7 +43,8 @@ async def approve(context: Context, job: Job, up_to: object, *, where: str | Non
         most = allowed
     said = None if most == MAX_AMOUNT else at_most(most, currency)
     event = JobApproved(job=job.id, amount=said, currency=currency, where=where)
-    await context.store.money.approved(job, most, event)
+    if not await context.store.money.approved(job, most, event):
+        raise changed_meanwhile(job)
     allowance = "whatever it costs" if said is None else f"up to {said} {currency} in all"
     return f"Job {job.id} is approved, {allowance}, and goes on."
 
@@ -65,6 +67,7 @@ async def _approve_pilot(context: Context, job: Job, up_to: object, *, where: st
     said = None if allowed is None else amount(allowed, currency)
     rest = totals.rows - totals.settled
     event = PilotApproved(job=job.id, rows=rest, amount=said, currency=currency if said else None, where=where)
-    await context.store.trials.approved(job, allowed, event)
+    if not await context.store.trials.approved(job, allowed, event):
+        raise changed_meanwhile(job)
     limit = "within the budget" if said is None else f"up to {said} {currency} in all"
     return f"Job {job.id} is approved after its pilot: the other {count(rest, 'row')} will be asked, {limit}."

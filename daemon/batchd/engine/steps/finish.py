@@ -65,10 +65,12 @@ async def finish(context: Context, action: Finish) -> None:
         return
     counts = count_rows(job, parts)
     if counts[RowStatus.OK]:
-        for rejected in found.rejected:
+        for earlier, file in found.rejected.items():
             # A rejected file that cannot be put away stays, and holds up no job.
             with contextlib.suppress(OSError):
-                await asyncio.to_thread(retire_rejected, folders.rejected, folders.archive, rejected, rights=rights)
+                await asyncio.to_thread(
+                    retire_rejected, folders.rejected, folders.archive, file, earlier, rights=rights
+                )
     event = JobFinished(
         job=job.id,
         source=job.source,
@@ -153,6 +155,8 @@ def _written_since(context: Context, job: Job) -> list[SourceChanged]:
     """Notice what was written to the file since it was read: claiming it does not stop a program that has it open."""
     source = context.spool.source(job.id)
     if not source.exists():
+        if job.retry_round > 1:
+            return []  # it was moved there, and that was told, at the end of the first round
         source = context.folders.archive / str(job.archive_name)  # killed after it was moved there
     try:
         now = stamp_of(source)

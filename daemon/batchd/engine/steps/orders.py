@@ -134,8 +134,11 @@ async def _whole(context: Context, name: str) -> Job:
 
 async def _cancel(context: Context, order: Cancel) -> str:
     job = await _whole(context, order.target)
+    event = JobCancelled(job=job.id)
     if job.state is JobState.DELIVERING:
-        await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.DELIVERING)
+        # A job that was cancelled before may be stuck at a sink: that one is tried once more, too.
+        if not job.cancelled and not await context.store.jobs.cancelled(job, event, state=JobState.DELIVERING):
+            raise changed_meanwhile(job)
         context.last_tries.add(job.id)
         hurry(context, job.id, within=CANCELLED_MAY_TAKE)
         return (
@@ -146,14 +149,17 @@ async def _cancel(context: Context, order: Cancel) -> str:
         now = "being cancelled" if job.cancelled and not job.state.final else job.state
         raise NotCarriedOut(f"Job {job.id} is {now} already; nothing was changed.")
     if job.state is JobState.CHAINED:
-        await context.store.chains.cancelled(await context.store.chains.family(job), JobCancelled(job=job.id))
+        if not await context.store.chains.cancelled(await context.store.chains.family(job), event):
+            raise changed_meanwhile(job)
         return f"Job {job.id} is being cancelled, in all its steps; rows that are answered already are delivered."
     if job.rows is None:
         if job.state is JobState.CLAIMING:
             raise NotCarriedOut(f"Job {job.id} is just being taken; cancel it again in a moment.")
-        await reject(context, job, "cancelled", "It was cancelled before it was read.")
+        if not await reject(context, job, "cancelled", "It was cancelled before it was read."):
+            raise changed_meanwhile(job)
         return f"Job {job.id} was cancelled before it was read; the file goes to the rejected folder."
-    await context.store.jobs.cancelled(job, JobCancelled(job=job.id), state=JobState.RUNNING)
+    if not await context.store.jobs.cancelled(job, event, state=JobState.RUNNING):
+        raise changed_meanwhile(job)
     return f"Job {job.id} is being cancelled; rows that are answered already are delivered."
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from itertools import count
 from pathlib import Path
 
-from ...delivery.archive import archived_already, reserve
+from ...delivery.archive import archived_already, holds, names_before, reserve
 from ...delivery.outbox import is_taken
 from ...delivery.report_json import was_reported
 from ...domain.names import number_of, numbered, outbox_stem
@@ -26,11 +27,12 @@ async def reserve_outbox_name(context: Context, job: Job, *, replaces: str | Non
     """
     stem = outbox_stem(job.relative_path)
     folders = context.folders
+    kept = await _kept_name(context, job)
     for number in count(number_of(job.outbox_stem or stem, stem)):
         candidate = numbered(stem, number)
 
         def look(candidate: str = candidate) -> tuple[str, bool]:
-            return reserve(folders.archive, job.relative_path), is_taken(folders.outbox, candidate)
+            return kept or reserve(folders.archive, job.relative_path), is_taken(folders.outbox, candidate)
 
         archive_name, taken = await asyncio.to_thread(look)
         if taken:
@@ -47,6 +49,27 @@ async def reserve_outbox_name(context: Context, job: Job, *, replaces: str | Non
             continue  # another job under way has it
         await _take_note_away(context, job, but=candidate)
         return
+
+
+async def _kept_name(context: Context, job: Job) -> str | None:
+    """The name that the original has in the archive since an earlier end of the job; None if it is not there yet."""
+    folder, source, last = context.folders.archive, context.spool.source(job.id), job.archive_name
+    if last is None or await asyncio.to_thread(source.exists):
+        return None
+    # Earlier versions gave a job that was retried a new name, and left its original under one of those before.
+    names = [last, *names_before(last, job.relative_path)]
+    others = await context.store.jobs.originals_of_others(job, names)
+
+    def find() -> str | None:
+        if last not in others and os.path.lexists(folder / last):
+            return last
+        for name in names:
+            if (name == last or name not in others) and holds(folder / name, job.size, job.sha256):
+                return name
+        # Somebody has removed it, or the folder is not mounted now. What lies under a name of another job is not ours.
+        return None if last in others else last
+
+    return await asyncio.to_thread(find)
 
 
 def _archived(context: Context, job: Job) -> str | None:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...contracts import RemoteBatch
+from ...delivery.archive import why_of
 from ...domain.lifecycle import Erase
-from ...domain.names import REVIEW
+from ...domain.names import REVIEW, rejected_file
 from ...domain.records import Batch, Job, JobState
 from ...errors import BatchdError
 from ...events import JobPurged
@@ -107,8 +108,12 @@ async def _own_files(context: Context, job: Job) -> list[Path]:
     folders = context.folders
     delivered = await context.store.deliveries.of_job(job.id)
     paths = [folders.outbox / name for each in delivered.values() for name in each.files]
+    paths += [folders.outbox / name for name in await context.store.trials.pilot_files(job)]
     if job.outbox_stem is not None and job.state is not JobState.REJECTED:
         paths += [folders.outbox / f"{job.outbox_stem}{suffix}" for suffix in (REVIEW, ".report.html", ".report.json")]
-    if job.archive_name is not None:
-        paths.append((folders.rejected if job.state is JobState.REJECTED else folders.archive) / job.archive_name)
+    if job.archive_name is not None and job.state is JobState.REJECTED:
+        original = folders.rejected / job.archive_name
+        paths += [original, why_of(original), folders.archive / rejected_file(job.archive_name, job.id)]
+    elif job.archive_name is not None:
+        paths.append(folders.archive / job.archive_name)
     return await asyncio.to_thread(lambda: [path for path in paths if path.exists()])

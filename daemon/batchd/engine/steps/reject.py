@@ -12,10 +12,10 @@ from ..context import Context
 from .output_names import archive_elsewhere
 
 
-async def reject(context: Context, job: Job, code: str, reason: str) -> None:
-    """Decide that the file cannot be taken; the next action carries it out."""
+async def reject(context: Context, job: Job, code: str, reason: str) -> bool:
+    """Decide that the file cannot be taken; the next action carries it out. Return False if the job has gone on."""
     name = await asyncio.to_thread(reserve, context.folders.rejected, job.relative_path)
-    await context.store.jobs.rejecting(job, code, reason, archive_name=name)
+    return await context.store.jobs.rejecting(job, code, reason, archive_name=name)
 
 
 async def put_away(context: Context, action: Reject) -> None:

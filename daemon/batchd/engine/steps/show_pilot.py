@@ -10,6 +10,7 @@ from pathlib import Path
 from ...delivery.outbox import require_folder
 from ...domain.lifecycle import ShowPilot
 from ...domain.names import numbered, outbox_stem
+from ...domain.pilots import ENDING, look_at
 from ...domain.records import Job, JobState, PartState
 from ...domain.states import PILOT
 from ...events import count
@@ -20,8 +21,6 @@ from ..context import Configured, Context
 from .hold_note import take_note_away
 from .identical_rows import follow_other_parts
 from .render import shape_of, table_for_people
-
-ENDING = ".pilot.csv"
 
 
 async def show(context: Context, action: ShowPilot) -> None:
@@ -59,8 +58,8 @@ async def show(context: Context, action: ShowPilot) -> None:
     await take_note_away(context, job)
     await context.store.trials.shown(
         job,
-        f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; look at their answers in "
-        f"{name} in the outbox before the other {count(rest, 'row')} {'is' if rest == 1 else 'are'} asked{cost}",
+        f"{done.rows:,} of its {job.rows or 0:,} rows were asked first{paid}{failed}; {look_at(name)}"
+        f"{count(rest, 'row')} {'is' if rest == 1 else 'are'} asked{cost}",
     )
 
 

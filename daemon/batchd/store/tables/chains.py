@@ -57,13 +57,20 @@ class Chains(StoreTable):
         await self._database.write(lambda tx: change_job(tx, job.id, job.state, state, event, finished_at=at))
 
     @change
-    def cancelled(self, tx: Transaction, family: Sequence[Job], event: Event) -> None:
-        """A person's order for a whole chain: nothing more is asked."""
-        for job in family:
+    def cancelled(self, tx: Transaction, family: Sequence[Job], event: Event) -> bool:
+        """A person's order for a whole chain: nothing more is asked.
+
+        If its first job, which took the file, has gone on or is cancelled already, return False and change nothing.
+        """
+        waiting = {"id": family[0].id, "state": JobState.CHAINED, "cancelled": 0}
+        if not tx.update("jobs", waiting, cancelled=1):
+            return False
+        for job in family[1:]:
             if tx.run("cancel_step", job=job.id):
                 tx.run("unwanted_batches", job=job.id)
         take_unwanted_back(tx)
         tx.record(event)
+        return True
 
     @change
     def revived(self, tx: Transaction, family: Sequence[Revived], event: Event) -> bool:

@@ -38,7 +38,7 @@ class ForClosing(Struct, frozen=True):
 
 
 class ForFinishing(Struct, frozen=True):
-    """All that a report tells of a job. `rejected` names earlier files with its path in the rejected folder."""
+    """All that a report tells of a job. `rejected` names earlier files with its path in the rejected folder, by job."""
 
     job: Job
     parts: Sequence[Part]
@@ -46,7 +46,7 @@ class ForFinishing(Struct, frozen=True):
     bill: Bill
     shares: Sequence[AnsweredBy]
     delivered: Mapping[str, Delivered]
-    rejected: Sequence[str]
+    rejected: Mapping[str, str]
 
 
 class Gathering(StoreTable):
@@ -84,7 +84,7 @@ class Gathering(StoreTable):
             bill_of(tx, job, family=job),
             shares_of(tx, job),
             delivered_of(tx, job),
-            [row["archive_name"] for row in before],
+            {row["id"]: row["archive_name"] for row in before},
         )
 
 

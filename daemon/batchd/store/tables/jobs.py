@@ -77,9 +77,9 @@ class Jobs(StoreTable):
         """All jobs there are."""
         return {row["id"] for row in await self._rows("job_ids")}
 
-    async def finished_ids(self) -> set[str]:
-        """Jobs that nothing more will happen to."""
-        return {row["id"] for row in await self._rows("finished_job_ids")}
+    async def ends(self) -> dict[str, float]:
+        """Jobs that nothing more will happen to, and when each ended."""
+        return {row["id"]: row["finished_at"] for row in await self._rows("finished_jobs")}
 
     async def expired(self, before: float) -> list[str]:
         """Finished jobs whose spool need not be kept any longer."""
@@ -193,11 +193,11 @@ class Jobs(StoreTable):
         where = {"id": job.id, "state": job.state, "duplicate_of": job.duplicate_of}
         await self._database.write(lambda tx: tx.update("jobs", where, duplicate_of=duplicate_of))
 
-    async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> None:
-        """The file cannot be taken; commit why and where it goes, before it is moved."""
+    async def rejecting(self, job: Job, code: str, reason: str, *, archive_name: str) -> bool:
+        """The file cannot be taken; commit why and where it goes, before it is moved. False if the job has gone on."""
         event = JobRejected(job=job.id, source=job.source, code=code, reason=reason)
         columns = {"reason_code": code, "reason": reason, "archive_name": archive_name}
-        await self._step(job.id, job.state, JobState.REJECTING, event, **columns)
+        return await self._step(job.id, job.state, JobState.REJECTING, event, **columns)
 
     async def rejected(self, job: Job, at: float) -> None:
         """The file and the reason lie in the rejected folder."""
@@ -262,6 +262,11 @@ class Jobs(StoreTable):
         with names_may_be_taken():
             await self._database.write(change)
 
+    async def originals_of_others(self, job: Job, names: Sequence[str]) -> set[str]:
+        """Those of these names in the archive that other jobs have."""
+        rows = await self._rows("originals_of_others", job=job.id, names=to_json(list(names)))
+        return {row["archive_name"] for row in rows}
+
     async def archive_elsewhere(self, job: Job, archive_name: str) -> None:
         """Another file has taken the name reserved for the original; reserve this one."""
         await self._step(job.id, job.state, job.state, archive_name=archive_name)
@@ -316,17 +321,22 @@ class Jobs(StoreTable):
         return True
 
     @change
-    def cancelled(self, tx: Transaction, job: Job, event: Event, *, state: JobState) -> None:
-        """A person's order: nothing more is asked, and batches that no other job shares are cancelled."""
-        if tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
-            tx.run("unwanted_batches", job=job.id)
-            take_unwanted_back(tx)
-            tx.record(event)
+    def cancelled(self, tx: Transaction, job: Job, event: Event, *, state: JobState) -> bool:
+        """A person's order: nothing more is asked, and batches that no other job shares are cancelled.
+
+        If the job is not in the state that it had, or is cancelled already, return False and change nothing.
+        """
+        if not tx.update("jobs", {"id": job.id, "state": job.state, "cancelled": 0}, cancelled=1, state=state):
+            return False
+        tx.run("unwanted_batches", job=job.id)
+        take_unwanted_back(tx)
+        tx.record(event)
+        return True
 
     # --- how -------------------------------------------------------------------------------------------------
 
-    async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> None:
-        await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
+    async def _step(self, job: str, before: JobState, after: JobState, *events: Event, **columns: Any) -> bool:
+        return await self._database.write(lambda tx: change_job(tx, job, before, after, *events, **columns))
 
 
 def _view_of(tx: Transaction, job: Job) -> JobView:

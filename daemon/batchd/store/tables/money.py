@@ -164,11 +164,13 @@ class Money(StoreTable):
             _hold(tx, job_of(found[0]), refusal, {})
 
     @change
-    def approved(self, tx: Transaction, job: Job, most: int, event: JobApproved) -> None:
-        """A person allows the job to cost `most` in all; it is admitted again."""
+    def approved(self, tx: Transaction, job: Job, most: int, event: JobApproved) -> bool:
+        """A person allows the job to cost `most` in all; it is admitted again. False if it is not held any more."""
         where = {"id": job.id, "state": JobState.HELD}
-        if tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
-            note_approval(tx, event)
+        if not tx.update("jobs", where, state=JobState.PLANNING, approved=most, early_from=None):
+            return False
+        note_approval(tx, event)
+        return True
 
     async def noted(self, job: Job, note: str | None) -> None:
         """The note about the job lies in the held folder under this name; None: it was taken away."""

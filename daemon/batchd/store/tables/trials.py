@@ -7,8 +7,9 @@ from ...domain.states import PILOT
 from ...events import JobHeld, PilotApproved, TryBegun, TryEnded
 from ..database import Transaction
 from .mapping import columns_of
+from .pilots import pilot_files
 from .steps import change_job, note_approval, step
-from .table import StoreTable, change
+from .table import StoreTable, change, look
 
 
 class Trials(StoreTable):
@@ -32,6 +33,11 @@ class Trials(StoreTable):
         columns = {"state": JobState.HELD, "reason": reason, "reason_code": code}
         await self._database.write(lambda tx: step(tx, "jobs", where, event, **columns))
 
+    @look
+    def pilot_files(self, tx: Transaction, job: Job) -> list[str]:
+        """The files in the outbox that show the answers of the job's pilot."""
+        return pilot_files(tx, job.id)
+
     @change
     def passed(self, tx: Transaction, job: Job) -> None:
         """No person has to look at the answers: the other rows are asked, too."""
@@ -40,10 +46,15 @@ class Trials(StoreTable):
             tx.run("ask_later_parts", job=job.id)
 
     @change
-    def approved(self, tx: Transaction, job: Job, most: int | None, event: PilotApproved) -> None:
-        """A person lets the other rows be asked, within the budget, or for `most` in all."""
+    def approved(self, tx: Transaction, job: Job, most: int | None, event: PilotApproved) -> bool:
+        """A person lets the other rows be asked, within the budget, or for `most` in all.
+
+        False if the job does not wait for that any more.
+        """
         where = {"id": job.id, "state": JobState.HELD, "reason_code": PILOT}
         allowed = {} if most is None else {"approved": most}
-        if tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
-            tx.run("ask_later_parts", job=job.id)
-            note_approval(tx, event)
+        if not tx.update("jobs", where, state=JobState.PLANNING, trial=None, **allowed):
+            return False
+        tx.run("ask_later_parts", job=job.id)
+        note_approval(tx, event)
+        return True
