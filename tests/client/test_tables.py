@@ -44,7 +44,7 @@ def cells_of_packages() -> list[tuple[object, str]]:
         (pd.NA, "null"),
         (pd.NaT, "null"),
         (np.datetime64("2026-05-01T10:30:00.000000001"), '"2026-05-01T10:30:00.000000001"'),
-        (np.datetime64("NaT"), "null"),
+        (np.datetime64("NaT", "ns"), "null"),
         (pd.Timestamp("2026-05-01"), '"2026-05-01T00:00:00"'),
     ]
 
