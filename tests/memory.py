@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Not `ru_maxrss`, which begins with the memory of whoever started the program.
+# Not `ru_maxrss`, which begins with the memory of the program that started it.
 _PEAK = """
 import re
 from pathlib import Path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import filecmp
+import hashlib
 import os
 import secrets
 import shutil
@@ -154,6 +155,12 @@ def name_again(source: Path, target: Path) -> None:
             raise
         with source.open("rb") as content, replacing(target, sync_folder=False) as copy:
             shutil.copyfileobj(content, copy)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_folder(folder: Path) -> None:

@@ -119,7 +119,7 @@ async def test_a_file_that_cannot_be_removed_stops_no_other_and_is_told_once(
         await ended(household, daemon, "reviews/good-may.csv")
         household.clock.advance(31 * DAY)
         away = (outbox / "reviews" / "a").rename(household.folder / "away")
-        (outbox / "reviews" / "a").symlink_to("a")  # whoever looks for a file there gets an error, even root
+        (outbox / "reviews" / "a").symlink_to("a")  # to look for a file there is an error, even for root
         daemon.reconfigure(retention=ALL)
         await swept(daemon)
         assert (files(outbox), files(archive)) == (set(), set()), "the job after it, and the folder after its own"

@@ -103,7 +103,7 @@ def test_a_state_that_another_daemon_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_whoever_reads_our_output_may_stop_reading(tmp_path: Path) -> None:
+def test_the_reader_of_our_output_may_stop_reading(tmp_path: Path) -> None:
     house, _ = finished_house(tmp_path / "house")
     reading, writing = os.pipe()
     os.close(reading)

@@ -34,7 +34,7 @@ class Echoing(Pool):
 
 
 class Muddled(Pool):
-    """Has one place for results, whoever they are for."""
+    """Has one place for the results of all tasks."""
 
     fails = "test_many_tasks_at_a_time_come_back_each_with_its_own_result"
     last: Any = None

@@ -114,7 +114,7 @@ def test_no_other_file_counts_as_an_original(source, tmp_path):
     other = tmp_path / "other"
     other.write_bytes(CONTENT.upper())
     (tmp_path / "link").symlink_to(source)
-    too_long = tmp_path / ("x" * 300)  # whoever looks for a file there gets an error, even root
+    too_long = tmp_path / ("x" * 300)  # to look for a file there is an error, even for root
     for path in (other, tmp_path / "link", tmp_path, tmp_path / "none", too_long):
         assert not holds(path, len(CONTENT), sha256)
 

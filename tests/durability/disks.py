@@ -68,7 +68,7 @@ class Disk:
             elsewhere.rmdir()
 
     def close(self) -> None:
-        """Let go of it, whoever still has a hand on it."""
+        """Unmount it, even if a process still has files open there."""
         command("umount", "--lazy", str(self.point))
 
     def _remount(self, how: str) -> None:

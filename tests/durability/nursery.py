@@ -246,7 +246,7 @@ def imported() -> Iterator[str]:
 
 
 def main() -> None:
-    """Until nobody asks any more."""
+    """Serve requests until the caller closes the pipe."""
     for module in imported():
         import_module(module)
     # What is forked need not look for garbage in all of this.

@@ -257,7 +257,7 @@ def power_cuts(
         if nursery is None:
             nursery = Nursery(sabotage=SABOTAGES[sabotage] if sabotage else None)
             stack.callback(nursery.close)
-        # A sabotaged build may wait for ever for what is lost.
+        # A sabotaged build may wait without end for what is lost.
         run = PowerCuts(folder, nursery, seed, 15.0 if sabotage else 120.0, say, live)
         stack.callback(run.close)
         counts = run.run(cuts)

@@ -48,7 +48,7 @@ def test_a_folder_that_goes_away_meanwhile_is_waited_for_in_sight(make_rig: Make
     terminal = Terminal("--config", rig.folder / "config.toml", "once", columns=400, SANDBOX_KEY="any")
     in_vain = threading.Timer(120, terminal.process.kill)
     in_vain.start()
-    # Reading all the while: a terminal that nobody reads from holds up whoever writes to it.
+    # Reading all the while: a terminal that nobody reads from blocks the program that writes to it.
     terminal.read(lambda _: bool(rig.ledger()["create_calls"]))
     rig.folders[name].rename(elsewhere)
     wanted = words.format(folder=rig.folders[name])

@@ -406,7 +406,7 @@ async def test_a_file_that_a_plugin_which_is_kept_off_may_read_waits_and_is_told
         [sentence] = (await daemon.context.store.event_log.conditions()).values()
         assert "five minutes" not in sentence
         assert "waits in the inbox" in sentence
-        assert sentence.endswith("which are kept off, one may read it: abc-tables, xyz-tables.")
+        assert sentence.endswith("which are kept off, may read it: abc-tables, xyz-tables.")
         daemon.reconfigure(not_loaded=())
         await daemon.work()
         assert await daemon.context.store.event_log.conditions() == {}

@@ -46,7 +46,7 @@ def storm(shared: Shared, seconds: float, seed: int) -> dict[str, str]:
                 last.pop(name, None)
                 continue
             case 1:
-                # In place, as editors do: whoever has it open sees it change.
+                # In place, as editors do: a program that has it open sees it change.
                 target.write_text("\n".join(rows_of(tag, 5)) + "\n")
             case _:
                 (aside / name).write_text("\n".join(rows_of(tag, 5)) + "\n")

@@ -1,4 +1,4 @@
-"""Whoever writes slowly is waited for: no file is taken with fewer rows than are written."""
+"""A slow writer is waited for: no file is taken with fewer rows than are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`batchd events` of a job that went through a good deal: the whole of it, for whoever was woken by it."""
+"""`batchd events` of a job that went through a good deal: the whole of it, for the operator who was woken by it."""
 
 from __future__ import annotations
 

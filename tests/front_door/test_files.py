@@ -323,7 +323,7 @@ def calls_of(folder: Path, what: str) -> list[str]:
     ("what", "expected"),
     [
         ("replacing", ["write draft", "fsync draft", "rename draft", "fsync ."]),
-        # The draft's name goes before the folder is synced: a power cut must not bring it back for ever.
+        # The draft's name goes before the folder is synced: a power cut must not bring it back.
         ("publishing", ["write draft", "fsync draft", "link draft", "unlink draft", "fsync ."]),
         # The new name is durable before the old one goes: a power cut leaves at least one of the two.
         ("moving", ["link from/source", "fsync .", "unlink from/source", "fsync from"]),

@@ -78,6 +78,15 @@ def house(
     return household, backup
 
 
+def house_of_nine(make: MakeHousehold, **options: Any) -> tuple[SlowBatches, Household, Backup]:
+    """A provider that takes no upload, its house, and the other company. A file of nine rows lies in the inbox."""
+    service = SlowBatches(answers=9)
+    down(service, "upload: before")
+    household, backup = house(make, service, **options)
+    household.drop("reviews/may.csv", csv_of(NINE))
+    return service, household, backup
+
+
 async def until(daemon: Living, done: Callable[[], bool]) -> None:
     """Work until it is so."""
     async with asyncio.timeout(120):
@@ -301,10 +310,7 @@ async def test_live_calls_that_are_not_answered_go_to_the_fallback(make_househol
 
 
 async def test_a_short_outage_is_waited_for(make_household: MakeHousehold) -> None:
-    service = SlowBatches(answers=9)
-    down(service, "upload: before")
-    household, backup = house(make_household, service, fallback_after=1_800.0)
-    household.drop("reviews/may.csv", csv_of(NINE))
+    service, household, backup = house_of_nine(make_household, fallback_after=1_800.0)
     async with household.living() as daemon:
         await daemon.take_in()
         await until(daemon, lambda: household.clock.elapsed > 1_000 + 1_000)
@@ -316,10 +322,7 @@ async def test_a_short_outage_is_waited_for(make_household: MakeHousehold) -> No
 
 @pytest.mark.slow
 async def test_a_provider_that_works_again_is_asked_first(make_household: MakeHousehold) -> None:
-    service = SlowBatches(answers=9)
-    down(service, "upload: before")
-    household, backup = house(make_household, service, fallback_after=600.0)
-    household.drop("reviews/may.csv", csv_of(NINE))
+    service, household, backup = house_of_nine(make_household, fallback_after=600.0)
     async with household.living() as daemon:
         await daemon.take_in()
         await until(daemon, lambda: is_done(household))
@@ -333,10 +336,7 @@ async def test_a_provider_that_works_again_is_asked_first(make_household: MakeHo
 
 async def test_while_a_provider_is_out_status_says_so_and_what_comes_moves_soon(make_household: MakeHousehold) -> None:
     """Also while nothing waits for it, since all has moved."""
-    service = SlowBatches(answers=9)
-    down(service, "upload: before")
-    household, backup = house(make_household, service, fallback_after=600.0)
-    household.drop("reviews/may.csv", csv_of(NINE))
+    _, household, backup = house_of_nine(make_household, fallback_after=600.0)
     async with household.living() as daemon:
         await daemon.take_in()
         await until(daemon, lambda: is_done(household))
@@ -351,10 +351,7 @@ async def test_while_a_provider_is_out_status_says_so_and_what_comes_moves_soon(
 
 
 async def test_without_room_in_the_budget_the_job_waits_and_status_says_so(make_household: MakeHousehold) -> None:
-    service = SlowBatches(answers=9)
-    down(service, "upload: before")
-    household, backup = house(make_household, service, budget=9, fallback_after=600.0, fallback_model="other")
-    household.drop("reviews/may.csv", csv_of(NINE))
+    service, household, backup = house_of_nine(make_household, budget=9, fallback_after=600.0, fallback_model="other")
     async with household.living() as daemon:
         await daemon.take_in()
         await until(daemon, lambda: household.clock.elapsed > 1_000 + HOUR)
@@ -368,10 +365,7 @@ async def test_without_room_in_the_budget_the_job_waits_and_status_says_so(make_
 
 
 async def test_a_reload_that_takes_the_fallback_away_keeps_rows_in_the_house(make_household: MakeHousehold) -> None:
-    service = SlowBatches(answers=9)
-    down(service, "upload: before")
-    household, backup = house(make_household, service, fallback_after=600.0)
-    household.drop("reviews/may.csv", csv_of(NINE))
+    service, household, backup = house_of_nine(make_household, fallback_after=600.0)
     async with household.living() as daemon:
         await daemon.take_in()
         await until(daemon, lambda: household.clock.elapsed > 1_000 + 300)

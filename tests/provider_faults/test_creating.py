@@ -1,4 +1,4 @@
-"""The one call that costs money, failing in every way: how often it was made is counted by whoever received it."""
+"""The one call that costs money, failing in every way: how often it was made is counted by the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait: longer each time, never for ever, and as long as the service asked."""
+"""How long to wait: longer each time, up to a limit, and as long as the service asked."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NOW = 1_000.0
 
 
 def part(first: int, requests: int = 10, **more: Any) -> QueuedPart:
-    """A part that has waited for ever, of a job that came at time 1."""
+    """A part that has waited longest, of a job that came at time 1."""
     given = {"claimed_at": 1.0, "job": "job", "size": requests * 10, "since": 0.0} | more
     return QueuedPart(first=first, requests=requests, **given)
 

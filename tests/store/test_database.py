@@ -351,7 +351,7 @@ async def test_closing_waits_for_the_write_under_way(store: Opened) -> None:
 
 
 async def test_text_of_strangers_is_stored_whatever_is_in_it(store: Opened) -> None:
-    # A service that cuts a message in the middle of an emoji must not stop a batch for ever.
+    # A service that cuts a message in the middle of an emoji must not stop a batch for good.
     odd = "cut \ud83d off, \x00, Đẹp \U0001f44d"
     await store.event_log.raise_condition(Subject.job("odd"), odd)
     await store.event_log.record(ConditionRaised(subject="odd", text=odd))

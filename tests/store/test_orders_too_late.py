@@ -1,4 +1,4 @@
-"""A person's order for a job that has gone on since it was looked at changes nothing, and whoever carries it out is told."""
+"""An order for a job that has changed since the order was given changes nothing, and the caller is told."""
 
 from __future__ import annotations
 

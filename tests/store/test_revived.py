@@ -1,4 +1,4 @@
-"""Jobs that a person lets go on: all of a chain or none, and whoever asks is told which."""
+"""Jobs that a person lets go on: all of a chain or none, and the caller is told which."""
 
 from __future__ import annotations
 

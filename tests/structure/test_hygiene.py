@@ -59,7 +59,7 @@ def test_there_is_something_to_look_at() -> None:
 
 
 def test_no_registry_is_named() -> None:
-    # Which registry packages come from is for whoever installs to say.
+    # Which registry packages come from is for the person who installs to say.
     hosts = {urlsplit(url).hostname for name in _INDEX_VARIABLES for url in os.environ.get(name, "").split()}
     words = [*_REGISTRIES, *(host for host in hosts if host)]
     assert [(name, word) for name, text in texts() for word in words if word in text] == []

@@ -162,7 +162,7 @@ def test_an_error_without_words() -> None:
     assert "The outbox cannot be written. ValueError: no reason given. For the traceback" in stream.getvalue()
 
 
-def test_the_traceback_is_there_for_whoever_asks() -> None:
+def test_the_traceback_is_there_at_debug() -> None:
     stream = log("debug")
     raise_and_log(ValueError("Bearer abcdefghijkl"))
     lines = stream.getvalue().splitlines()

@@ -113,7 +113,7 @@ def test_tmpfiles_makes_the_folders(tmp_path: Path) -> None:
         mode, user, group = made[folders[name]]
         assert mode.startswith("2"), "setgid, or batchd cannot read what is dropped"
         assert (user, group) == ("batchd", "batchd")
-    # Whoever may write plugins may run code.
+    # A user who may write plugins may run code.
     assert made["/etc/batchd/plugins.d"] == ("0755", "root", "root")
 
 

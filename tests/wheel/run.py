@@ -97,7 +97,7 @@ class WrongWheel(Exception):
 
 
 def say(text: str) -> None:
-    """To whoever waits."""
+    """Print what is done."""
     print(f"wheel: {text}", flush=True)
 
 

@@ -77,7 +77,7 @@ def task(plugins: Path, kind: str = "") -> ReadTask:
 
 def test_a_reader_that_could_not_be_loaded_is_there_at_the_next_file(plugins: Path) -> None:
     (plugins / "fail-to-register").touch()
-    # Of a suffix alone the worker cannot know better; whoever gave it the task does.
+    # Of a suffix alone the worker cannot know better; the daemon, which gave it the task, does.
     with pytest.raises(FileRefused, match="does not know how to read"):
         read(task(plugins))
     assert read(task(plugins)).rows == 1

@@ -8,7 +8,6 @@ sweep tries it again.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from ..domain.names import display
 from ..domain.subjects import Subject, SubjectKind
 from ..engine.conditions import Conditions
 from ..engine.context import Context
+from ..files import sha256_of
 from ..store.tables.retention import Folder, OldFiles
 from .stopping import Stopping
 
@@ -107,7 +107,7 @@ def _remove(context: Context, name: Folder, old: OldFiles) -> _Done:
             if not _is_there(path):
                 continue
             # If the file's SHA-256 is known, its times do not matter.
-            ours = _holds(path, old.sha256) if old.sha256 is not None else _is_untouched(path, old.finished_at)
+            ours = sha256_of(path) == old.sha256 if old.sha256 is not None else _is_untouched(path, old.finished_at)
             if ours:
                 path.unlink()
             (done.removed if ours else done.changed).append(relative)
@@ -141,8 +141,3 @@ def _is_there(path: Path) -> bool:
 
 def _is_untouched(path: Path, finished_at: float) -> bool:
     return path.lstat().st_mtime <= finished_at + TOUCHED_AFTER
-
-
-def _holds(path: Path, sha256: str) -> bool:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import errno
 import filecmp
-import hashlib
 import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 from ..domain.names import archive_name, numbered, numbered_before, numbered_file, rejected_file, shortened
-from ..files import Rights, draft_of, fsync_folder, make_folder, move_without_replacing, publishing
+from ..files import Rights, draft_of, fsync_folder, make_folder, move_without_replacing, publishing, sha256_of
 from ..intake.plain_files import copy_durably, open_source
 from .outbox import require_folder
 
@@ -67,8 +66,7 @@ def holds(path: Path, size: int, sha256: str | None) -> bool:
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size != size:
             return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        return sha256_of(path) == sha256
     except OSError:
         return False
 

@@ -32,7 +32,7 @@ RESTING = (
 )
 WAITS_FOR_PLUGIN = (
     "No folder is set up for this file, and no plugin that is loaded reads files of its kind. It waits in the inbox, "
-    "since of these plugins, which are kept off, one may read it: {plugins}."
+    "because one of these plugins, which are kept off, may read it: {plugins}."
 )
 QUESTION_RESTS = (
     "The file waits for five minutes. If nothing has changed by then, batchd moves it to the rejected folder, with a "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from ...domain.lifecycle import Finish
 from ...domain.names import REVIEW
 from ...domain.records import Job, Part
 from ...events import JobFinished, SourceChanged
-from ...files import Rights, draft_of
+from ...files import Rights, draft_of, sha256_of
 from ...intake.plain_files import stamp_of
 from ...intake.settling import Stamp
 from ...model import Json, RowStatus
@@ -162,9 +161,8 @@ def _written_since(context: Context, job: Job) -> list[SourceChanged]:
         now = stamp_of(source)
         if now.moved() == Stamp(*job.stamp).moved():
             return []
-        with source.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() == job.sha256:
-                return []  # only its time was set
+        if sha256_of(source) == job.sha256:
+            return []  # only its time was set
     except FileNotFoundError:
         return []
     _, read, *_ = job.stamp

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
@@ -16,7 +15,7 @@ from ...domain.questions import NAME as QUESTION
 from ...domain.routing import PluginSpec
 from ...domain.words import matched, nearest, shown
 from ...errors import FileRefused, PluginError
-from ...files import replacing
+from ...files import replacing, sha256_of
 from ...intake.plain_files import open_source, stamp_of
 from ...model import BadRow, Dialect, Failure, Json
 from ...requests.rules import duplicate_fault
@@ -125,7 +124,7 @@ def _read(task: ReadTask, path: Path, table: OpenedFile, progress: Progress) -> 
         columns=columns,
         answer_columns=list(builder.columns),
         rows=count,
-        sha256=_sha256(path),
+        sha256=sha256_of(path),
         description={
             **table.describe(),
             **({"blank_rows": kept.blank} if kept.blank else {}),
@@ -358,8 +357,3 @@ def _unkeepable(record: Sequence[Json] | BadRow, error: Exception) -> BadRow:
     texts = [str(value).encode("utf-8", "backslashreplace").decode() for value in values]
     reason = str(error).encode("utf-8", "backslashreplace").decode()
     return BadRow(texts, Failure("unreadable", f"This row has a value that cannot be stored: {reason}."))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
