@@ -29,7 +29,7 @@ async def upload(context: Context, action: Upload) -> None:
         return
     if changed := await _write_input(context, batch):
         again = [replace(part, state=PartState.UNPLANNED, batch=None) for part in changed]
-        await context.store.batches.returned(batch, "its requests are not those that were planned", again)
+        await context.store.batches.returned(batch, "a file of its requests is gone, or not as it was planned", again)
         return
     attempt = await context.store.batches.uploading(batch)
     try:
